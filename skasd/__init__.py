@@ -1,0 +1,27 @@
+"""Anomalous sound detection for machines, as scikit-learn estimators.
+
+The names below load on first use, so that ``import skasd`` costs next to nothing and torch is
+not imported before an estimator that needs it is touched.
+"""
+
+import lazy_loader
+
+__version__ = "0.1.0.dev0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["clips", "compose", "datasets", "features", "metrics", "model_selection", "plotting", "scorers"],
+    submod_attrs={
+        "compose": ["NormalOnly"],
+        "features": ["ClipStatistics", "LogMelTransformer", "STFTTransformer"],
+        "scorers": [
+            "CosineMeanScorer",
+            "GammaSoftmaxScorer",
+            "KNNCosineScorer",
+            "KNNScorer",
+            "LOFScorer",
+            "MahalanobisScorer",
+        ],
+    },
+)
+__all__ += ["__version__"]
