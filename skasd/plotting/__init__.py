@@ -1,0 +1,13 @@
+"""Pictures of sounds, embeddings and anomaly scores, in scikit-learn's ``Display`` convention.
+
+Every display is made by a class method (``from_estimator``, ``from_predictions`` ...), keeps the
+numbers it draws as attributes, and can be drawn again with ``plot(ax=...)``. matplotlib is imported
+when a display is drawn, never before (``pip install skasd[plot]``).
+"""
+
+from ._embedding import EmbeddingDisplay
+from ._roc import ROCByDomainDisplay
+from ._score import ScoreDisplay
+from ._spectrogram import SpectrogramDisplay
+
+__all__ = ["EmbeddingDisplay", "ROCByDomainDisplay", "ScoreDisplay", "SpectrogramDisplay"]

@@ -1,0 +1,291 @@
+"""Maps of clip embeddings."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from ._base import ANOMALOUS, PALETTE, check_length, check_y, import_pyplot, make_panels, ordered
+
+
+class EmbeddingDisplay:
+    """A map of clip embeddings in two dimensions, by t-SNE or PCA.
+
+    The colour of a point is its section (or machine), a cross is an anomalous clip. Make one with
+    :meth:`from_estimator` or :meth:`from_embeddings`.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_clips, 2)
+        Place of each clip on the map; NaN for a skipped clip.
+    y : array-like of shape (n_clips,), default=None
+        +1 for a normal, -1 for an anomalous clip.
+    section : array-like of shape (n_clips,), default=None
+        Section, machine or other group of each clip.
+    axis_names : tuple of (str, str), default=("", "")
+        Labels of the axes; the axes of a t-SNE map have no meaning and no label.
+    name : str, default=None
+        Written above the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the map.
+    figure_ : matplotlib Figure
+        The figure it stands in.
+
+    See Also
+    --------
+    sklearn.manifold.TSNE : The embedding of the map.
+    sklearn.decomposition.PCA : The quick alternative; distances on its map are true projections.
+
+    Notes
+    -----
+    Distances between far groups on a t-SNE map [1]_ mean nothing; which clips are neighbours does.
+
+    References
+    ----------
+    .. [1] L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", Journal of Machine Learning
+       Research 9, 2008.
+
+    Examples
+    --------
+    >>> import matplotlib, numpy as np
+    >>> matplotlib.use("Agg")
+    >>> from skasd.plotting import EmbeddingDisplay
+    >>> embeddings = np.random.default_rng(0).normal(size=(20, 8))
+    >>> display = EmbeddingDisplay.from_embeddings(
+    ...     embeddings, section=["fan"] * 10 + ["valve"] * 10, method="pca"
+    ... )
+    >>> display.points.shape
+    (20, 2)
+    """
+
+    def __init__(self, points, *, y=None, section=None, axis_names=("", ""), name=None):
+        self.points = points
+        self.y = y
+        self.section = section
+        self.axis_names = axis_names
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        section=None,
+        method="tsne",
+        perplexity=30.0,
+        random_state=0,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Embed clips with a fitted embedder and draw the map.
+
+        Parameters
+        ----------
+        estimator : estimator with ``transform``, or Pipeline
+            A fitted embedder; of a pipeline that ends in a scorer, the steps before it.
+        X : array-like or list of length n_clips
+            What the estimator takes.
+        y, section : array-like of shape (n_clips,), default=None
+            See the class.
+        method : {"tsne", "pca"}, default="tsne"
+            How to go down to two dimensions.
+        perplexity : float, default=30.0
+            Of t-SNE; lowered to (n_clips - 1) / 3 for few clips.
+        random_state : int, RandomState instance or None, default=0
+            Seed of t-SNE.
+        name : str, default=None
+            Default: the name of the class that made the embeddings.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. Default: a new figure.
+        **kwargs : dict
+            Handed to :meth:`plot`.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+        """
+        if hasattr(estimator, "steps") and not hasattr(estimator, "transform"):
+            estimator = estimator[:-1]
+        if not hasattr(estimator, "transform"):
+            raise TypeError(
+                f"{type(estimator).__name__} has no transform: pass a fitted embedder or pipeline, "
+                "or use EmbeddingDisplay.from_embeddings."
+            )
+        maker = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+        return cls.from_embeddings(
+            estimator.transform(X),
+            y,
+            section=section,
+            method=method,
+            perplexity=perplexity,
+            random_state=random_state,
+            name=type(maker).__name__ if name is None else name,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_embeddings(
+        cls,
+        embeddings,
+        y=None,
+        *,
+        section=None,
+        method="tsne",
+        perplexity=30.0,
+        random_state=0,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the map of given embeddings.
+
+        Parameters
+        ----------
+        embeddings : array-like of shape (n_clips, n_features)
+            One row per clip; a row that is NaN everywhere (a skipped clip) is not drawn.
+        y, section : array-like of shape (n_clips,), default=None
+            See the class.
+        method : {"tsne", "pca"}, default="tsne"
+            How to go down to two dimensions.
+        perplexity : float, default=30.0
+            Of t-SNE; lowered to (n_clips - 1) / 3 for few clips.
+        random_state : int, RandomState instance or None, default=0
+            Seed of t-SNE.
+        name : str, default=None
+            Written above the picture.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. Default: a new figure.
+        **kwargs : dict
+            Handed to :meth:`plot`.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+        """
+        embeddings = np.asarray(embeddings)
+        if embeddings.ndim != 2:
+            raise ValueError(f"embeddings must be 2-D (n_clips, n_features), got shape {embeddings.shape}.")
+        n_clips = len(embeddings)
+        y = None if y is None else check_y(y, n_clips)
+        section = None if section is None else check_length(section, n_clips, "section")
+        present = ~np.isnan(embeddings).all(axis=1)
+        points = np.full((n_clips, 2), np.nan)
+        points[present], axis_names = _project(embeddings[present], method, perplexity, random_state)
+        display = cls(points, y=y, section=section, axis_names=axis_names, name=name)
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, *, name=None, **kwargs):
+        """Draw the map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. Default: a new figure.
+        name : str, default=None
+            Written above the picture instead of the display's own name.
+        **kwargs : dict
+            Handed to :meth:`matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+            The display itself, with ``ax_`` and ``figure_``.
+        """
+        (self.ax_,) = make_panels("EmbeddingDisplay", ax, 1, 1, (6.4, 4.8))
+        self.figure_ = self.ax_.figure
+        n_clips = len(self.points)
+        section = np.full(n_clips, None) if self.section is None else self.section
+        y = np.ones(n_clips, dtype=int) if self.y is None else self.y
+        present = ~np.isnan(self.points).any(axis=1)
+        groups = ordered(section[present])
+        # normal clips below, anomalous ones above: the few must not be hidden by the many
+        for label in (1, -1):
+            for group, color in zip(groups, _colors(len(groups)), strict=True):
+                rows = present & (y == label) & (section == group)
+                if rows.any():
+                    style = _marker(label, color if len(groups) > 1 else None)
+                    self.ax_.scatter(*self.points[rows].T, **{**style, "zorder": 2 - label, **kwargs})
+        self._plot_legend(groups)
+        self.ax_.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1], xticks=[], yticks=[])
+        self.ax_.spines[:].set_color("#BBBBBB")
+        name = self.name if name is None else name
+        if name:
+            self.ax_.set_title(name, loc="left", fontsize="medium")
+        return self
+
+    def _plot_legend(self, groups):
+        lines = import_pyplot("EmbeddingDisplay").Line2D
+        handles = []
+
+        def entry(label, style):
+            marker = {
+                "marker": style["marker"],
+                "markerfacecolor": style["color"],
+                "markeredgecolor": style["edgecolor"],
+                "markersize": 6,
+            }
+            handles.append(lines([], [], linestyle="", label=label, **marker))
+
+        if len(groups) > 1:
+            for group, color in zip(groups, _colors(len(groups)), strict=True):
+                entry(str(group), _marker(1, color))
+        if self.y is not None:
+            color = "white" if len(groups) > 1 else None
+            entry("normal", {**_marker(1, color), "edgecolor": "black"} if color else _marker(1, None))
+            entry("anomalous", _marker(-1, color))
+        if handles:
+            self.ax_.legend(
+                handles=handles,
+                ncols=1 + len(handles) // 20,
+                frameon=False,
+                fontsize="small",
+                loc="upper left",
+                bbox_to_anchor=(1.0, 1.02),
+            )
+
+
+def _marker(label, color):
+    """Return the look of normal (+1) and anomalous (-1) clips; by colour as well where it is free."""
+    if label == 1:
+        return {"marker": "o", "s": 22, "color": color or PALETTE[0], "edgecolor": "white", "linewidth": 0.4}
+    return {"marker": "X", "s": 44, "color": color or ANOMALOUS, "edgecolor": "black", "linewidth": 0.7}
+
+
+def _colors(n):
+    if n <= len(PALETTE):
+        return PALETTE[:n]
+    from matplotlib import colormaps
+
+    return [tuple(color) for color in colormaps["turbo"](np.linspace(0.03, 0.97, n))]
+
+
+def _project(embeddings, method, perplexity, random_state):
+    """Return the points of shape (n, 2) and the names of the axes."""
+    n_clips, n_features = embeddings.shape
+    if method not in ("tsne", "pca"):
+        raise ValueError(f"method must be 'tsne' or 'pca', got {method!r}.")
+    if n_clips < 3:
+        raise ValueError(f"A map needs at least 3 clips, got {n_clips}.")
+    if not perplexity > 0:
+        raise ValueError(f"perplexity must be positive, got {perplexity!r}.")
+    if method == "tsne":
+        tsne = TSNE(
+            perplexity=min(perplexity, (n_clips - 1) / 3),
+            init="pca" if n_features > 1 else "random",
+            random_state=random_state,
+        )
+        return tsne.fit_transform(embeddings), ("", "")
+    # rows of one feature only still get a map: the second axis is flat
+    wide = embeddings if n_features > 1 else np.hstack([embeddings, np.zeros_like(embeddings)])
+    pca = PCA(n_components=2, random_state=random_state if isinstance(random_state, Integral) else None)
+    points = pca.fit_transform(wide)
+    shares = 100 * np.nan_to_num(pca.explained_variance_ratio_)
+    return points, tuple(f"component {i + 1} ({share:.0f} % of variance)" for i, share in enumerate(shares))

@@ -1,0 +1,226 @@
+"""Histograms of anomaly scores."""
+
+from numbers import Real
+
+import numpy as np
+
+from ._base import (
+    ANOMALOUS,
+    NEUTRAL,
+    NORMAL,
+    anomaly_score,
+    check_length,
+    check_scores,
+    check_y,
+    innermost,
+    make_panels,
+    ordered,
+    plain_axes,
+    skipped_note,
+)
+
+
+class ScoreDisplay:
+    r"""Histograms of anomaly scores, a panel per domain, with the decision threshold.
+
+    Make one with :meth:`from_estimator` or :meth:`from_predictions`.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips,)
+        Anomaly scores, higher = more anomalous; NaN for a skipped clip.
+    y : ndarray of shape (n_clips,), default=None
+        +1 for a normal, -1 for an anomalous clip. Without it all clips share one histogram.
+    domain : ndarray of shape (n_clips,), default=None
+        Domain of each clip, such as ``"source"`` and ``"target"``: one panel each.
+    threshold : float, default=None
+        Anomaly score above which a clip is called anomalous; drawn as a line.
+    name : str, default=None
+        Name of the detector, written above the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The first panel.
+    axes_ : ndarray of matplotlib Axes of shape (n_domains,)
+        All panels.
+    figure_ : matplotlib Figure
+        The figure they stand in.
+
+    See Also
+    --------
+    ROCByDomainDisplay : How well the scores separate, whatever the threshold.
+
+    Notes
+    -----
+    The false-alarm rate in the legend is the share of the panel's normal clips with a score above the
+    threshold, the hit rate that of its anomalous clips. Histograms of one picture share their bins.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from skasd.plotting import ScoreDisplay
+    >>> display = ScoreDisplay.from_predictions(
+    ...     [0.1, 0.2, 0.3, 0.7, 0.9], [1, 1, 1, -1, -1], threshold=0.5, name="kNN"
+    ... )
+    >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    ['normal (3)', 'anomalous (2)', 'threshold 0.5\nfalse alarms 0 %\nhits 100 %']
+    """
+
+    def __init__(self, scores, *, y=None, domain=None, threshold=None, name=None):
+        self.scores = scores
+        self.y = y
+        self.domain = domain
+        self.threshold = threshold
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y=None, *, domain=None, threshold="auto", name=None, ax=None, **kwargs
+    ):
+        """Score clips with a fitted detector and draw the scores.
+
+        Parameters
+        ----------
+        estimator : estimator with ``score_samples``
+            A fitted detector: a scorer, a pipeline that ends in one, any of scikit-learn's.
+        X : array-like or list of length n_clips
+            What the estimator takes.
+        y, domain : array-like of shape (n_clips,), default=None
+            See the class.
+        threshold : {"auto"}, float or None, default="auto"
+            ``"auto"`` reads it off the fitted estimator (``-offset_``); None draws no line.
+        name : str, default=None
+            Default: the name of the (last) estimator's class.
+        ax : matplotlib Axes or array of Axes, default=None
+            Axes to draw on; see :meth:`plot`.
+        **kwargs : dict
+            Handed to :meth:`plot`.
+
+        Returns
+        -------
+        display : ScoreDisplay
+        """
+        last = innermost(estimator)
+        if threshold == "auto":
+            offset = getattr(last, "offset_", None)
+            threshold = -float(np.ravel(offset)[0]) if np.size(offset) == 1 and offset is not None else None
+        name = type(last).__name__ if name is None else name
+        scores = anomaly_score(estimator, X)
+        return cls.from_predictions(scores, y, domain=domain, threshold=threshold, name=name, ax=ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls, anomaly_scores, y=None, *, domain=None, threshold=None, name=None, ax=None, **kwargs
+    ):
+        """Draw given anomaly scores.
+
+        Parameters
+        ----------
+        anomaly_scores : array-like of shape (n_clips,)
+            Higher = more anomalous (``-score_samples``); NaN for a skipped clip.
+        y, domain : array-like of shape (n_clips,), default=None
+            See the class.
+        threshold : float, default=None
+            Anomaly score above which a clip is called anomalous.
+        name : str, default=None
+            Written above the picture.
+        ax : matplotlib Axes or array of Axes, default=None
+            Axes to draw on; see :meth:`plot`.
+        **kwargs : dict
+            Handed to :meth:`plot`.
+
+        Returns
+        -------
+        display : ScoreDisplay
+        """
+        scores = check_scores(anomaly_scores)
+        if threshold is not None and not (isinstance(threshold, Real) and np.isfinite(threshold)):
+            raise ValueError(f"threshold must be a finite number or None, got {threshold!r}.")
+        display = cls(
+            scores,
+            y=None if y is None else check_y(y, scores.size),
+            domain=None if domain is None else check_length(domain, scores.size, "domain"),
+            threshold=threshold,
+            name=name,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, *, bins=30, name=None, **kwargs):
+        """Draw the histograms.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array of Axes, default=None
+            One Axes per domain, or a single one, which is divided among the domains. Default: a new figure.
+        bins : int, str or array-like, default=30
+            As for :func:`numpy.histogram_bin_edges`, over the scores of all panels together.
+        name : str, default=None
+            Written above the picture instead of the display's own name.
+        **kwargs : dict
+            Handed to :meth:`matplotlib.axes.Axes.hist`.
+
+        Returns
+        -------
+        display : ScoreDisplay
+            The display itself, with ``ax_``, ``axes_`` and ``figure_``.
+        """
+        domains = [None] if self.domain is None else ordered(self.domain)
+        self.axes_ = make_panels(
+            "ScoreDisplay", ax, len(domains), 1, (6.4, 3.4 if len(domains) == 1 else 2.5)
+        )
+        self.ax_ = self.axes_[0]
+        self.figure_ = self.ax_.figure
+        scored = ~np.isnan(self.scores)
+        edges = np.histogram_bin_edges(self.scores[scored], bins)
+        for panel, domain in zip(self.axes_, domains, strict=True):
+            here = np.full(scored.shape, True) if domain is None else self.domain == domain
+            self._plot_panel(panel, here & scored, edges, kwargs)
+            skipped_note(panel, int((here & ~scored).sum()))
+            if domain is not None:
+                panel.set_title(str(domain), loc="left", fontsize="medium")
+        self.axes_[-1].set_xlabel("anomaly score")
+        name = self.name if name is None else name
+        if name and domains == [None]:
+            self.ax_.set_title(name, loc="left", fontsize="medium")
+        elif name and ax is None:
+            self.figure_.suptitle(name, fontsize="medium", fontweight="bold")
+        return self
+
+    def _plot_panel(self, ax, here, edges, kwargs):
+        groups = [("clips", here, _NORMAL_STYLE)]
+        if self.y is not None:
+            groups = [
+                ("normal", here & (self.y == 1), _NORMAL_STYLE),
+                ("anomalous", here & (self.y == -1), _ANOMALOUS_STYLE),
+            ]
+        rates = []
+        for label, rows, style in groups:
+            scores = self.scores[rows]
+            if not scores.size:
+                continue
+            ax.hist(scores, **{"bins": edges, "label": f"{label} ({scores.size})", **style, **kwargs})
+            if self.threshold is not None:
+                rate = f"{100 * np.mean(scores > self.threshold):.3g} %"
+                rates.append(_RATES[label].format(rate))
+        if self.threshold is not None:
+            label = "\n".join([f"threshold {self.threshold:.4g}", *rates])
+            ax.axvline(self.threshold, color="black", linestyle="--", linewidth=1.2, label=label)
+        ax.set_ylabel("clips")
+        ax.yaxis.get_major_locator().set_params(integer=True)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02))
+        plain_axes(ax)
+
+
+_RATES = {"clips": "{} of clips above", "normal": "false alarms {}", "anomalous": "hits {}"}
+_NORMAL_STYLE = {"histtype": "stepfilled", "facecolor": NORMAL, "edgecolor": NEUTRAL, "linewidth": 0.6}
+# hatched without a filling: both histograms stay visible where they overlap, in print too
+_ANOMALOUS_STYLE = {
+    "histtype": "stepfilled",
+    "facecolor": "none",
+    "edgecolor": ANOMALOUS,
+    "hatch": "////",
+    "linewidth": 1.2,
+}
