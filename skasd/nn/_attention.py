@@ -7,7 +7,7 @@ __all__ = ["EncoderLayer", "axis_positions", "patchify", "unpatchify"]
 
 
 class EncoderLayer(nn.Module):
-    """A pre-norm transformer encoder layer.
+    r"""A pre-norm transformer encoder layer.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ class EncoderLayer(nn.Module):
 
     Notes
     -----
-    .. math:: x \\leftarrow x + \\mathrm{MSA}(\\mathrm{LN}(x)), \\qquad
-              x \\leftarrow x + \\mathrm{MLP}(\\mathrm{LN}(x))
+    .. math:: x \leftarrow x + \mathrm{MSA}(\mathrm{LN}(x)), \qquad
+              x \leftarrow x + \mathrm{MLP}(\mathrm{LN}(x))
 
     (Dosovitskiy et al. 2021, equations 2 and 3). Both layouts are read as views, without a copy.
     """

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from ._attention import EncoderLayer, axis_positions, patchify, unpatchify
+from skasd.nn._attention import EncoderLayer, axis_positions, patchify, unpatchify
 
 __all__ = ["DualPathTransformer"]
 
@@ -205,7 +205,7 @@ class DualPathTransformer(nn.Module):
         if mask is not None:
             if mask.shape != (n, rows * columns):
                 raise ValueError(
-                    f"mask has the shape {tuple(mask.shape)}, but the input has {n} x {rows * columns} patches."
+                    f"mask has the shape {tuple(mask.shape)}, but the input {n} x {rows * columns} patches."
                 )
             hidden = mask.view(n, rows, columns, 1).transpose(0, 1)
             tokens = torch.where(hidden, self.mask_token, tokens)
