@@ -1,5 +1,34 @@
 """Networks, losses and batch mixing in plain torch."""
 
+from ._adacos import AdaCos
+from ._arcface import ArcFace
+from ._domain_batch_sampler import DomainBatchSampler
 from ._dual_path import DualPathTransformer
+from ._folding import fold_batch_norm
+from ._linear_objective import BinaryCrossEntropy, CrossEntropy, FocalLoss
+from ._mixing import FMix, Mixup, OneOf, domain_partners
+from ._mobilefacenet import MobileFaceNet
+from ._mobilenetv2 import MobileNetV2
+from ._prelu import PReLU
+from ._sound_events import SoundEventMixing
+from ._subcluster_adacos import SubclusterAdaCos
+from ._vit import ViT
 
-__all__ = ["DualPathTransformer"]
+__all__ = [
+    "AdaCos",
+    "ArcFace",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "DomainBatchSampler",
+    "DualPathTransformer",
+    "FMix",
+    "FocalLoss",
+    "Mixup",
+    "MobileFaceNet",
+    "MobileNetV2",
+    "OneOf",
+    "PReLU",
+    "SubclusterAdaCos",
+    "domain_partners",
+    "fold_batch_norm",
+]

@@ -1,0 +1,140 @@
+"""The convolution blocks that MobileNetV2 and MobileFaceNet are made of."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+
+class ConvBlock(nn.Sequential):
+    """Convolution without bias, batch normalisation, activation; as children 0, 1, 2.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Numbers of channels.
+    kernel_size : int, default=3
+        Side of the square kernel, odd; padded so that stride 1 keeps the size.
+    stride : int, default=1
+        Stride along both axes; the output has ceil(size / stride) rows and columns.
+    groups : int, default=1
+        Groups of the convolution; ``in_channels`` makes it depthwise.
+    activation : callable, default=None
+        Called with the number of channels, gives the activation module. None: a linear block.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activation: Callable[[int], nn.Module] | None = None,
+    ):
+        layers: list[nn.Module] = [
+            nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride=stride,
+                padding=kernel_size // 2,
+                groups=groups,
+                bias=False,
+            ),
+            nn.BatchNorm2d(out_channels),
+        ]
+        if activation is not None:
+            layers.append(activation(out_channels))
+        super().__init__(*layers)
+
+
+class InvertedResidual(nn.Module):
+    """Inverted residual block with linear bottleneck (Sandler et al., CVPR 2018, table 1).
+
+    1x1 expansion (left out where ``expansion`` is 1), 3x3 depthwise convolution, linear 1x1 projection;
+    the input is added where the shapes agree (stride 1 and as many channels out as in).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Numbers of channels.
+    stride : int
+        Stride of the depthwise convolution.
+    expansion : int
+        Factor t: the depthwise convolution works on ``t * in_channels`` channels.
+    activation : callable
+        Called with the number of channels, gives the activation module.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int,
+        expansion: int,
+        activation: Callable[[int], nn.Module],
+    ):
+        super().__init__()
+        hidden = expansion * in_channels
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers.append(ConvBlock(in_channels, hidden, 1, activation=activation))
+        layers += [
+            ConvBlock(hidden, hidden, 3, stride=stride, groups=hidden, activation=activation),
+            nn.Conv2d(hidden, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.residual = stride == 1 and in_channels == out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
+        return x + self.conv(x) if self.residual else self.conv(x)
+
+
+def inverted_residual_stages(
+    in_channels: int,
+    stages: list[tuple[int, int, int, int]],
+    activation: Callable[[int], nn.Module],
+) -> list[InvertedResidual]:
+    """Blocks of a table of (t, c, n, s): n blocks of c channels and expansion t, the first of stride s."""
+    blocks = []
+    for expansion, channels, repeats, first_stride in stages:
+        for repeat in range(repeats):
+            stride = first_stride if repeat == 0 else 1
+            blocks.append(
+                InvertedResidual(
+                    in_channels, channels, stride=stride, expansion=expansion, activation=activation
+                )
+            )
+            in_channels = channels
+    return blocks
+
+
+def initialise(network: nn.Module) -> None:
+    """Draw the weights anew: He's normal initialisation by fan-out, linear layers N(0, 0.01^2).
+
+    For depthwise convolutions the fan-out counts the one channel that a kernel feeds; PyTorch's own count
+    takes all of them and starts such layers hundreds of times too small.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            fan_out = module.out_channels // module.groups * module.kernel_size[0] * module.kernel_size[1]
+            nn.init.normal_(module.weight, std=(2.0 / fan_out) ** 0.5)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.01)
+            nn.init.zeros_(module.bias)
+
+
+def size_after(size: int, n_halvings: int) -> int:
+    """Rows (or columns) left of ``size`` after strides of 2: each gives ceil(size / 2), never below 1."""
+    return -(-size // 2**n_halvings)
+
+
+def check_input_size(n_bins: int, n_frames: int, in_channels: int) -> None:
+    """Raise unless a network can be built for inputs of that size."""
+    for name, value in [("n_bins", n_bins), ("n_frames", n_frames), ("in_channels", in_channels)]:
+        if value < 1:
+            raise ValueError(f"{name}={value!r}: must be at least 1")
