@@ -1,0 +1,7 @@
+"""Recordings: the challenge's data sets, anybody's folder, and synthetic machines."""
+
+from ._dcase import load_dcase
+from ._folder import load_folder
+from ._machine_sounds import make_machine_sounds, write_machine_sounds
+
+__all__ = ["load_dcase", "load_folder", "make_machine_sounds", "write_machine_sounds"]

@@ -1,0 +1,228 @@
+"""Anybody's recordings: a folder or a CSV file, in the same table as the challenge's."""
+
+import re
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from ._dcase import as_table
+from ._names import AUDIO_EXTENSIONS, is_audio, parse_attributes
+
+_LABELS = {
+    **dict.fromkeys(("normal", "healthy", "good", "ok", "io"), 1),
+    **dict.fromkeys(("anomalous", "anomaly", "anomalies", "abnormal", "faulty", "fault", "bad", "nok", "nio"), -1),
+}
+_DOMAINS = ("source", "target")
+_SPLITS = ("train", "test")
+_PATH_COLUMNS = ("path", "file", "filename", "file_name")
+_COLUMNS = ("path", "machine", "section", "domain", "split", "set", "y", "attribute", "attributes")
+
+
+def load_folder(folder_or_csv, *, machine=None, section_from=None):
+    """Load recordings of your own machines as one table.
+
+    Nothing is read but names (and the CSV file): the table's paths go to an estimator, which reads the sound.
+
+    Parameters
+    ----------
+    folder_or_csv : str or path-like
+        Either a folder, searched with all its subfolders, or a CSV file with a row per clip.
+
+        In a folder, these names of subfolders, at any depth and in any case, have a meaning:
+
+        - normal: ``normal``, ``healthy``, ``good``, ``ok``, ``io``;
+        - anomalous: ``anomalous``, ``anomaly``, ``anomalies``, ``abnormal``, ``faulty``, ``fault``, ``bad``, ``nok``, ``nio``;
+        - split: ``train``, ``test``; domain: ``source``, ``target``.
+
+        A folder without any subfolder of the first two kinds holds healthy recordings only, except for clips in
+        ``test`` folders, which stay unlabelled.
+
+        A CSV file has a header and a column ``path`` (or ``file``, ``filename``, ``file_name``; relative to the CSV
+        file). Optional columns: ``y`` (+1 normal, -1 anomalous), or ``label`` (one of the words above, or the
+        challenge's 0 normal / 1 anomalous), an empty cell meaning unknown; ``machine``, ``section``, ``domain``,
+        ``split``, ``attribute``. Without ``y`` and ``label`` all clips but those of split "test" are healthy. Other
+        columns are passed on as they are.
+    machine : str, default=None
+        Name for the column ``machine``; ``None`` takes the folder's. A CSV's own column has precedence.
+    section_from : "parent" or str, default=None
+        Where the sections come from: ``None`` makes one section "00"; ``"parent"`` takes the folder that holds
+        the clip (folders whose names have a meaning are passed over); any other string is a regular expression
+        searched for in the path relative to the folder (with ``/``), whose group named ``section``, else
+        first group, else whole match is the section. A CSV's own column ``section`` has precedence.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row per clip with the columns of :func:`load_dcase`: ``path``, ``machine``, ``section``, ``domain``
+        ("source" where nothing is said), ``split``, ``set`` ("dev"), ``y`` (nullable integer), ``attribute`` and
+        ``attributes``. Where nothing is said about the split, normal clips are "train" and all others "test";
+        hold normal clips out, for instance with :func:`sklearn.model_selection.train_test_split`, before trusting
+        a false-alarm rate.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or CSV file does not exist, or the CSV lists files that do not.
+    ValueError
+        If there are no sound files, a label is none of the above, or `section_from` does not match some path.
+
+    Warns
+    -----
+    UserWarning
+        If some clips lie outside the normal and anomalous folders; their ``y`` is missing.
+
+    See Also
+    --------
+    load_dcase : Load a data set of the DCASE Challenge.
+
+    Examples
+    --------
+    >>> import tempfile, soundfile, numpy as np
+    >>> from pathlib import Path
+    >>> from skasd.datasets import load_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ["pump/normal/1.wav", "pump/normal/2.wav", "pump/anomalous/1.wav"]:
+    ...         path = Path(folder, name)
+    ...         path.parent.mkdir(parents=True, exist_ok=True)
+    ...         soundfile.write(path, np.zeros(160), 16000)
+    ...     table = load_folder(folder, section_from="parent")
+    >>> table[["section", "split", "y"]]
+      section  split  y
+    0    pump   test -1
+    1    pump  train  1
+    2    pump  train  1
+    """
+    where = Path(folder_or_csv).expanduser()
+    pattern = None if section_from in (None, "parent") else _compile(section_from)
+    if where.is_dir():
+        table = _from_folder(where)
+    elif where.is_file():
+        table = _from_csv(where)
+    else:
+        raise FileNotFoundError(f"{str(where)!r} is neither a folder nor a CSV file")
+    base = where if where.is_dir() else where.parent
+    if "machine" not in table:
+        table["machine"] = machine or base.resolve().name
+    if "section" not in table:
+        table["section"] = _sections(table.path, base, section_from, pattern)
+    if "domain" not in table:
+        table["domain"] = "source"
+    if "split" not in table:
+        table["split"] = [None] * len(table)
+    default_split = pd.Series(["train" if y == 1 else "test" for y in table.y.fillna(0)], index=table.index)
+    table["split"] = table.split.where(table.split.notna(), default_split).astype(str)
+    if "attribute" not in table:
+        table["attribute"] = ""
+    table["attribute"] = table.attribute.fillna("").astype(str)
+    table["attributes"] = [parse_attributes(raw) for raw in table.attribute]
+    table["set"] = "dev"
+    others = [name for name in table.columns if name not in _COLUMNS]
+    return table[[*_COLUMNS, *others]]
+
+
+def _compile(section_from):
+    try:
+        return re.compile(section_from)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"section_from={section_from!r} is neither 'parent' nor a regular expression: {error}"
+        ) from error
+
+
+def _meaning(parts, names):
+    """Return the innermost of the folder names that has a meaning, or None."""
+    return next((part.lower() for part in reversed(parts) if part.lower() in names), None)
+
+
+def _from_folder(folder):
+    # the folder itself may be the normal/ or train/ of a larger tree, but its own name is not looked at
+    rows = []
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if not is_audio(path) or any(part.startswith(".") for part in parts):
+            continue
+        folders = parts[:-1]
+        label = _meaning(folders, _LABELS)
+        rows.append(
+            {
+                "path": str(path),
+                "y": None if label is None else _LABELS[label],
+                "domain": _meaning(folders, _DOMAINS) or "source",
+                "split": _meaning(folders, _SPLITS),
+            }
+        )
+    if not rows:
+        raise ValueError(f"no sound file in {folder} or below: looked for *{{{','.join(AUDIO_EXTENSIONS)}}}")
+    unlabelled = [row["path"] for row in rows if row["y"] is None]
+    if len(unlabelled) == len(rows):
+        for row in rows:
+            row["y"] = None if row["split"] == "test" else 1
+    elif unlabelled:
+        warnings.warn(
+            f"{len(unlabelled)} of {len(rows)} clips lie neither in a normal nor in an anomalous folder; "
+            f"they stay unlabelled (first: {unlabelled[0]})",
+            UserWarning,
+        )
+    return as_table(rows)
+
+
+def _from_csv(path):
+    # strings throughout, so that section 00 stays "00"
+    table = pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
+    table.columns = [str(name).strip() for name in table.columns]
+    column = next((name for name in _PATH_COLUMNS if name in table), None)
+    if column is None:
+        raise ValueError(f"{path} has no column 'path' (or {', '.join(_PATH_COLUMNS[1:])}); it has {list(table.columns)}")
+    if table.empty or table[column].isna().any():
+        empty = list(table.index[table[column].isna()] + 2)
+        raise ValueError(f"{path} has no clips" if table.empty else f"{path} has no path in line(s) {empty}")
+    table = table.rename(columns={column: "path"})
+    table["path"] = [str(path.parent / Path(name).expanduser()) for name in table.path]
+    missing = [name for name in table.path if not Path(name).is_file()]
+    if missing:
+        listed = "\n  ".join(missing[:20])
+        raise FileNotFoundError(f"{path} lists {len(missing)} files that do not exist:\n  {listed}")
+    return table.assign(y=_labels(table, path)).astype({"y": "Int64"}).drop(columns=["label"], errors="ignore")
+
+
+def _labels(table, path):
+    if "y" in table:
+        column, allowed = "y", {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
+        expected = "+1 (normal), -1 (anomalous)"
+    elif "label" in table:
+        column, allowed = "label", {"0": 1, "0.0": 1, "1": -1, "1.0": -1, **_LABELS}
+        expected = f"0 (normal), 1 (anomalous) or one of {', '.join(_LABELS)}"
+    else:
+        tested = table.split == "test" if "split" in table else [False] * len(table)
+        return [None if is_test else 1 for is_test in tested]
+    cells = table[column].str.strip().str.lower()
+    wrong = sorted(set(cells.dropna()) - set(allowed))
+    if wrong:
+        raise ValueError(f"{path}: column {column!r} has {wrong}, expected {expected} or an empty cell")
+    return [None if pd.isna(cell) else allowed[cell] for cell in cells]
+
+
+def _sections(paths, base, section_from, pattern):
+    if section_from is None:
+        return ["00"] * len(paths)
+    sections, unmatched = [], []
+    for path in map(Path, paths):
+        relative = path.relative_to(base) if path.is_relative_to(base) else path
+        if pattern is None:
+            known = (*_LABELS, *_DOMAINS, *_SPLITS)
+            sections.append(next((p for p in reversed(relative.parts[:-1]) if p.lower() not in known), "00"))
+            continue
+        match = pattern.search(relative.as_posix())
+        if match is None:
+            unmatched.append(str(path))
+        elif "section" in pattern.groupindex:
+            sections.append(match["section"])
+        else:
+            sections.append(match[1] if pattern.groups else match[0])
+    if unmatched:
+        listed = "\n  ".join(unmatched[:20])
+        raise ValueError(
+            f"section_from={section_from!r} matches nothing in the paths of {len(unmatched)} clips:\n  {listed}"
+        )
+    return sections

@@ -1,0 +1,226 @@
+"""The physics of the synthetic machine: one shaft, one gear pair, one rolling bearing, in a factory."""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, signal
+
+FAULTS = ("bearing", "gear", "imbalance", "looseness")
+
+# What one unit of severity does; set so that a Mahalanobis detector on log-mel statistics finds severity 0.5 in most
+# but not all clips (see the Notes of make_machine_sounds).
+_BEARING_GAIN = 0.30
+_GEAR_GAIN = 2.2
+_IMBALANCE_GAIN = 1.3
+_LOOSENESS_GAIN = 0.6
+
+# Operating points of a domain: speed relative to the section's own, load in per cent, background.
+_CONDITIONS = {
+    "source": (((1.00, 50), (1.00, 75), (1.10, 50), (1.10, 75)), "A"),
+    "target": (((0.85, 100), (0.85, 90)), "B"),
+}
+_TARGET_SNR = -3.0  # the target's background is louder, dB
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under what a clip was recorded: nominal speed in rev/min, load in per cent, background."""
+
+    speed: float
+    load: int
+    noise: str
+
+    @property
+    def attribute(self):
+        """The attribute string of a challenge file name."""
+        return f"spd_{round(60 * self.speed)}_load_{self.load}_noise_{self.noise}"
+
+
+class Rotor:
+    """A machine of one make: its name and section fix its geometry, nothing else does.
+
+    Parameters
+    ----------
+    machine : str
+        Name of the machine type.
+    section : int
+        Number of the unit. Its speed, teeth, bearing and resonances follow a low-discrepancy sequence, so that
+        sections of one machine are never close to each other.
+    sample_rate : int
+        In Hz.
+    n_samples : int
+        Length of its sounds.
+    """
+
+    def __init__(self, machine, section, sample_rate, n_samples):
+        self.spawn_key = (zlib.crc32(machine.encode()), section)
+        rng = np.random.default_rng(self.spawn_key[:1])
+        # steps of the R-sequence: fractional parts of k / g^j with g the root of g^7 = g + 1
+        steps = 1.1127756842787055 ** -np.arange(1.0, 7.0)
+        u = (rng.random(6) + section * steps) % 1.0
+        rng = np.random.default_rng(self.spawn_key)
+        self.speed = 18.0 + 22.0 * u[0]  # rev/s
+        self.n_teeth = int(round(15 + 18 * u[1]))
+        n_balls, diameter_ratio, angle = 7 + int(6 * u[2]), 0.18 + 0.12 * u[2], np.deg2rad(15 * u[5])
+        # ball pass frequency of the outer race, in orders of the shaft
+        self.outer_race_order = n_balls / 2 * (1 - diameter_ratio * np.cos(angle))
+        nyquist = sample_rate / 2
+        self.resonance = nyquist * (0.3 + 0.45 * u[3])  # Hz, of the bearing seat
+        self.casing = nyquist * (0.08 + 0.12 * u[4])  # Hz, of the casing
+        self.damping = 0.02 + 0.03 * u[5]
+        n_shaft, n_mesh = 8, 3
+        self.shaft = np.arange(1, n_shaft + 1) ** -(0.8 + 0.8 * u[5]) * rng.lognormal(0, 0.5, n_shaft)
+        self.shaft = self._with_phase(0.5 * self.shaft / np.linalg.norm(self.shaft), rng)
+        self.mesh = np.array([1.0, 0.5, 0.25]) * rng.lognormal(0, 0.4, n_mesh)
+        self.mesh = self._with_phase(0.6 * self.mesh / np.linalg.norm(self.mesh), rng)
+        self.am, self.pm = 0.1 + 0.1 * rng.random(), 0.1 + 0.1 * rng.random()
+        self.sample_rate, self.n_samples = sample_rate, n_samples
+        self._shapes = self._spectra(rng)
+
+    @staticmethod
+    def _with_phase(amplitudes, rng):
+        return (amplitudes * np.exp(2j * np.pi * rng.random(len(amplitudes)))).astype(np.complex64)
+
+    def _spectra(self, rng):
+        """Magnitude spectra of unit power: friction in the machine, backgrounds A (pink) and B (steeper, with a hump)."""
+        n = fft.next_fast_len(self.n_samples, real=True)
+        f = np.maximum(np.fft.rfftfreq(n, 1 / self.sample_rate), 20.0)
+        friction = 0.15 / (1 + (f / 1500) ** 2) ** 0.5
+        for centre, gain in ((self.casing, 1.0), (self.resonance, 0.5), (rng.uniform(200, 0.4 * f[-1]), 0.7)):
+            q = centre / (12 * self.damping * centre + 100)
+            friction = friction + gain / np.sqrt(1 + (q * (f / centre - centre / f)) ** 2)
+        shapes = {
+            "friction": friction,
+            "A": f**-0.5,
+            "B": f**-0.75 * (1 + 2 * np.exp(-0.5 * (np.log2(f / 600) / 0.5) ** 2)),
+        }
+        return {name: (s / np.sqrt(np.mean(s**2))).astype(np.float32) for name, s in shapes.items()}
+
+    def conditions(self, rng, domain):
+        """Draw the operating point of a clip."""
+        points, noise = _CONDITIONS[domain]
+        factor, load = points[rng.integers(len(points))]
+        return Conditions(self.speed * factor, load, noise)
+
+    def sound(self, seed, domain, snr, fault=None, severity=0.0):
+        """Return one clip and its conditions.
+
+        The healthy part draws from a generator of its own: with severity 0 a fault changes nothing.
+        """
+        healthy, faulty = (np.random.default_rng(child) for child in seed.spawn(2))
+        conditions = self.conditions(healthy, domain)
+        snr = snr + (_TARGET_SNR if domain == "target" else 0.0) + healthy.normal(0, 1.0)
+        load = conditions.load / 100 * (1 + healthy.normal(0, 0.05))
+        speed = conditions.speed * (1 + healthy.normal(0, 0.004))
+        level = 10 ** (healthy.normal(0, 0.5, 3) / 20)  # shaft, mesh, friction: +/- 0.5 dB from clip to clip
+        gain = 10 ** (healthy.normal(0, 0.3) / 20)
+        t = np.arange(self.n_samples) / self.sample_rate
+        revolutions = self._revolutions(t, speed, healthy)
+
+        turn = np.exp(2j * np.pi * revolutions).astype(np.complex64)  # e^{i phi}
+        cosine = turn.real
+        mesh_phase = self.n_teeth * revolutions + self.pm / (2 * np.pi) * cosine
+        mesh_turn = np.exp(2j * np.pi * mesh_phase).astype(np.complex64)
+        shaft_drift, mesh_drift = (1 + 0.08 * self._slow(t, healthy) for _ in range(2))
+        shaft = level[0] * shaft_drift * _polynomial(self.shaft, turn)
+        mesh = level[1] * (0.4 + 0.8 * load) * mesh_drift * (1 + self.am * cosine) * _polynomial(self.mesh, mesh_turn)
+        friction = level[2] * 0.5 * (0.5 + 0.5 * load) * (1 + 0.1 * cosine) * self._noise("friction", healthy)
+        background = self._noise(conditions.noise, healthy) + self._clanks(t, healthy)
+        reference = 0.75 * 10 ** (-snr / 20)  # 0.75: about the root mean square of the healthy machine at full load
+
+        if fault == "bearing":
+            machine = shaft + mesh + friction
+            machine += severity * _BEARING_GAIN * (0.5 + 0.5 * load) * self._bearing(t, revolutions, faulty)
+        elif fault == "gear":
+            bump = self._tooth(revolutions, faulty)
+            machine = shaft + mesh * (1 + severity * _GEAR_GAIN * bump) + friction * (1 + severity * bump)
+        elif fault == "imbalance":
+            centrifugal = severity * _IMBALANCE_GAIN * (speed / self.speed) ** 2
+            phase = np.complex64(np.exp(2j * np.pi * faulty.random()))
+            machine = shaft + mesh + friction * (1 + 0.6 * severity * cosine)
+            machine += 0.4 * centrifugal * (phase * turn * (1 + 0.2 * turn)).real
+        elif fault == "looseness":
+            machine = shaft + mesh + friction
+            machine += severity * _LOOSENESS_GAIN * self._looseness(t, revolutions, faulty)
+        else:
+            machine = shaft + mesh + friction
+        return (0.08 * gain * (machine + reference * background)).astype(np.float32), conditions
+
+    def _slow(self, t, rng):
+        """Draw a slow drift with standard deviation about 1: three cosines with periods of 2 to 10 s."""
+        total = np.zeros(len(t), dtype=np.float32)
+        for rate, phase in zip(rng.uniform(0.1, 0.5, 3), rng.random(3), strict=True):
+            total += np.cos((2 * np.pi * (rate * t + phase)).astype(np.float32))
+        return total * np.float32(np.sqrt(2 / 3))
+
+    def _revolutions(self, t, speed, rng):
+        """Integrate the speed, which wanders by 0.1 %, to the angle of the shaft in revolutions."""
+        revolutions = speed * t + rng.random()
+        for rate, phase in zip(rng.uniform(0.1, 0.5, 3), rng.random(3), strict=True):
+            revolutions += 0.001 * speed / (2 * np.pi * rate) * np.sin(2 * np.pi * (rate * t + phase))
+        return revolutions
+
+    def _noise(self, shape, rng):
+        shape = self._shapes[shape]
+        n = fft.next_fast_len(self.n_samples, real=True)
+        white = rng.standard_normal((len(shape), 2), dtype=np.float32).view(np.complex64)[:, 0]
+        return fft.irfft(white * shape, n)[: self.n_samples] * np.float32(np.sqrt(n / 2))
+
+    def _clanks(self, t, rng):
+        """Distant work: on average one short decaying knock in two seconds."""
+        knocks = np.zeros(self.n_samples)
+        for start in rng.random(rng.poisson(t[-1] / 2)):
+            knocks[int(start * self.n_samples)] += rng.lognormal(0, 0.5)
+        frequency = rng.uniform(0.05, 0.3) * self.sample_rate / 2
+        return 1.5 * self._ring(knocks, frequency, 0.02) if knocks.any() else np.float32(0)
+
+    def _ring(self, impulses, frequency, damping):
+        """Pass impulses through a one-degree-of-freedom resonator: e^{-zeta w t} sin(w t) each, with peak near 1."""
+        omega = 2 * np.pi * frequency / self.sample_rate
+        radius = np.exp(-damping * omega)
+        b, a = [0.0, radius * np.sin(omega)], [1.0, -2 * radius * np.cos(omega), radius**2]
+        return signal.lfilter(b, a, impulses).astype(np.float32)
+
+    def _impulses(self, t, revolutions, order, jitter, rng):
+        """Place an impulse per passage, `order` a revolution; passages slip, so that their jitter accumulates."""
+        passages = order * revolutions
+        n = int(passages[-1] - passages[0]) + 2
+        at = passages[0] + rng.random() + np.cumsum(1 + rng.normal(0, jitter, n)) - 1
+        at = at[at < passages[-1]]
+        position = np.interp(at, passages, np.arange(len(t)))
+        index = position.astype(int)
+        strength = rng.normal(1, 0.2, len(at))
+        impulses = np.zeros(len(t) + 1)
+        np.add.at(impulses, index, strength * (1 - (position - index)))  # split between the two nearest samples
+        np.add.at(impulses, index + 1, strength * (position - index))
+        return impulses[:-1]
+
+    def _bearing(self, t, revolutions, rng):
+        impulses = self._impulses(t, revolutions, self.outer_race_order, 0.015, rng)
+        return self._ring(impulses, self.resonance, self.damping)
+
+    def _tooth(self, revolutions, rng):
+        """One for the damaged tooth in mesh, zero for all others: a bump once a revolution, one tooth wide."""
+        angle = (revolutions + rng.random() + 0.5) % 1.0 - 0.5
+        return np.exp(-0.5 * (angle * self.n_teeth) ** 2).astype(np.float32)
+
+    def _looseness(self, t, revolutions, rng):
+        """Half orders of the shaft that come and go, and a rattle of the casing once a revolution."""
+        half_turn = np.exp(1j * np.pi * revolutions).astype(np.complex64)
+        orders = np.zeros(16)
+        orders[::2] = np.arange(1, 9) ** -0.7  # 0.5, 1.5, 2.5 ...
+        orders[1::2] = 0.5 * np.arange(1, 9) ** -0.7
+        half_orders = _polynomial(self._with_phase(0.2 * orders, rng), half_turn)
+        rattle = self._ring(self._impulses(t, revolutions, 1.0, 0.03, rng), self.casing, 2 * self.damping)
+        return (1 + 0.3 * self._slow(t, rng)) * half_orders + rattle
+
+
+def _polynomial(coefficients, z):
+    """Return the real part of sum_k c_k z^k, k = 1 ...: harmonics by Horner's rule, without a cosine each."""
+    total = np.full_like(z, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total *= z
+        total += coefficient
+    total *= z
+    return total.real
