@@ -5,7 +5,8 @@ import copy
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-_CONVOLUTIONS = {nn.Conv1d: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d, nn.Conv3d: nn.BatchNorm3d}
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def fold_batch_norm(module: nn.Module) -> nn.Module:
@@ -48,9 +49,9 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
             layer, norm = sequence[i], sequence[i + 1]
             if getattr(norm, "running_mean", None) is None:
                 continue
-            if type(layer) in _CONVOLUTIONS and type(norm) is _CONVOLUTIONS[type(layer)]:
+            if isinstance(layer, _CONVOLUTIONS) and isinstance(norm, _BATCH_NORMS):
                 sequence[i] = fuse_conv_bn_eval(layer, norm)
-            elif type(layer) is nn.Linear and type(norm) is nn.BatchNorm1d:
+            elif isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
                 sequence[i] = fuse_linear_bn_eval(layer, norm)
             else:
                 continue

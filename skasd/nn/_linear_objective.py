@@ -155,7 +155,8 @@ class BinaryCrossEntropy(LinearObjective):
     -----
     :math:`-y \log p - (1 - y) \log(1 - p)` with :math:`p` the sigmoid of the class's logit, averaged over
     classes and batch (equation 1 of [1]_). Targets are class indices, or (N, n_classes) with entries
-    between 0 and 1, any number of them above 0. ``log_proba`` is the log-sigmoid: its exponentials do not sum to 1.
+    between 0 and 1, any number of them above 0. ``log_proba`` is the log-sigmoid: its exponentials do not
+    sum to 1.
 
     References
     ----------

@@ -162,7 +162,7 @@ class FMix:
                 f"x of shape {tuple(x.shape)}: FMix needs (N, n_bins, n_frames) or "
                 "(N, channels, n_bins, n_frames)"
             )
-        size = x.shape[-2:]
+        size = (x.shape[-2], x.shape[-1])
         n_cells = size[0] * size[1]
         weight = _mixing_weights(len(x), self.alpha, self.p, generator)
         n_kept = (weight * n_cells).round()
