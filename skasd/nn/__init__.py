@@ -2,6 +2,7 @@
 
 from ._adacos import AdaCos
 from ._arcface import ArcFace
+from ._autoencoder import DenseAutoencoder, stack_frames
 from ._domain_batch_sampler import DomainBatchSampler
 from ._dual_path import DualPathTransformer
 from ._folding import fold_batch_norm
@@ -10,6 +11,7 @@ from ._mixing import FMix, Mixup, OneOf, domain_partners
 from ._mobilefacenet import MobileFaceNet
 from ._mobilenetv2 import MobileNetV2
 from ._prelu import PReLU
+from ._selective_mahalanobis import SelectiveCovariance, selective_mahalanobis
 from ._sound_events import SoundEventMixing
 from ._subcluster_adacos import SubclusterAdaCos
 from ._vit import ViT
@@ -19,6 +21,7 @@ __all__ = [
     "ArcFace",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "DenseAutoencoder",
     "DomainBatchSampler",
     "DualPathTransformer",
     "FMix",
@@ -28,7 +31,12 @@ __all__ = [
     "MobileNetV2",
     "OneOf",
     "PReLU",
+    "SelectiveCovariance",
+    "SoundEventMixing",
     "SubclusterAdaCos",
+    "ViT",
     "domain_partners",
     "fold_batch_norm",
+    "selective_mahalanobis",
+    "stack_frames",
 ]

@@ -1,0 +1,142 @@
+"""The selective Mahalanobis score of reconstruction errors."""
+
+import torch
+
+__all__ = ["SelectiveCovariance", "selective_mahalanobis"]
+
+
+class SelectiveCovariance:
+    r"""Covariance of reconstruction errors per domain, gathered batch by batch.
+
+    Parameters
+    ----------
+    n_bins : int, default=128
+        Length of a row: the bins of one frame. A vector of 640 holds five rows.
+
+    Attributes
+    ----------
+    n_vectors : list of int
+        Vectors seen of the source and of the target domain.
+
+    See Also
+    --------
+    selective_mahalanobis : The score.
+
+    Notes
+    -----
+    As the official baseline codes it (not as its paper words it): for each batch and domain, the residuals
+    :math:`d = x - \hat x` are cut into rows of `n_bins`, the mean row *of the batch* is subtracted, and
+    outer products are summed over all batches; the sum is divided by the number of *vectors* less one. A
+    covariance over rows would divide by five times as much. With no target vectors the target's
+    covariance is the source's. The precision is the inverse, without a ridge; where the covariance is
+    singular (a silent band) it is the pseudo-inverse, which gives the missing directions no weight. A domain
+    should therefore have many more rows than `n_bins`: one 10 s clip has 1,545.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skasd.nn import SelectiveCovariance, selective_mahalanobis
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> covariance = SelectiveCovariance(n_bins=4)
+    >>> for _ in range(10):
+    ...     residuals = torch.randn(32, 20, generator=generator)
+    ...     covariance.update(residuals, is_target=torch.rand(32, generator=generator) < 0.1)
+    >>> precision = covariance.precision()
+    >>> precision.shape
+    torch.Size([2, 4, 4])
+    >>> clips = torch.randn(3, 50, 20, generator=generator)
+    >>> selective_mahalanobis(clips, precision).shape
+    torch.Size([3])
+    """
+
+    def __init__(self, n_bins=128):
+        self.n_bins = n_bins
+        self.n_vectors = [0, 0]
+        self._scatter = torch.zeros(2, n_bins, n_bins, dtype=torch.float64)
+
+    def update(self, residual, is_target=None):
+        """Add a batch.
+
+        Parameters
+        ----------
+        residual : torch.Tensor of shape (n_vectors, input_dim)
+            Inputs minus their reconstructions; `input_dim` is a multiple of `n_bins`.
+        is_target : torch.Tensor of bool and shape (n_vectors,), default=None
+            Which vectors are of the target domain; None: none.
+        """
+        rows = _rows(residual, self.n_bins)
+        if is_target is None:
+            is_target = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+        for domain, members in enumerate((~is_target, is_target)):
+            of_domain = rows[members].flatten(0, 1)
+            if len(of_domain) == 0:
+                continue
+            centred = (of_domain - of_domain.mean(0)).double()
+            self._scatter[domain] += (centred.T @ centred).cpu()
+            self.n_vectors[domain] += int(members.sum())
+
+    def covariance(self):
+        """Return the covariances (2, n_bins, n_bins) of source and target, in float64.
+
+        Raises
+        ------
+        ValueError
+            If a domain has given one vector only, or the source none.
+        """
+        n_source, n_target = self.n_vectors
+        if n_source < 2 or n_target == 1:
+            raise ValueError(
+                f"A covariance takes two vectors at least; there are {n_source} of the source and "
+                f"{n_target} of the target domain."
+            )
+        source = self._scatter[0] / (n_source - 1)
+        target = self._scatter[1] / (n_target - 1) if n_target else source
+        return torch.stack([source, target])
+
+    def precision(self):
+        """Return the inverse covariances (2, n_bins, n_bins), in float64; errors as `covariance`."""
+        return torch.linalg.pinv(self.covariance(), hermitian=True)
+
+
+def selective_mahalanobis(residual, precision, form="official"):
+    r"""Score clips by the Mahalanobis length of their reconstruction errors, the least of both domains.
+
+    Parameters
+    ----------
+    residual : torch.Tensor of shape (..., n_vectors, input_dim)
+        Inputs minus their reconstructions, of one clip or of several.
+    precision : torch.Tensor of shape (n_domains, n_bins, n_bins)
+        Inverse covariance of each domain.
+    form : {"official", "textbook"}, default="official"
+        "official": the squared Mahalanobis length of the mean row. "textbook": the mean over rows of their
+        squared Mahalanobis lengths.
+
+    Returns
+    -------
+    torch.Tensor of shape (...)
+        Anomaly scores (higher: more anomalous), at least 0.
+
+    Notes
+    -----
+    With the rows :math:`d_1 \ldots d_N`, five for each vector, the official code forms the whole matrix
+    :math:`D P D^\top` and averages all its entries. That is
+
+    .. math:: \frac{1}{N^2} \sum_{ij} d_i^\top P d_j = \bar d^\top P \bar d
+
+    with the mean row :math:`\bar d`, computed here directly: O(N) instead of O(N²) in time and memory.
+    The textbook form is :math:`\frac{1}{N} \sum_i d_i^\top P d_i`. The score is the minimum over domains.
+    """
+    if form not in ("official", "textbook"):
+        raise ValueError(f"form={form!r}: must be 'official' or 'textbook'")
+    rows = _rows(residual, precision.shape[-1]).flatten(-3, -2).to(precision)
+    if form == "official":
+        rows = rows.mean(-2, keepdim=True)
+    squared = torch.stack([((rows @ p) * rows).sum(-1).mean(-1) for p in precision])
+    # A length is not negative; rounding can make it so.
+    return squared.amin(0).clamp(min=0)
+
+
+def _rows(residual, n_bins):
+    if residual.shape[-1] % n_bins:
+        raise ValueError(f"Vectors of length {residual.shape[-1]} do not consist of rows of {n_bins} bins.")
+    return residual.unflatten(-1, (-1, n_bins))
