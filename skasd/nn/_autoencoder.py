@@ -1,5 +1,7 @@
 """The official autoencoder."""
 
+from itertools import pairwise
+
 from torch import nn
 
 __all__ = ["DenseAutoencoder", "stack_frames"]
