@@ -1,1 +1,24 @@
-__all__: list[str] = []
+"""Outlier detectors on one row of features per clip, with domains, sections and an honest threshold.
+
+`BaseScorer` is the base for scorers of your own; it is abstract, so it is not among the estimators of
+``__all__``.
+"""
+
+from ._base import BaseScorer as BaseScorer
+from ._cosine_mean import CosineMeanScorer
+from ._gamma_softmax import GammaSoftmaxScorer
+from ._kmeans import KMeansScorer
+from ._knn import KNNScorer
+from ._knn_cosine import KNNCosineScorer
+from ._lof import LOFScorer
+from ._mahalanobis import MahalanobisScorer
+
+__all__ = [
+    "CosineMeanScorer",
+    "GammaSoftmaxScorer",
+    "KMeansScorer",
+    "KNNCosineScorer",
+    "KNNScorer",
+    "LOFScorer",
+    "MahalanobisScorer",
+]

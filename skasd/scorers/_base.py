@@ -1,0 +1,359 @@
+"""What all scorers share: rows, domains, sections, held-out scores and the threshold."""
+
+from abc import ABCMeta, abstractmethod
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._calibration import conformal_threshold, gamma_threshold
+from ._held_out import ALL, held_out_scores, merge_small, own_statistics, split
+from ._rows import as_domains, as_labels, as_mask, group_rows, skipped_rows, warn_of_anomalies
+
+
+class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base class of the scorers: outlier detectors on one row of features per clip.
+
+    The base drops skipped clips and proxies, keeps one reference per domain (and, in scorers made for it,
+    per section), takes the minimum of the anomaly scores over domains, and sets the threshold from scores
+    of clips that are not in the reference. A subclass is its formula; see Notes.
+
+    Parameters
+    ----------
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at: the share of normal clips called anomalous.
+
+    calibration : {"cross", "train", "gamma"}, default="cross"
+        Where the threshold comes from.
+
+        - "cross": the scores of the training clips, each against references without that clip
+          (leave-one-out where a formula allows it, else 10-fold); the threshold is their
+          ``ceil((n + 1) (1 - contamination))``-th smallest (split-conformal quantile), so that the rate
+          holds on new normal clips.
+        - "train": the percentile of the training clips' own scores, scikit-learn's convention. New normal
+          clips score higher than clips that were learnt, so more of them are called anomalous.
+        - "gamma": the ``1 - contamination`` quantile of a 3-parameter gamma distribution fitted to the
+          scores of "cross", the rule of the DCASE Task 2 baselines.
+
+    domain_normalization : {"zscore"} or None, default=None
+        "zscore" standardises the scores against each domain's reference by mean and standard deviation of
+        that domain's own held-out training scores, before the minimum over domains is taken.
+
+    Attributes
+    ----------
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    section_offset_ : float
+        The offset where `decision_function` is told the section; equal to `offset_` without sections.
+    threshold_ : float
+        ``-offset_``: clips with an anomaly score above it are called anomalous.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        The anomaly scores the threshold was set from, in the order of the rows that were kept.
+    references_ : dict
+        What the formula keeps, by section (None for "all clips") and by domain ("all" without domains).
+    sections_ : list
+        The known sections; empty without sections.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where `X` had names that are all strings.
+
+    See Also
+    --------
+    LOFScorer : Density of a clip's neighbourhood against that of its neighbours.
+    MahalanobisScorer : Distance in units of the training clips' spread.
+
+    Notes
+    -----
+    A subclass writes `_score_reference`, usually `_fit_reference`, and, where a formula beats refitting ten
+    times, `_leave_one_out`. It inherits the parameters above; with an ``__init__`` of its own it takes them
+    over, and extends ``_parameter_constraints``.
+
+    A domain with fewer rows than the formula needs (``_min_rows``) is merged with the other one. "zscore"
+    needs three rows per domain.
+
+    The class attribute ``_per_section = True`` (with the metadata requests of `CosineMeanScorer`) keeps one
+    model per section.
+
+    Rows that are NaN everywhere mark skipped clips: they are left out of `fit`, score NaN and are predicted
+    -1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.scorers import BaseScorer
+    >>> class MedianScorer(BaseScorer):
+    ...     def _fit_reference(self, X):
+    ...         return np.median(X, axis=0)
+    ...     def _score_reference(self, X, reference):
+    ...         return np.abs(X - reference).mean(axis=1)
+    >>> X = np.random.default_rng(0).normal(size=(200, 4))
+    >>> scorer = MedianScorer(contamination=0.05).fit(X)
+    >>> scorer.predict([[0, 0, 0, 0], [3, 3, 3, 3]])
+    array([ 1, -1])
+    """
+
+    # scikit-learn mangles these names; a scorer without sections lets `section` pass by unused
+    __metadata_request__fit = {"section": False, "domain": True, "proxy": True}
+    __metadata_request__decision_function = {"section": False}
+    __metadata_request__predict = {"section": False}
+
+    _parameter_constraints: dict = {
+        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "calibration": [StrOptions({"cross", "train", "gamma"})],
+        "domain_normalization": [StrOptions({"zscore"}), None],
+    }
+
+    _per_section = False
+    _by_domain = True
+    _min_rows = 1  # rows below which a reference cannot be made
+
+    def __init__(self, *, contamination=0.1, calibration="cross", domain_normalization=None):
+        self.contamination = contamination
+        self.calibration = calibration
+        self.domain_normalization = domain_normalization
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, section=None, domain=None, proxy=None):
+        """Learn the references from normal clips and set the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            One row per clip. Rows that are NaN everywhere are left out.
+        y : array-like of shape (n_clips,), default=None
+            Not learnt from. A warning is issued if it marks clips as anomalous (-1).
+        section : sequence of hashables of length n_clips, default=None
+            Used by scorers that keep one model per section, ignored by the others.
+        domain : sequence of {"source", "target"} of length n_clips, default=None
+            Each domain gets its own reference. None: one reference from all clips.
+        proxy : sequence of bool of length n_clips, default=None
+            Clips of other machines; they are left out.
+
+        Returns
+        -------
+        self : object
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
+        warn_of_anomalies(y, self)
+        n_rows = len(X)
+        keep = ~skipped_rows(X)
+        n_skipped = n_rows - int(keep.sum())
+        if proxy is not None:
+            keep &= ~as_mask("proxy", proxy, n_rows)
+        n_left = int(keep.sum())
+        if n_left < self._min_rows:
+            raise ValueError(
+                f"{type(self).__name__} needs at least {self._min_rows} training clips, got n_samples={n_left} of "
+                f"{n_rows} rows ({n_skipped} NaN, {n_rows - n_skipped - n_left} proxies left out)."
+            )
+        section = (
+            as_labels("section", section, n_rows)[keep] if self._per_section and section is not None else None
+        )
+        if domain is not None:
+            domain = as_domains(domain, n_rows)[keep]
+        X = X[keep]
+
+        groups = {None: np.arange(n_left)} if section is None else group_rows(section)
+        banks = np.full(n_left, ALL, dtype=object)
+        for rows in groups.values():
+            if len(rows) < self._min_rows:
+                raise ValueError(
+                    f"Section {section[rows[0]]!r} has {len(rows)} training clips; "
+                    f"{type(self).__name__} needs at least {self._min_rows} in each section."
+                )
+            if domain is not None and self._by_domain:
+                needed = self._min_rows if self.domain_normalization is None else max(self._min_rows, 3)
+                banks[rows] = merge_small(domain[rows], needed)
+        self.sections_ = [] if section is None else list(groups)
+        self.references_ = self._fit_sections(X, groups, banks)
+        self._calibrate(X, groups, banks)
+        return self
+
+    def score_samples(self, X):
+        """Return how normal each clip is; higher is more normal.
+
+        Where sections are known to the scorer, a clip gets the score of the section it fits best.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            The opposite of the anomaly score; NaN for rows that are NaN everywhere.
+        """
+        return -self.anomaly_score(X)
+
+    def anomaly_score(self, X, *, section=None):
+        """Return the anomaly score of each clip; higher is more anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known; ignored by scorers without sections.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            NaN for rows that are NaN everywhere.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
+        groups = self._groups(section, len(X))
+        present = ~skipped_rows(X)
+        scores = np.full(len(X), np.nan)
+        if groups is None:
+            if present.any():
+                scores[present] = self._best_section(X[present])
+        else:
+            for name, rows in groups.items():
+                rows = rows[present[rows]]
+                if len(rows):
+                    scores[rows] = self._score_section(X[rows], name)
+        return scores
+
+    def decision_function(self, X, *, section=None):
+        """Return the signed distance to the threshold; negative means anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: the clip is scored by that section's model and
+            `section_offset_`. Ignored by scorers without sections.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            ``score_samples(X) - offset_`` where `section` is not given; NaN for rows that are NaN
+            everywhere.
+        """
+        scores = -self.anomaly_score(X, section=section)
+        return scores - (self.offset_ if section is None else self.section_offset_)
+
+    def predict(self, X, *, section=None):
+        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+        section : sequence of hashables of length n_clips, default=None
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
+
+    def fit_predict(self, X, y=None, **metadata):
+        """Fit to the clips and predict them, which flatters: they are in the reference.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+        y : array-like of shape (n_clips,), default=None
+            Not learnt from.
+        **metadata : dict
+            Metadata for `fit`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return self.fit(X, y, **metadata).predict(X)
+
+    @property
+    def threshold_(self):
+        """Anomaly score above which a clip is called anomalous."""
+        return -self.offset_
+
+    # the formula
+
+    def _fit_reference(self, X):
+        """Return what is kept of the rows of one bank, of shape (n_clips, n_features): here the rows."""
+        return X
+
+    @abstractmethod
+    def _score_reference(self, X, reference):
+        """Return the anomaly scores, shape (n_clips,), of rows against what `_fit_reference` returned."""
+
+    def _leave_one_out(self, X, reference):
+        """Return each row's score against the reference without it, or None to have them refitted."""
+        return None
+
+    def _fit_references(self, banks):
+        """Return the references of a dict of banks; for formulae in which the banks share something."""
+        return {name: self._fit_reference(X) for name, X in banks.items()}
+
+    def _fit_sections(self, X, groups, banks):
+        """Return the references by section and bank."""
+        return {name: self._fit_references(split(X[rows], banks[rows])) for name, rows in groups.items()}
+
+    # rows, banks, sections
+
+    def _groups(self, section, n_rows):
+        """Return the rows of each known section among those asked for, None where sections play no part."""
+        if not self._per_section or section is None:
+            return None
+        groups = group_rows(as_labels("section", section, n_rows))
+        unknown = [name for name in groups if name not in self.references_]
+        if unknown:
+            raise ValueError(
+                f"Unknown section {', '.join(map(repr, unknown))}; known sections: {self.sections_}. "
+                "Fit with section= to teach them, or score without section."
+            )
+        return groups
+
+    def _best_section(self, X):
+        return np.min([self._score_section(X, name) for name in self.references_], axis=0)
+
+    def _score_section(self, X, section):
+        references = self.references_[section]
+        scores = np.column_stack([self._score_reference(X, references[name]) for name in references])
+        return self._over_domains(scores, section)
+
+    def _over_domains(self, scores, section):
+        """Reduce the scores of shape (n_clips, n_banks) to one per clip."""
+        if self.domain_normalization is not None:
+            mean, scale = self._normalization[section]
+            scores = (scores - mean) / scale
+        return scores.min(axis=1)
+
+    # held-out scores and the threshold
+
+    def _calibrate(self, X, groups, banks):
+        held_out, self._normalization = {}, {}
+        if self.calibration != "train" or self.domain_normalization is not None:
+            for name, rows in groups.items():
+                held_out[name] = held_out_scores(self, X[rows], banks[rows], self.references_[name])
+                if self.domain_normalization is not None:
+                    self._normalization[name] = own_statistics(
+                        held_out[name], banks[rows], self.references_[name]
+                    )
+        own = np.empty(len(X))  # against the clip's own section
+        best = np.full(len(X), np.inf)  # against the section it fits best
+        for name, rows in groups.items():
+            if self.calibration == "train":
+                own[rows] = self._score_section(X[rows], name)
+            else:
+                own[rows] = self._over_domains(held_out[name], name)
+            best[rows] = np.minimum(best[rows], own[rows])
+            others = np.setdiff1d(np.arange(len(X)), rows)
+            if len(others):
+                best[others] = np.minimum(best[others], self._score_section(X[others], name))
+        self.training_scores_ = best
+        self.offset_ = -self._threshold(best)
+        self.section_offset_ = -self._threshold(own) if self.sections_ else self.offset_
+
+    def _threshold(self, scores):
+        if self.calibration == "train":
+            return -float(np.percentile(-scores, 100 * self.contamination))
+        if self.calibration == "gamma":
+            return gamma_threshold(scores, self.contamination)
+        return conformal_threshold(scores, self.contamination)

@@ -1,0 +1,72 @@
+"""Thresholds on anomaly scores from the scores of normal clips."""
+
+import math
+import warnings
+
+import numpy as np
+from scipy import stats
+
+
+def conformal_threshold(scores, contamination):
+    """Return the ``ceil((n + 1) (1 - contamination))``-th smallest of ``n`` held-out scores.
+
+    A new normal clip, exchangeable with those that gave the scores, exceeds this order statistic with a
+    probability of at most ``contamination`` (split-conformal quantile); the plain percentile would exceed
+    the wanted rate in small sets. Where ``n`` is too small for the rate (``n < 1 / contamination - 1``)
+    it is the largest score.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips,)
+        Anomaly scores of normal clips.
+    contamination : float in (0, 0.5]
+        Wanted false-alarm rate.
+
+    Returns
+    -------
+    float
+    """
+    n = len(scores)
+    # the small term keeps products that are whole numbers but for rounding from being rounded up
+    rank = math.ceil((n + 1) * (1 - contamination) - 1e-9)
+    return float(np.sort(scores)[min(rank, n) - 1])
+
+
+def gamma_threshold(scores, contamination):
+    """Return the ``1 - contamination`` quantile of a 3-parameter gamma distribution fitted to the scores.
+
+    Shape, location and scale are free (``scipy.stats.gamma.fit``), as in the challenge's baselines. Where
+    the fit is degenerate a warning says so and `conformal_threshold` is returned.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips,)
+        Anomaly scores of normal clips.
+    contamination : float in (0, 0.5]
+        Wanted false-alarm rate.
+
+    Returns
+    -------
+    float
+    """
+    low, high = scores.min(), scores.max()
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        reason = f"all {len(scores)} scores are equal"
+    else:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # overflow on the optimiser's way
+                shape, loc, scale = stats.gamma.fit(scores)
+                threshold = float(stats.gamma.ppf(1 - contamination, shape, loc, scale))
+        except (stats.FitError, FloatingPointError) as error:
+            reason = str(error)
+        else:
+            if np.isfinite(threshold) and threshold > low:
+                return threshold
+            reason = f"shape {shape:g}, loc {loc:g}, scale {scale:g} give the threshold {threshold:g}"
+    warnings.warn(
+        f"No gamma distribution could be fitted to the training scores ({reason}); the threshold is their "
+        "empirical quantile instead, as with calibration='cross'.",
+        UserWarning,
+    )
+    return conformal_threshold(scores, contamination)

@@ -1,0 +1,84 @@
+"""Cosine distance to the mean of a section's training clips."""
+
+from ._base import BaseScorer
+from ._cosine import cosine_distance, unit_rows
+
+
+class CosineMeanScorer(BaseScorer):
+    r"""Cosine distance to the mean of the training clips, one mean per section.
+
+    Parameters
+    ----------
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at.
+
+    calibration : {"cross", "train", "gamma"}, default="cross"
+        Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip out of its mean.
+
+    domain_normalization : {"zscore"} or None, default=None
+        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
+
+    Attributes
+    ----------
+    references_ : dict
+        Unit vector of the mean, shape (n_features + 1,), and sum of the rows, by section and domain. The
+        last feature is 0 but for a mean of zeros.
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    section_offset_ : float
+        The offset where `decision_function` is told the section.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        The anomaly scores the threshold was set from.
+    sections_ : list
+        The known sections; empty without sections.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where `X` had names that are all strings.
+
+    See Also
+    --------
+    KNNCosineScorer : Cosine distance to the nearest training clips.
+
+    Notes
+    -----
+    The anomaly score is :math:`1 - \cos(x, \frac{1}{n} \sum_i x_i)`, in [0, 2], the "cosine distance" of
+    [1]_ (section 2.4), where the mean is that of all training clips of a section. Here, where `domain` is
+    given, each domain has a mean of its own and the smaller distance counts; for the report's score leave
+    `domain` out (``set_fit_request(domain=False)``). A row of zeros has the distance 1 to all others.
+
+    References
+    ----------
+    .. [1] J. Bai, Y. Jia, S. Huang, M. Wang and J. Chen, "JLESS submission to DCASE2022 Task2: batch mixing
+       strategy based method with anomaly detector for anomalous sound detection", DCASE2022 Challenge,
+       technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.scorers import CosineMeanScorer
+    >>> X = np.array([[1, 0.1], [1, -0.1], [0.1, 1], [-0.1, 1]])
+    >>> scorer = CosineMeanScorer().fit(X, section=["00", "00", "01", "01"])
+    >>> scorer.anomaly_score([[2, 0]], section=["00"]).round(3)
+    array([0.])
+    >>> scorer.anomaly_score([[2, 0]], section=["01"]).round(3)
+    array([1.])
+    """
+
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
+    __metadata_request__decision_function = {"section": True}
+    __metadata_request__predict = {"section": True}
+
+    _per_section = True
+
+    def _fit_reference(self, X):
+        total = X.sum(axis=0)
+        return unit_rows(total[None])[0], total
+
+    def _score_reference(self, X, reference):
+        return cosine_distance(unit_rows(X), reference[0])
+
+    def _leave_one_out(self, X, reference):
+        return cosine_distance(unit_rows(X), unit_rows(reference[1] - X))

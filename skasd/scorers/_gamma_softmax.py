@@ -1,0 +1,138 @@
+"""Scores from the class probabilities of a section classifier."""
+
+import warnings
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+
+from ._base import ALL, BaseScorer
+
+SMALLEST_PROBABILITY = np.finfo(float).eps  # 2.22e-16, the clamp of the challenge's baselines
+
+
+class GammaSoftmaxScorer(BaseScorer):
+    r"""Improbability of a clip's own section under a section classifier, with a gamma threshold.
+
+    The input is not an embedding but the log-probabilities of the classes, one column per section, as an
+    embedder with ``output="log_proba"`` gives them.
+
+    Parameters
+    ----------
+    score : {"nll", "log_odds"}, default="nll"
+        "nll": :math:`-\log p`; "log_odds": :math:`\log(1 - p) - \log p` with p and 1 - p clamped at
+        2.22e-16, as in the challenge's MobileNetV2 baselines.
+
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at; 0.1 is the 90th percentile of the report and the
+        baselines.
+
+    calibration : {"gamma", "cross", "train"}, default="gamma"
+        Where the threshold comes from, see `BaseScorer`. There is no reference to leave a clip out of, so
+        "cross" differs from "train" by its quantile only. If the classifier was trained on the same clips,
+        their scores are lower than those of new clips, and only clips kept from its training make an honest
+        threshold.
+
+    Attributes
+    ----------
+    references_ : dict
+        Column of the class, by section; None for "the most probable class".
+    sections_ : list
+        The known sections; empty without sections.
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    section_offset_ : float
+        The offset where `decision_function` is told the section.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        The anomaly scores the threshold was set from.
+    n_features_in_ : int
+        Number of classes seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where `X` had names that are all strings.
+
+    See Also
+    --------
+    CosineMeanScorer : Distance to the mean of the section's embeddings.
+
+    Notes
+    -----
+    The column of a section is found in `fit`: with as many sections as columns it is the section's place
+    among the sorted labels, the order of an embedder's ``classes_``, and a warning is issued where that is
+    not the column most probable for the section's clips on average; with fewer or more sections it is the
+    latter. Without `section` in `fit` the most probable column counts, for each clip; `domain` plays no
+    part.
+
+    The log-softmax detector of [1]_ (section 2.4) takes the scores of the training clips as
+    gamma-distributed and its 90th percentile for the threshold; so do the baselines of the challenge of
+    2021 and 2022 [2]_.
+
+    References
+    ----------
+    .. [1] J. Bai, Y. Jia, S. Huang, M. Wang and J. Chen, "JLESS submission to DCASE2022 Task2: batch mixing
+       strategy based method with anomaly detector for anomalous sound detection", DCASE2022 Challenge,
+       technical report.
+    .. [2] Y. Kawaguchi et al., "Description and discussion on DCASE 2021 Challenge Task 2: unsupervised
+       anomalous sound detection for machine condition monitoring under domain shifted conditions", DCASE
+       Workshop, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.scorers import GammaSoftmaxScorer
+    >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8], [0.1, 0.9], [0.4, 0.6]])
+    >>> scorer = GammaSoftmaxScorer().fit(np.log(p), section=["00", "00", "00", "01", "01", "01"])
+    >>> scorer.anomaly_score(np.log([[0.5, 0.5], [0.1, 0.9]]), section=["00", "00"]).round(2)
+    array([0.69, 2.3 ])
+    """
+
+    __metadata_request__fit = {"section": True, "domain": False, "proxy": True}
+    __metadata_request__decision_function = {"section": True}
+    __metadata_request__predict = {"section": True}
+
+    _parameter_constraints: dict = {
+        "score": [StrOptions({"nll", "log_odds"})],
+        "contamination": BaseScorer._parameter_constraints["contamination"],
+        "calibration": BaseScorer._parameter_constraints["calibration"],
+    }
+
+    _per_section = True
+    _by_domain = False
+    domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
+
+    def __init__(self, *, score="nll", contamination=0.1, calibration="gamma"):
+        self.score = score
+        self.contamination = contamination
+        self.calibration = calibration
+
+    def _fit_sections(self, X, groups, banks):
+        if X.max() > 1e-6:
+            warnings.warn(
+                f"GammaSoftmaxScorer takes log-probabilities, which are at most 0, but the largest value of X "
+                f"is {X.max():g}. Give it class log-probabilities (an embedder's output='log_proba').",
+                UserWarning,
+            )
+        if not self.sections_:
+            return {None: {ALL: None}}
+        columns = {name: int(X[rows].mean(axis=0).argmax()) for name, rows in groups.items()}
+        if len(columns) == X.shape[1]:
+            for column, name in enumerate(columns):
+                if columns[name] != column:
+                    warnings.warn(
+                        f"The clips of section {name!r} are most probable in column {columns[name]}, not in "
+                        f"{column}, its place among the sorted labels, which is used: {self.sections_}.",
+                        UserWarning,
+                    )
+                columns[name] = column
+        return {name: {ALL: column} for name, column in columns.items()}
+
+    def _score_reference(self, X, column):
+        log_p = np.minimum(X.max(axis=1) if column is None else X[:, column], 0)
+        if self.score == "nll":
+            return -log_p
+        floor = np.log(SMALLEST_PROBABILITY)
+        with np.errstate(divide="ignore"):  # p = 1
+            return np.maximum(np.log(-np.expm1(log_p)), floor) - np.maximum(log_p, floor)
+
+    def _leave_one_out(self, X, column):
+        return self._score_reference(X, column)

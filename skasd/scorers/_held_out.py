@@ -1,0 +1,90 @@
+"""Scores of training clips against references that do not hold them.
+
+A bank is the rows of one domain ("all" without domains), from which one reference is made.
+"""
+
+import warnings
+
+import numpy as np
+
+N_FOLDS = 10  # for scorers without a leave-one-out formula
+ALL = "all"
+
+
+def split(X, banks):
+    """Return the dict bank -> rows of ``X``."""
+    return {name: X[banks == name] for name in sorted(set(banks))}
+
+
+def merge_small(banks, needed):
+    """Return the bank of every row, one bank for all where the smallest has fewer rows than needed."""
+    smallest = min(np.count_nonzero(banks == name) for name in set(banks))
+    return banks if smallest >= needed else np.full(len(banks), ALL, dtype=object)
+
+
+def held_out_scores(scorer, X, banks, references):
+    """Score each row against every bank of a model that does not hold the row.
+
+    Parameters
+    ----------
+    scorer : BaseScorer
+    X : ndarray of shape (n_clips, n_features)
+    banks : ndarray of object of shape (n_clips,)
+    references : dict
+        The references fitted to all rows, by bank.
+
+    Returns
+    -------
+    ndarray of shape (n_clips, n_banks)
+        Infinity where leaving the row out leaves no bank.
+    """
+    scores = np.full((len(X), len(references)), np.inf)
+    exact = np.zeros(len(X), dtype=bool)
+    for column, (name, reference) in enumerate(references.items()):
+        own = banks == name
+        loo = scorer._leave_one_out(X[own], reference) if own.sum() > scorer._min_rows else None
+        if loo is not None:
+            scores[own, column] = loo
+            exact |= own
+    for column, (name, reference) in enumerate(references.items()):
+        others = exact & (banks != name)
+        if others.any():
+            scores[others, column] = scorer._score_reference(X[others], reference)
+    if not exact.all():
+        _refit_without(np.flatnonzero(~exact), scorer, X, banks, references, scores)
+    return scores
+
+
+def _refit_without(rows, scorer, X, banks, references, scores):
+    """Fill in the scores of ``rows``, each fold of them against references refitted without the fold."""
+    columns = {name: column for column, name in enumerate(references)}
+    own = np.array([columns[name] for name in banks])
+    if len(X) <= scorer._min_rows:
+        warnings.warn(
+            f"{type(scorer).__name__} cannot hold one of {len(X)} training clips out: its threshold is set from "
+            "clips that are in the reference.",
+            UserWarning,
+        )
+        for name, reference in references.items():
+            scores[:, columns[name]] = scorer._score_reference(X, reference)
+        return
+    fold = np.full(len(X), -1)
+    for name in columns:
+        members = rows[banks[rows] == name]
+        fold[members] = np.arange(len(members)) % N_FOLDS
+    for number in range(fold.max() + 1):
+        left_out, train = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        names = merge_small(banks[train], scorer._min_rows)
+        for name, reference in scorer._fit_references(split(X[train], names)).items():
+            # a reference merged from small banks stands for each row's own
+            column = columns.get(name, own[left_out])
+            scores[left_out, column] = scorer._score_reference(X[left_out], reference)
+
+
+def own_statistics(held_out, banks, references):
+    """Return mean and spread, per bank, of the held-out scores of the bank's own rows."""
+    own = [held_out[banks == name, column] for column, name in enumerate(references)]
+    mean = np.array([scores.mean() for scores in own])
+    scale = np.array([scores.std() for scores in own])
+    # equal scores have no spread to divide by but that of rounding
+    return mean, np.where(scale > 1e-12 * np.abs(mean), scale, 1.0)

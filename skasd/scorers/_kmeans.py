@@ -1,0 +1,109 @@
+"""Cosine distance to cluster centres of the source domain and to all target clips."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.utils._param_validation import Interval
+
+from ._base import BaseScorer
+from ._cosine import unit_rows
+
+
+class KMeansScorer(BaseScorer):
+    r"""Cosine distance to the nearest of the source domain's cluster centres and the target domain's clips.
+
+    Parameters
+    ----------
+    n_clusters : int, default=16
+        Number of clusters of the source clips; at most the number of distinct clips.
+
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at.
+
+    calibration : {"cross", "train", "gamma"}, default="cross"
+        Where the threshold comes from, see `BaseScorer`. "cross" clusters again in 10 folds.
+
+    domain_normalization : {"zscore"} or None, default=None
+        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the clustering. Pass an int for reproducible results.
+
+    Attributes
+    ----------
+    references_ : dict
+        ``references_[None]`` holds the centres or clips, each of shape (n_references, n_features + 1), by
+        domain ("all" without domains). The last feature is 0 but for rows of zeros.
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        The anomaly scores the threshold was set from.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where `X` had names that are all strings.
+
+    See Also
+    --------
+    KNNCosineScorer : All clips are references.
+
+    Notes
+    -----
+    Rows are scaled to length one. With M the centres of k-means on the source clips and all target clips
+    the anomaly score is :math:`\min_{m \in M} (1 - x^\top m)`; the centres, means of unit vectors, are not
+    scaled again. So in [1]_ and in [2]_ (section 3.1). Without `domain` all clips are clustered.
+
+    References
+    ----------
+    .. [1] K. Wilkinghoff, "Design choices for learning embeddings from auxiliary tasks for domain
+       generalization in anomalous sound detection", ICASSP 2023.
+    .. [2] J. Hai, D. Zhou, R. Liu and Y. I. Wu, "Anomalous sound detection by self-supervised learning of
+       VAE with domain shift techniques", DCASE2024 Challenge, technical report.
+
+    Examples
+    --------
+    >>> from skasd.scorers import KMeansScorer
+    >>> X = [[1, 0], [2, 0], [0, 1], [0, 3], [-1, 0]]
+    >>> domain = ["source", "source", "source", "source", "target"]
+    >>> scorer = KMeansScorer(n_clusters=2, random_state=0).fit(X, domain=domain)
+    >>> scorer.anomaly_score([[4, 0], [-2, 0], [0, -1]])
+    array([0., 0., 1.])
+    """
+
+    _parameter_constraints: dict = {
+        **BaseScorer._parameter_constraints,
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_clusters=16,
+        *,
+        contamination=0.1,
+        calibration="cross",
+        domain_normalization=None,
+        random_state=None,
+    ):
+        super().__init__(
+            contamination=contamination, calibration=calibration, domain_normalization=domain_normalization
+        )
+        self.n_clusters = n_clusters
+        self.random_state = random_state
+
+    def _fit_references(self, banks):
+        return {
+            name: unit_rows(X) if name == "target" else self._fit_reference(X) for name, X in banks.items()
+        }
+
+    def _fit_reference(self, X):
+        units = unit_rows(X)
+        n_distinct = len(np.unique(units, axis=0))
+        n_clusters = min(self.n_clusters, n_distinct)
+        return KMeans(n_clusters, random_state=self.random_state).fit(units).cluster_centers_
+
+    def _score_reference(self, X, reference):
+        return np.maximum(1 - (unit_rows(X) @ reference.T).max(axis=1), 0)

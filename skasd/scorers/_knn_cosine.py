@@ -1,0 +1,87 @@
+"""Cosine distance to the nearest training clips."""
+
+from ._cosine import unit_rows
+from ._neighbors import NeighborScorer
+
+
+class KNNCosineScorer(NeighborScorer):
+    r"""Mean cosine distance to the nearest training clips.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=1
+        Number of neighbours; a domain with fewer other clips uses those it has, see `n_neighbors_`.
+
+    density_normalization : {"ratio", "difference"} or None, default=None
+        Local-density normalisation of the distances, see Notes. It serves domain shift without knowing the
+        domains, so leave `domain` out.
+
+    n_density_neighbors : int, default=1
+        Number of neighbours K of a training clip that its density is taken from.
+
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at.
+
+    calibration : {"cross", "train", "gamma"}, default="cross"
+        Where the threshold comes from, see `BaseScorer`. "cross" is the exact leave-one-out. With "train"
+        and one neighbour the threshold is 0, as every training clip is its own nearest: almost every new
+        clip lies above.
+
+    domain_normalization : {"zscore"} or None, default=None
+        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
+
+    Attributes
+    ----------
+    references_ : dict
+        ``references_[None]`` holds the search index over the training rows, by domain ("all" without
+        domains).
+    n_neighbors_ : dict
+        Number of neighbours used, by domain.
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        The anomaly scores the threshold was set from.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where `X` had names that are all strings.
+
+    See Also
+    --------
+    KNNScorer : The same with Euclidean distance.
+    CosineMeanScorer : Cosine distance to the mean of the training clips.
+    KMeansScorer : Cosine distance to cluster centres of the source domain and to all target clips.
+
+    Notes
+    -----
+    The anomaly score is the mean of :math:`1 - \cos(x, y)` over the `n_neighbors` nearest training clips y,
+    in [0, 2]; [1]_ (section 2.3) uses one neighbour for the target domain. A row of zeros has the distance
+    1 to all others and 0 to another row of zeros.
+
+    With :math:`\mathrm{dens}_K(y)`, the mean distance of the training clip y to its K nearest other ones,
+    local-density normalisation replaces :math:`D(x, y)` by :math:`D(x, y) / \mathrm{dens}_K(y)` ("ratio")
+    or by :math:`D(x, y) - \mathrm{dens}_K(y)` ("difference") before the nearest are chosen, which is the
+    difference to LOF [2]_. The density is at least 1e-12, for duplicates. It needs two clips per domain.
+
+    References
+    ----------
+    .. [1] K. Morita, T. Yano and K. Q. Tran, "Anomalous sound detection using CNN-based features by self
+       supervised learning", DCASE2021 Challenge, technical report.
+    .. [2] K. Wilkinghoff et al., "Local density-based anomaly score normalization for domain
+       generalization", arXiv:2509.10951, 2025.
+
+    Examples
+    --------
+    >>> from skasd.scorers import KNNCosineScorer
+    >>> scorer = KNNCosineScorer().fit([[1, 0], [1, 1], [0, 2], [0, 3]])
+    >>> scorer.anomaly_score([[5, 0], [-1, 0]])
+    array([0., 1.])
+    """
+
+    def _represent(self, X):
+        return unit_rows(X)
+
+    def _distance(self, squared):
+        return squared / 2  # 1 - cos of unit vectors
