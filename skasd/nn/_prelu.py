@@ -10,25 +10,25 @@ class _PReLUFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
-        w = _broadcast(weight, x)
         ctx.save_for_backward(x, weight)
-        # relu(x) is x where x > 0 and 0 elsewhere, so the interpolation gives x there and w x elsewhere.
-        return torch.lerp(torch.relu(x), x, w)
+        return F.prelu(x, weight.to(x.dtype))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         x, weight = ctx.saved_tensors
-        positive = torch.ops.aten.threshold_backward(grad, x, 0)
-        grad_x = torch.lerp(positive, grad, _broadcast(weight, x))
-        if not ctx.needs_input_grad[1]:
-            return grad_x, None
-        # dy/dw = min(x, 0). Summed in the weight's precision: half floats would overflow.
-        by_element = x.clamp_max(0).mul_(grad)
-        if weight.numel() == 1:
-            return grad_x, by_element.sum(dtype=weight.dtype).reshape(weight.shape)
-        other_dims = [d for d in range(x.ndim) if d != 1]
-        return grad_x, by_element.sum(other_dims, dtype=weight.dtype)
+        grad = grad.to(x.dtype)  # autocast may have made the output narrower than the input
+        # One buffer serves both gradients: in a network's large tensors, touching fresh memory costs more
+        # than the arithmetic. First dy/dw = min(x, 0), summed in the weight's precision because
+        # half floats would overflow ...
+        buffer = x.clamp_max(0).mul_(grad)
+        grad_weight = None
+        if ctx.needs_input_grad[1]:
+            dims = list(range(x.ndim)) if weight.numel() == 1 else [d for d in range(x.ndim) if d != 1]
+            grad_weight = buffer.sum(dims, dtype=weight.dtype).reshape(weight.shape)
+        # ... then the gradient of x: that of relu, pulled towards the incoming one by w where x <= 0.
+        torch.ops.aten.threshold_backward.grad_input(grad, x, 0, grad_input=buffer)
+        return buffer.lerp_(grad, _broadcast(weight, x)), grad_weight
 
 
 def _broadcast(weight: Tensor, x: Tensor) -> Tensor:
