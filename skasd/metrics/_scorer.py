@@ -1,0 +1,116 @@
+"""The challenge's score as a scikit-learn scorer."""
+
+from __future__ import annotations
+
+from numbers import Real
+from os import PathLike
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+from ._auc import check_clips, harmonic_auc
+
+
+class HarmonicAUCScorer(BaseEstimator):
+    """Scorer: harmonic mean of AUC and pAUC over domains and sections.
+
+    A callable ``scorer(estimator, X, y)`` for ``GridSearchCV(scoring=...)``, ``cross_validate`` and their
+    like. It negates ``estimator.score_samples(X)`` and hands it to :func:`harmonic_auc`. The ready instance
+    is ``harmonic_auc_scorer``.
+
+    Parameters
+    ----------
+    max_fpr : float in (0, 1], default=0.1
+        The false-positive rate up to which the pAUC is taken.
+
+    See Also
+    --------
+    harmonic_auc : The metric, of scores instead of an estimator.
+    skasd.model_selection.RecordingKFold : Folds that this scorer can evaluate.
+    skasd.model_selection.FixedSplit : The challenge's own train/test split.
+
+    Notes
+    -----
+    The metadata ``domain`` and ``section`` are requested at class level: with
+    ``sklearn.set_config(enable_metadata_routing=True)`` it is enough to pass them to ``fit`` of the search.
+    Without routing, or where one is not passed, all clips are of one domain, or one section.
+    A domain without normal clips in a section of a fold contributes no AUC there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sklearn
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.neighbors import LocalOutlierFactor
+    >>> from skasd.metrics import harmonic_auc_scorer
+    >>> from skasd.model_selection import RecordingKFold
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(size=(60, 4)), rng.normal(2, 1, size=(20, 4))])
+    >>> y = np.repeat([1, -1], [60, 20])
+    >>> domain = np.tile(["source", "target"], 40)
+    >>> with sklearn.config_context(enable_metadata_routing=True):
+    ...     search = GridSearchCV(
+    ...         LocalOutlierFactor(novelty=True),
+    ...         {"n_neighbors": [1, 8]},
+    ...         scoring=harmonic_auc_scorer,
+    ...         cv=RecordingKFold(3),
+    ...         refit=False,
+    ...     ).fit(X, y, domain=domain)
+    >>> search.best_params_
+    {'n_neighbors': 8}
+    """
+
+    __metadata_request__score = {"domain": True, "section": True}
+
+    _parameter_constraints: dict = {"max_fpr": [Interval(Real, 0, 1, closed="right")]}
+
+    def __init__(self, max_fpr=0.1):
+        self.max_fpr = max_fpr
+
+    def __call__(self, estimator, X, y_true, *, domain=None, section=None):
+        """Score a fitted detector.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted detector with ``score_samples`` (higher = more normal).
+        X : clips, time-frequency arrays or features
+            Whatever the detector takes.
+        y_true : array-like of shape (n_clips,)
+            Ground truth, +1 normal and -1 anomalous.
+        domain : array-like of shape (n_clips,), default=None
+            "source" or "target"; None: one domain.
+        section : array-like of shape (n_clips,), default=None
+            Section labels; None: one section.
+
+        Returns
+        -------
+        score : float
+            In (0, 1], higher is better.
+        """
+        self._validate_params()
+        table = check_clips(y_true, np.zeros(len(y_true)), section=section)
+        parts = [(None, table)] if section is None else table.groupby("section", sort=False, dropna=False)
+        for name, part in parts:
+            if part["y"].nunique() < 2:
+                kind = "normal" if part["y"].iloc[0] == -1 else "anomalous"
+                raise ValueError(
+                    f"no {kind} clip among the {len(part)} to be scored"
+                    + (f" of section {name!r}" if section is not None else "")
+                    + "; split with skasd.model_selection.RecordingKFold, whose test folds hold both kinds, "
+                    "or with skasd.model_selection.FixedSplit"
+                )
+        names = [str(x) for x in X if isinstance(x, (str, PathLike))] if np.ndim(X[:1]) == 1 else []
+        return harmonic_auc(
+            table["y"],
+            -np.asarray(estimator.score_samples(X)),
+            domain,
+            section,
+            max_fpr=self.max_fpr,
+            clip=names if len(names) == len(table) else None,
+        )
+
+
+#: Scorer for ``GridSearchCV(scoring=harmonic_auc_scorer)``: see :class:`HarmonicAUCScorer`.
+harmonic_auc_scorer = HarmonicAUCScorer()

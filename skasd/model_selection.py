@@ -1,0 +1,263 @@
+"""Splitters: train on normal clips only, and keep the windows of one recording together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import BaseCrossValidator, GroupKFold, StratifiedGroupKFold
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+
+__all__ = ["FixedSplit", "RecordingKFold"]
+
+
+def _codes(name: str, values: Sequence, n_clips: int) -> np.ndarray:
+    """Integer codes of one label per clip; labels of any hashable type."""
+    if len(values) != n_clips:
+        raise ValueError(f"{name} has {len(values)} entries, X has {n_clips}: one per clip is needed")
+    labels = np.empty(n_clips, dtype=object)
+    labels[:] = list(values)
+    codes, _ = pd.factorize(labels, use_na_sentinel=False)
+    return codes
+
+
+class RecordingKFold(BaseCrossValidator):
+    """K folds with normal clips in training and both kinds in each test fold, recordings kept whole.
+
+    Normal clips are split as in :class:`~sklearn.model_selection.GroupKFold`: each is in the test fold
+    once. Anomalous clips are never in training. No recording has clips on both sides of a split.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    anomalies : {"all", "share"}, default="all"
+        "all": every test fold holds all anomalous clips, but for those of recordings that hold normal clips,
+        too: they are tested along with them. Scores of the folds are steadier, and correlated, as they share
+        the anomalies. "share": each anomalous clip is in one test fold only.
+    shuffle : bool, default=False
+        Whether to deal recordings to folds at random.
+    random_state : int, RandomState instance or None, default=None
+        Governs `shuffle`.
+
+    See Also
+    --------
+    FixedSplit : The train/test split that comes with the data.
+    sklearn.model_selection.GroupKFold : Trains on anomalous clips as well.
+    skasd.metrics.harmonic_auc_scorer : A scorer that needs both kinds in each test fold.
+
+    Notes ----- ``split`` requests ``groups`` (the recording of each clip), ``domain`` and ``section`` at
+    class level: with metadata routing enabled, those given to ``fit`` of a search arrive here. With domain
+    or section the folds are stratified by them (:class:`~sklearn.model_selection.StratifiedGroupKFold`), so
+    that the few clips of the target domain are spread over the folds. Without ``groups`` each clip is a
+    recording of its own.
+
+    The final refit of a search is on all clips, anomalous ones included, whatever the splitter:
+    ``skasd.compose.NormalOnly`` drops them there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.model_selection import RecordingKFold
+    >>> y = [1, 1, 1, 1, -1, -1]
+    >>> recording = ["a", "a", "b", "c", "d", "e"]
+    >>> for train, test in RecordingKFold(n_splits=2).split(np.zeros((6, 1)), y, recording):
+    ...     print(train, test)
+    [2 3] [0 1 4 5]
+    [0 1] [2 3 4 5]
+    """
+
+    __metadata_request__split = {"groups": True, "domain": True, "section": True}
+
+    _parameter_constraints: dict = {
+        "n_splits": [Interval(Integral, 2, None, closed="left")],
+        "anomalies": [StrOptions({"all", "share"})],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, n_splits=5, *, anomalies="all", shuffle=False, random_state=None):
+        self.n_splits = n_splits
+        self.anomalies = anomalies
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def get_n_splits(self, X=None, y=None, groups=None, domain=None, section=None):
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X, y, groups, domain, section : object
+            Not looked at; here as in scikit-learn.
+
+        Returns
+        -------
+        n_splits : int
+            The number of folds.
+        """
+        return self.n_splits
+
+    def split(
+        self, X, y=None, groups=None, domain=None, section=None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Generate indices of the training and test clips of each fold.
+
+        Parameters
+        ----------
+        X : sequence of n_clips
+            Clips, features or anything else with one entry per clip.
+        y : array-like of shape (n_clips,)
+            Ground truth, +1 normal and -1 anomalous. Needed.
+        groups : array-like of shape (n_clips,), default=None
+            The recording each clip was cut from, any hashable; None: each clip is a recording.
+        domain, section : array-like of shape (n_clips,), default=None
+            Labels over which the folds are balanced.
+
+        Yields
+        ------
+        train : ndarray
+            Indices of normal clips, ascending.
+        test : ndarray
+            Indices of normal and anomalous clips of other recordings, ascending.
+        """
+        parameters = {name: getattr(self, name) for name in self._parameter_constraints}
+        validate_parameter_constraints(self._parameter_constraints, parameters, type(self).__name__)
+        n_clips = X.shape[0] if hasattr(X, "shape") else len(X)
+        if y is None:
+            raise ValueError("RecordingKFold needs y, the ground truth (+1 normal, -1 anomalous)")
+        y = np.asarray(y)
+        if y.shape != (n_clips,):
+            raise ValueError(f"y has shape {y.shape}, X has {n_clips} clips: one label per clip is needed")
+        if not np.isin(y, [1, -1]).all():
+            raise ValueError(f"y must be coded +1 (normal) and -1 (anomalous), got {np.unique(y)[:5]}")
+        if not np.any(y == -1):
+            raise ValueError(
+                "y holds no anomalous clip (-1), so that no fold could be scored; "
+                "sklearn.model_selection.GroupKFold splits normal clips alone"
+            )
+        recording = np.arange(n_clips) if groups is None else _codes("groups", groups, n_clips)
+        strata = None
+        for name, values in (("domain", domain), ("section", section)):
+            if values is not None:
+                codes = _codes(name, values, n_clips)
+                strata = codes if strata is None else strata * (codes.max() + 1) + codes
+
+        rng = check_random_state(self.random_state) if self.shuffle else None
+        normal = np.flatnonzero(y == 1)
+        fold_of = self._deal("normal", normal, recording, strata, rng)
+        # an anomalous clip of a recording with normal clips goes where these go
+        bound = np.isin(recording, recording[normal])
+        free = np.flatnonzero(~bound)
+        if self.anomalies == "share" and free.size:
+            fold_of |= self._deal("anomalous", free, recording, strata, rng)
+        place = np.array([fold_of.get(r, -1) for r in recording])  # -1: in the test of every fold
+
+        for fold in range(self.n_splits):
+            test = np.flatnonzero((place == fold) | (place == -1))
+            for label, kind in ((1, "normal"), (-1, "anomalous")):
+                if not np.any(y[test] == label):
+                    raise ValueError(
+                        f"fold {fold} of {self.n_splits} has no {kind} clip: use fewer folds, "
+                        "anomalies='all', or shuffle=True with another random_state"
+                    )
+            yield normal[place[normal] != fold], test
+
+    def _deal(self, kind, clips, recording, strata, rng) -> dict:
+        """Deal the recordings of these clips to folds: {recording: fold}."""
+        n_recordings = len(np.unique(recording[clips]))
+        if n_recordings < self.n_splits:
+            raise ValueError(
+                f"n_splits={self.n_splits} folds need as many recordings with {kind} clips, got "
+                f"{n_recordings}: use fewer folds" + (" or anomalies='all'" if kind == "anomalous" else "")
+            )
+        parameters = {"n_splits": self.n_splits, "shuffle": self.shuffle, "random_state": rng}
+        if strata is None:
+            splits = GroupKFold(**parameters).split(clips, groups=recording[clips])
+        else:
+            splits = StratifiedGroupKFold(**parameters).split(clips, strata[clips], recording[clips])
+        return {r: fold for fold, (_, test) in enumerate(splits) for r in recording[clips[test]]}
+
+
+class FixedSplit(BaseCrossValidator):
+    """The train/test split that comes with the data, as the one fold of a cross-validation.
+
+    Parameters
+    ----------
+    subset : array-like of shape (n_clips,)
+        "train", "test" or "supplemental" for each clip, such as the ``split`` column of a table of clips.
+        Supplemental recordings (clean machine sounds or pure noise) are on neither side.
+
+    See Also
+    --------
+    RecordingKFold : Folds of one's own.
+    sklearn.model_selection.PredefinedSplit : Several predefined folds, training on all other clips.
+
+    Notes
+    -----
+    The final refit of a search is on all clips, test clips included, as with every splitter:
+    ``skasd.compose.NormalOnly`` drops the anomalous ones there, ``refit=False`` leaves the refit out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.model_selection import FixedSplit
+    >>> cv = FixedSplit(["train", "train", "test", "train", "test"])
+    >>> for train, test in cv.split(np.zeros((5, 1))):
+    ...     print(train, test)
+    [0 1 3] [2 4]
+    """
+
+    def __init__(self, subset):
+        self.subset = subset
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Return the number of splits, 1.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Not looked at; here as in scikit-learn.
+
+        Returns
+        -------
+        n_splits : int
+            1.
+        """
+        return 1
+
+    def split(self, X, y=None, groups=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Generate the one pair of training and test indices.
+
+        Parameters
+        ----------
+        X : sequence of n_clips
+            Clips, features or anything else with one entry per clip; only its length is looked at.
+        y, groups : object
+            Not looked at.
+
+        Yields
+        ------
+        train : ndarray
+            Indices of the training clips, ascending.
+        test : ndarray
+            Indices of the test clips, ascending.
+        """
+        subset = np.asarray(self.subset)
+        if subset.ndim != 1:
+            raise ValueError(f"subset must have one entry per clip, got an array of shape {subset.shape}")
+        n_clips = X.shape[0] if hasattr(X, "shape") else len(X)
+        if len(subset) != n_clips:
+            raise ValueError(f"subset has {len(subset)} entries, X has {n_clips}: one per clip is needed")
+        if unknown := set(map(str, subset)) - {"train", "test", "supplemental"}:
+            raise ValueError(
+                f"subset must be 'train', 'test' or 'supplemental', got {', '.join(sorted(unknown)[:5])}"
+            )
+        train, test = (np.flatnonzero(subset == name) for name in ("train", "test"))
+        if not (train.size and test.size):
+            raise ValueError(
+                f"subset has {train.size} clips to train on and {test.size} to test on: both are needed"
+            )
+        yield train, test
