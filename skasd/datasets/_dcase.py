@@ -24,7 +24,8 @@ _LISTED = 50  # names in one warning
 def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     """Load the clips of a DCASE Challenge Task 2 data set (2020-2026) as one table.
 
-    Nothing is read but names and small CSV files: the table's paths go to an estimator, which reads the sound.
+    Nothing is read but names and small CSV files: the table's paths go to an estimator, which reads the
+    sound.
 
     Parameters
     ----------
@@ -34,8 +35,8 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     machine : str or list of str, default=None
         Machine type(s) to load, as the folders are named; ``None`` loads all.
     year : int, default=None
-        Year of the challenge, 2020 to 2026. ``None`` infers the layout from the names; a year restricts them to
-        that year's (2020: IDs, later: sections), and chooses among several lists in `ground_truth`.
+        Year of the challenge, 2020 to 2026. ``None`` infers the layout from the names; a year restricts them
+        to that year's (2020: IDs, later: sections), and chooses among several lists in `ground_truth`.
     ground_truth : str or path-like, default=None
         Where the labels of evaluation clips are: a checkout of the official evaluator (``ground_truth_data``,
         ``ground_truth_domain`` and, 2023 and later, ``ground_truth_attributes``), the organisers'
@@ -57,7 +58,8 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
         - ``set`` : "dev" or "eval";
         - ``y`` : nullable integer, +1 normal, -1 anomalous, missing where not known (evaluation clips without
           ground truth, supplemental clips). It is missing rather than 0 so that it cannot pass for a class;
-        - ``attribute`` : str, the raw attribute string of the name; "" where there is none or ``noAttribute``;
+        - ``attribute`` : str, the raw attribute string of the name; "" where there is none or
+          ``noAttribute``;
         - ``attributes`` : dict of str to str, the same taken apart as well as that can be done, or from the
           machine's ``attributes_NN.csv`` where there is one. Supplemental clips have the extra key
           "supplemental" ("machine" or "noise").
@@ -67,14 +69,14 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     FileNotFoundError
         If `root` or `ground_truth` does not exist.
     ValueError
-        If there are no sound files, no such machine, two copies of a clip, or a ground truth that labels none of
-        the clips.
+        If there are no sound files, no such machine, two copies of a clip, or a ground truth that labels none
+        of the clips.
 
     Warns
     -----
     UserWarning
-        Once for all sound files whose names fit no pattern (they are not in the table), and once if the ground
-        truth lacks some of the unlabelled clips.
+        Once for all sound files whose names fit no pattern (they are not in the table), and once if the
+        ground truth lacks some of the unlabelled clips.
 
     See Also
     --------
@@ -84,8 +86,8 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     Notes
     -----
     The parser accepts what the published sets contain: names without ``_test_`` (RoboticArm, 2024), with a
-    trailing ``_`` (2025), attributes that are no key-value pairs, wav and flac in any case, hidden files.
-    The evaluation clips of 2022 take only labels and domains from the evaluator: the attributes it publishes for
+    trailing ``_`` (2025), attributes that are no key-value pairs, wav and flac in any case, hidden files. The
+    evaluation clips of 2022 take only labels and domains from the evaluator: the attributes it publishes for
     ToyCar and ToyTrain are scrambled, and so are labels and domains in ``eval_data_list_2022.csv``, which is
     refused. Clips of 2026 have two channels (0 near, 1 far microphone); the official baseline listens to
     channel 0, which is ``channel=0`` of the feature extractors.
@@ -117,13 +119,15 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     if not rows:
         what = "no sound file" if not unfit else "no sound file with a name of the challenge"
         raise ValueError(
-            f"{what} in {root} (machine={machine!r}, year={year!r}): looked for "
-            f"<machine>/{{{','.join(_SPLITS)}}}/*{{{','.join(AUDIO_EXTENSIONS)}}} in it and in dev_data/, eval_data/"
+            f"{what} in {root} (machine={machine!r}, year={year!r}): looked in it, dev_data and eval_data for "
+            f"<machine>/{{{','.join(_SPLITS)}}}/*{{{','.join(AUDIO_EXTENSIONS)}}}"
         )
     _refuse_duplicates(rows)
     if ground_truth is not None:
         _apply_ground_truth(rows, read_ground_truth(ground_truth, year), ground_truth)
-    rows.sort(key=lambda row: (row["machine"], row["set"], row["split"] != "train", row["split"], row["path"]))
+    rows.sort(
+        key=lambda row: (row["machine"], row["set"], row["split"] != "train", row["split"], row["path"])
+    )
     return as_table([{name: value for name, value in row.items() if name != "key"} for row in rows])
 
 
@@ -138,7 +142,7 @@ def _subfolders(folder):
 
 
 def _machine_folders(folder, depth=4):
-    """Yield the folders that hold a train, test ... folder: machines, wherever between root and depth they lie."""
+    """Yield machines: the folders that hold a train, test ... folder, down to a depth."""
     children = _subfolders(folder)
     if any(child.name in _SPLITS for child in children):
         yield folder
@@ -236,10 +240,17 @@ def _merge_attribute_files(folder, rows):
             pairs = {key: value for key, value in zip(cells[::2], cells[1::2], strict=False) if key}
             for candidate in candidates:
                 row = by_name.get((candidate, stem_of(name)))
-                # none for clips with unlabelled names: of those 2022 published scrambled attributes in this form
-                if row is not None and row["y"] is not None and pairs and not any(key.lower() == "noattribute" for key in pairs):
+                # not for unlabelled clips: of those 2022 published scrambled attributes in this form
+                if (
+                    row is not None
+                    and row["y"] is not None
+                    and pairs
+                    and not any(key.lower() == "noattribute" for key in pairs)
+                ):
                     row["attributes"] = pairs
-                    row["attribute"] = row["attribute"] or "_".join(f"{k}_{v}" if v else k for k, v in pairs.items())
+                    row["attribute"] = row["attribute"] or "_".join(
+                        f"{k}_{v}" if v else k for k, v in pairs.items()
+                    )
 
 
 def _refuse_duplicates(rows):

@@ -11,7 +11,9 @@ from ._names import AUDIO_EXTENSIONS, is_audio, parse_attributes
 
 _LABELS = {
     **dict.fromkeys(("normal", "healthy", "good", "ok", "io"), 1),
-    **dict.fromkeys(("anomalous", "anomaly", "anomalies", "abnormal", "faulty", "fault", "bad", "nok", "nio"), -1),
+    **dict.fromkeys(
+        ("anomalous", "anomaly", "anomalies", "abnormal", "faulty", "fault", "bad", "nok", "nio"), -1
+    ),
 }
 _DOMAINS = ("source", "target")
 _SPLITS = ("train", "test")
@@ -32,33 +34,35 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None):
         In a folder, these names of subfolders, at any depth and in any case, have a meaning:
 
         - normal: ``normal``, ``healthy``, ``good``, ``ok``, ``io``;
-        - anomalous: ``anomalous``, ``anomaly``, ``anomalies``, ``abnormal``, ``faulty``, ``fault``, ``bad``, ``nok``, ``nio``;
+        - anomalous: ``anomalous``, ``anomaly``, ``anomalies``, ``abnormal``, ``faulty``, ``fault``, ``bad``,
+          ``nok``, ``nio``;
         - split: ``train``, ``test``; domain: ``source``, ``target``.
 
-        A folder without any subfolder of the first two kinds holds healthy recordings only, except for clips in
-        ``test`` folders, which stay unlabelled.
+        A folder without any subfolder of the first two kinds holds healthy recordings only, except for clips
+        in ``test`` folders, which stay unlabelled.
 
-        A CSV file has a header and a column ``path`` (or ``file``, ``filename``, ``file_name``; relative to the CSV
-        file). Optional columns: ``y`` (+1 normal, -1 anomalous), or ``label`` (one of the words above, or the
-        challenge's 0 normal / 1 anomalous), an empty cell meaning unknown; ``machine``, ``section``, ``domain``,
-        ``split``, ``attribute``. Without ``y`` and ``label`` all clips but those of split "test" are healthy. Other
-        columns are passed on as they are.
+        A CSV file has a header and a column ``path`` (or ``file``, ``filename``, ``file_name``; relative to
+        the CSV file). Optional columns: ``y`` (+1 normal, -1 anomalous), or ``label`` (one of the words
+        above, or the challenge's 0 normal / 1 anomalous), an empty cell meaning unknown; ``machine``,
+        ``section``, ``domain``, ``split``, ``attribute``. Without ``y`` and ``label`` all clips but those of
+        split "test" are healthy. Other columns are passed on as they are.
     machine : str, default=None
         Name for the column ``machine``; ``None`` takes the folder's. A CSV's own column has precedence.
     section_from : "parent" or str, default=None
-        Where the sections come from: ``None`` makes one section "00"; ``"parent"`` takes the folder that holds
-        the clip (folders whose names have a meaning are passed over); any other string is a regular expression
-        searched for in the path relative to the folder (with ``/``), whose group named ``section``, else
-        first group, else whole match is the section. A CSV's own column ``section`` has precedence.
+        Where the sections come from: ``None`` makes one section "00"; ``"parent"`` takes the folder that
+        holds the clip (folders whose names have a meaning are passed over); any other string is a regular
+        expression searched for in the path relative to the folder (with ``/``), whose group named
+        ``section``, else first group, else whole match is the section. A CSV's own column ``section`` has
+        precedence.
 
     Returns
     -------
     table : pandas.DataFrame
-        One row per clip with the columns of :func:`load_dcase`: ``path``, ``machine``, ``section``, ``domain``
-        ("source" where nothing is said), ``split``, ``set`` ("dev"), ``y`` (nullable integer), ``attribute`` and
-        ``attributes``. Where nothing is said about the split, normal clips are "train" and all others "test";
-        hold normal clips out, for instance with :func:`sklearn.model_selection.train_test_split`, before trusting
-        a false-alarm rate.
+        One row per clip with the columns of :func:`load_dcase`: ``path``, ``machine``, ``section``,
+        ``domain`` ("source" where nothing is said), ``split``, ``set`` ("dev"), ``y`` (nullable integer),
+        ``attribute`` and ``attributes``. Where nothing is said about the split, normal clips are "train" and
+        all others "test"; hold normal clips out, for instance with
+        :func:`sklearn.model_selection.train_test_split`, before trusting a false-alarm rate.
 
     Raises
     ------
@@ -173,7 +177,9 @@ def _from_csv(path):
     table.columns = [str(name).strip() for name in table.columns]
     column = next((name for name in _PATH_COLUMNS if name in table), None)
     if column is None:
-        raise ValueError(f"{path} has no column 'path' (or {', '.join(_PATH_COLUMNS[1:])}); it has {list(table.columns)}")
+        raise ValueError(
+            f"{path} has no column 'path' (or {', '.join(_PATH_COLUMNS[1:])}); it has {list(table.columns)}"
+        )
     if table.empty or table[column].isna().any():
         empty = list(table.index[table[column].isna()] + 2)
         raise ValueError(f"{path} has no clips" if table.empty else f"{path} has no path in line(s) {empty}")
@@ -183,7 +189,9 @@ def _from_csv(path):
     if missing:
         listed = "\n  ".join(missing[:20])
         raise FileNotFoundError(f"{path} lists {len(missing)} files that do not exist:\n  {listed}")
-    return table.assign(y=_labels(table, path)).astype({"y": "Int64"}).drop(columns=["label"], errors="ignore")
+    return (
+        table.assign(y=_labels(table, path)).astype({"y": "Int64"}).drop(columns=["label"], errors="ignore")
+    )
 
 
 def _labels(table, path):
@@ -223,6 +231,6 @@ def _sections(paths, base, section_from, pattern):
     if unmatched:
         listed = "\n  ".join(unmatched[:20])
         raise ValueError(
-            f"section_from={section_from!r} matches nothing in the paths of {len(unmatched)} clips:\n  {listed}"
+            f"section_from={section_from!r} matches nothing in {len(unmatched)} of the paths:\n  {listed}"
         )
     return sections

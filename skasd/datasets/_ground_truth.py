@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from ._names import parse_clip_name
 
-_TABLE = re.compile(r"ground_truth_(.+)_(?:section|id)_(\d+)(?:_(source|target))?(?:_test)?\.csv")
-_LIST = re.compile(r"eval_data_list_(20\d\d)\.csv")
+_TABLE = re.compile(
+    r"ground_truth_(?:DCASE\d{4}T2)?(.+)_(?:section|id)_(\d+)(?:_(source|target))?(?:_test)?\.csv"
+)
 _LABELS = {"0": 1, "1": -1}  # the challenge's 0 normal / 1 anomalous, to scikit-learn's coding
 _DOMAINS = {"0": "source", "1": "target"}
 
@@ -37,9 +38,9 @@ def read_ground_truth(where, year=None):
     Parameters
     ----------
     where : path-like
-        A checkout of an official evaluator (with ``ground_truth_data`` in it), that folder itself, a folder of
-        ``<machine>/attributes_00_test_correspondence.csv`` files, or an ``eval_data_list_<year>.csv`` (or the folder
-        that holds it).
+        A checkout of an official evaluator (with ``ground_truth_data`` in it), that folder itself, a folder
+        of ``<machine>/attributes_00_test_correspondence.csv`` files, or an ``eval_data_list_<year>.csv`` (or
+        the folder that holds it).
     year : int, default=None
         Chooses among the lists of several years.
 
@@ -59,20 +60,24 @@ def read_ground_truth(where, year=None):
     tables = [(path, match) for path in sorted(data.glob("*.csv")) if (match := _TABLE.fullmatch(path.name))]
     if tables:
         return _read_tables(tables, data.parent)
-    lists = [path for folder in (where, where / "datasets") for path in sorted(folder.glob("eval_data_list_*.csv"))]
+    lists = [
+        path for folder in (where, where / "datasets") for path in sorted(folder.glob("eval_data_list*.csv"))
+    ]
     if year is not None and len(lists) > 1:
         lists = [path for path in lists if path.name == f"eval_data_list_{year}.csv"]
     if len(lists) == 1:
         return _read_list(lists[0])
     if len(lists) > 1:
         names = ", ".join(path.name for path in lists)
-        raise ValueError(f"{where} holds several lists ({names}): name one of them as ground_truth, or pass year=")
+        raise ValueError(
+            f"{where} holds several lists ({names}): name one of them as ground_truth, or pass year="
+        )
     correspondences = sorted(where.rglob("attributes_*_test_correspondence.csv"))
     if correspondences:
         return _read_correspondences(correspondences)
     raise ValueError(
-        f"No ground truth in {where}: looked for ground_truth_data/ground_truth_<machine>_section_NN_test.csv, "
-        "eval_data_list_<year>.csv and <machine>/attributes_NN_test_correspondence.csv"
+        f"no ground truth in {where}: looked for ground_truth_data/ground_truth_<machine>_section_NN_test.csv,"
+        " eval_data_list[_<year>].csv and <machine>/attributes_NN_test_correspondence.csv"
     )
 
 
@@ -80,7 +85,9 @@ def _label(cell, path, name):
     try:
         return _LABELS[str(int(float(cell)))]
     except (KeyError, ValueError):
-        raise ValueError(f"{path}: the label of {name!r} is {cell!r}, expected 0 (normal) or 1 (anomalous)") from None
+        raise ValueError(
+            f"{path}: the label of {name!r} is {cell!r}, expected 0 (normal) or 1 (anomalous)"
+        ) from None
 
 
 def _key(name, path):
@@ -113,8 +120,9 @@ def _read_tables(tables, checkout):
 def _read_attributes(path, labels, domains):
     """Read the full names of 2023 and later; use them only if they agree with labels and domains throughout.
 
-    The 2022 evaluator keeps its attributes elsewhere (``ground_truth_attributes/<machine>/attributes_NN.csv``).
-    Those of ToyCar and ToyTrain are scrambled, so none of that year is read.
+    The 2022 evaluator keeps its attributes elsewhere
+    (``ground_truth_attributes/<machine>/attributes_NN.csv``). Those of ToyCar and ToyTrain are scrambled, so
+    none of that year is read.
     """
     if not path.is_file():
         return {}
@@ -122,9 +130,8 @@ def _read_attributes(path, labels, domains):
     for row in rows_of(path):
         full = [parse_clip_name(cell) for cell in row[1:]]
         full = [name for name in full if name is not None and name.domain is not None]
-        for name in full:
-            if (name.y, name.domain) != (labels.get(row[0]), domains.get(row[0], name.domain)):
-                wrong.append(row[0])
+        if any((name.y, name.domain) != (labels.get(row[0]), domains.get(row[0])) for name in full):
+            wrong.append(row[0])
         # 2024's hidden attributes: a second full name, added later, tells what noAttribute hid
         attributes[row[0]] = next((name.attribute for name in reversed(full) if name.attribute), "")
     if wrong:
@@ -153,11 +160,10 @@ def _read_list(path):
         if y is None or (full.y is not None and y != full.y):
             raise ValueError(f"{path}: the label of {row[0]!r} and the name {row[1]!r} do not agree")
         truths[machine, released.key] = Truth(y, full.domain, full.attribute)
-    match = _LIST.fullmatch(path.name)
-    if seen_2022 or (match and match[1] == "2022"):
+    if seen_2022:
         raise ValueError(
-            f"{path}: the published list of 2022 has wrong labels and domains for ToyCar and ToyTrain; pass a "
-            "checkout of the official 2022 evaluator as ground_truth (ground_truth_data and ground_truth_domain)"
+            f"{path}: the published list of 2022 has wrong labels and domains for ToyCar and ToyTrain; pass "
+            "a checkout of that year's official evaluator (ground_truth_data, ground_truth_domain) instead"
         )
     return truths
 

@@ -19,9 +19,9 @@ from ._rotor import FAULTS, Rotor
 _DESCR = """\
 Synthetic machine sounds
 ------------------------
-These clips were computed, not recorded: a shaft, a gear pair and a rolling bearing under two or three speeds and loads
-in the noise of a factory. They show how a detector is used and tested. A result on them says nothing about how well a
-detector works on real machines.
+These clips were computed, not recorded: a shaft, a gear pair and a rolling bearing under two or three speeds
+and loads in the noise of a factory. They show how a detector is used and tested. A result on them says
+nothing about how well a detector works on real machines.
 """
 _DOMAINS = ("source", "target")
 # The order fixes each clip's random numbers: append only.
@@ -72,11 +72,11 @@ def make_machine_sounds(
     random_state=None,
     n_jobs=None,
 ):
-    """Make sounds of a synthetic rotating machine, healthy and faulty.
+    r"""Make sounds of a synthetic rotating machine, healthy and faulty.
 
-    **The sounds are synthetic.** A physical sketch of a gearbox (see Notes) stands in for recordings, in the order of
-    the DCASE Challenge: healthy clips of a source and, few, of a target domain to train on; healthy and faulty clips of
-    both to test on.
+    **The sounds are synthetic.** A physical sketch of a gearbox (see Notes) stands in for recordings, in the
+    order of the DCASE Challenge: healthy clips of a source and, few, of a target domain to train on; healthy
+    and faulty clips of both to test on.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def make_machine_sounds(
         Number of test clips of each section.
     machine : str or list of str, default="gearbox"
         Machine type(s). Any name does: it alone fixes, together with the number of the section, the machine's
-        geometry (speed, teeth, bearing, resonances, harmonics). `random_state` does not touch the geometry, so that
-        further seeds give further clips of the same machine.
+        geometry (speed, teeth, bearing, resonances, harmonics). `random_state` does not touch the geometry,
+        so that further seeds give further clips of the same machine.
     n_sections : int, default=1
         Number of sections (units of the machine that differ in geometry), from "00".
     duration : float, default=2.0
@@ -95,23 +95,24 @@ def make_machine_sounds(
     sample_rate : int, default=16000
         In Hz.
     domains : tuple of str, default=("source", "target")
-        Domains to include. The source runs at two speeds and two loads; the target runs slower, under higher loads, in
-        a background 3 dB louder and of another spectrum.
+        Domains to include. The source runs at two speeds and loads of 50 and 75 %; the target 5 % slower than
+        the slower of them, under 80 and 90 %, in a background 1 dB louder and of another spectrum.
     n_target_train : int, default=None
         How many of the `n_train` clips are of the target; ``None``: one in twenty, at least one.
     anomaly_fraction : float, default=0.5
-        Share of anomalous clips in the test clips, the same in both domains. With 0, all are healthy: held-out clips
-        for counting false alarms.
+        Share of anomalous clips in the test clips, the same in both domains. With 0, all are healthy:
+        held-out clips for counting false alarms.
     fault : {"bearing", "gear", "imbalance", "looseness"} or sequence of these, default=all four
         Fault(s) of the anomalous clips, in turn.
     severity : float or sequence of float, default=0.5
         Severity (severities, in turn) of the faults; 0 is healthy, 1 distinct.
     snr : float, default=6.0
-        Level of the healthy machine over the background in dB, in the source domain; varies by 1 dB from clip to clip.
+        Level of the healthy machine over the background in dB, in the source domain; varies by 1 dB from clip
+        to clip.
     random_state : int, RandomState instance or None, default=None
-        Seeds the clips. Every clip has a generator of its own, derived from the seed and from what the clip is
-        (machine, section, split, label, domain, number): the same clip comes out whatever the number of clips and
-        whatever `n_jobs`.
+        Seeds the clips. Every clip has a generator of its own, derived from the seed and from what the clip
+        is (machine, section, split, label, domain, number): the same clip comes out whatever the number of
+        clips and whatever `n_jobs`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -122,9 +123,9 @@ def make_machine_sounds(
 
         - ``X`` : float32 array of shape (n_clips, n_samples), within [-1, 1];
         - ``y`` : int array of shape (n_clips,), +1 normal, -1 anomalous;
-        - ``table`` : DataFrame with a row per clip and the columns ``machine``, ``section``, ``domain``, ``split``,
-          ``set``, ``y``, ``attribute``, ``attributes`` of :func:`load_dcase`, and ``fault`` ("" for healthy clips) and
-          ``severity``;
+        - ``table`` : DataFrame with a row per clip and the columns ``machine``, ``section``, ``domain``,
+          ``split``, ``set``, ``y``, ``attribute``, ``attributes`` of :func:`load_dcase`, and ``fault`` (""
+          for healthy clips) and ``severity``;
         - ``sample_rate`` : int;
         - ``DESCR`` : str.
 
@@ -135,35 +136,39 @@ def make_machine_sounds(
 
     Notes
     -----
-    With the shaft's angle :math:`\\varphi(t) = 2\\pi\\int f_r` (the speed :math:`f_r` differs by 0.4 % from clip to clip
-    and wanders by 0.1 % within one) a healthy machine sounds as
+    With the shaft's angle :math:`\varphi(t) = 2\pi\int f_r` (the speed :math:`f_r` differs by 0.4 % from
+    clip to clip and wanders by 0.1 % within one) a healthy machine sounds as
 
-    .. math:: x = \\sum_{k=1}^{8} a_k \\cos(k\\varphi+\\alpha_k)
-              + (0.4 + 0.8 L)\\,(1 + m\\cos\\varphi) \\sum_{k=1}^{3} g_k \\cos(k (Z\\varphi + p\\cos\\varphi) + \\gamma_k)
-              + c_L (1 + 0.1\\cos\\varphi)\\, n_f + n_b
+    .. math:: x = \sum_{k=1}^{8} a_k \cos(k\varphi+\alpha_k)
+              + (0.4 + 0.8 L)\,(1 + m\cos\varphi) \sum_{k=1}^{3} g_k \cos(k (Z\varphi + p\cos\varphi)
+              + \gamma_k) + c_L (1 + 0.1\cos\varphi)\, n_f + n_b
 
-    with the load L, Z teeth, whose meshing is modulated in amplitude (m) and phase (p) once a revolution and so has
-    sidebands at multiples of :math:`f_r` [1]_, friction noise :math:`n_f` shaped by three resonances, and a background
-    :math:`n_b` of coloured noise with now and then a distant knock. Levels drift by some per cent.
+    with the load L, Z teeth, whose meshing is modulated in amplitude (m) and phase (p) once a revolution and
+    so has sidebands at multiples of :math:`f_r` [1]_, friction noise :math:`n_f` shaped by three resonances,
+    and a background :math:`n_b` of coloured noise with now and then a distant knock. Levels drift by some per
+    cent.
 
-    - Bearing: the rolling elements pass a defect of the outer race :math:`\\frac{n}{2}(1-\\frac{d}{D}\\cos\\beta)` times
-      a revolution [2]_; their slip lets the intervals jitter by 1.5 %, accumulating [3]_. Each passage strikes
-      a resonance, :math:`e^{-\\zeta\\omega t}\\sin\\omega t`.
-    - Gear: one damaged tooth raises the mesh while it is in contact, once a revolution.
-    - Imbalance: the first order of the shaft grows with severity and the square of the speed.
+    - Bearing: the rolling elements pass a defect of the outer race
+      :math:`\frac{n}{2}(1-\frac{d}{D}\cos\beta)` times a revolution [2]_; their slip lets the intervals
+      jitter by 1.5 %, accumulating [3]_. Each passage strikes a resonance,
+      :math:`e^{-\zeta\omega t}\sin\omega t`.
+    - Gear: one damaged tooth raises mesh and friction while it is in contact, once a revolution.
+    - Imbalance: the first order of the shaft (and a fifth as much the second) grows with severity and the
+      square of the speed, and modulates the friction.
     - Looseness: half orders of the shaft with fluctuating level, and a rattle once a revolution.
 
-    Not modelled: rooms, transmission paths that vary, run-in, wear, anything but stationary operation. The size of each
-    fault is set, not derived, so that the defaults are neither trivial nor hopeless for a Mahalanobis detector on the
-    mean and standard deviation of log-mel energies.
+    Not modelled: rooms, transmission paths that vary, run-in, wear, anything but stationary operation. The
+    size of each fault is set, not derived, so that the defaults are neither trivial nor hopeless for a
+    Mahalanobis detector on the mean and standard deviation of log-mel energies.
 
     References
     ----------
-    .. [1] R. B. Randall, "A new method of modeling gear faults", Journal of Mechanical Design, 104(2), 259-267, 1982.
-    .. [2] P. D. McFadden and J. D. Smith, "Model for the vibration produced by a single point defect in a rolling
-       element bearing", Journal of Sound and Vibration, 96(1), 69-82, 1984.
-    .. [3] J. Antoni and R. B. Randall, "Differential diagnosis of gear and bearing faults", Journal of Vibration and
-       Acoustics, 124(2), 165-171, 2002.
+    .. [1] R. B. Randall, "A new method of modeling gear faults", Journal of Mechanical Design, 104(2),
+       259-267, 1982.
+    .. [2] P. D. McFadden and J. D. Smith, "Model for the vibration produced by a single point defect in a
+       rolling element bearing", Journal of Sound and Vibration, 96(1), 69-82, 1984.
+    .. [3] J. Antoni and R. B. Randall, "A stochastic model for simulation and diagnostics of rolling element
+       bearings with localized faults", Journal of Vibration and Acoustics, 125(3), 282-289, 2003.
 
     Examples
     --------
@@ -178,7 +183,9 @@ def make_machine_sounds(
     faults, severities, machines, domains = _check(fault, severity, machine, domains)
     n_samples = round(duration * sample_rate)
     if n_samples < 16:
-        raise ValueError(f"duration={duration!r} at sample_rate={sample_rate} gives {n_samples} samples; need 16 or more")
+        raise ValueError(
+            f"duration={duration!r} at sample_rate={sample_rate} gives {n_samples} samples; need 16 or more"
+        )
     counts = _counts(n_train, n_test, domains, n_target_train, anomaly_fraction)
     entropy = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     clips = [
@@ -212,7 +219,9 @@ def make_machine_sounds(
             "severity": degree,
         }
 
-    rows = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(delayed(make)(i) for i in range(len(clips)))
+    rows = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
+        delayed(make)(i) for i in range(len(clips))
+    )
     table = as_table(rows)
     return Bunch(X=X, y=table.y.to_numpy(dtype=np.int64), table=table, sample_rate=sample_rate, DESCR=_DESCR)
 
@@ -223,8 +232,8 @@ def write_machine_sounds(folder, n_train=200, n_test=100, **parameters):
     Parameters
     ----------
     folder : str or path-like
-        Where ``dev_data/<machine>/{train,test}/`` and ``attributes_NN.csv`` go; made if need be. Files of the same
-        name are overwritten.
+        Where ``dev_data/<machine>/{train,test}/`` and ``attributes_NN.csv`` go; made if need be. Files of the
+        same name are overwritten.
     n_train, n_test : int
         As in :func:`make_machine_sounds`.
     **parameters
@@ -233,8 +242,8 @@ def write_machine_sounds(folder, n_train=200, n_test=100, **parameters):
     Returns
     -------
     table : pandas.DataFrame
-        The table of :func:`make_machine_sounds` with a column ``path``. :func:`load_dcase` returns the same clips,
-        without ``fault`` and ``severity``, which the challenge does not tell.
+        The table of :func:`make_machine_sounds` with a column ``path``. :func:`load_dcase` returns the same
+        clips, without ``fault`` and ``severity``, which the challenge does not tell.
 
     Examples
     --------
@@ -251,14 +260,16 @@ def write_machine_sounds(folder, n_train=200, n_test=100, **parameters):
     paths = []
     for i, row in enumerate(table.itertuples()):
         label = "normal" if row.y == 1 else "anomaly"
-        name = f"section_{row.section}_{row.domain}_{row.split}_{label}_{numbers.iloc[i]:04d}_{row.attribute}.wav"
-        path = Path(folder, "dev_data", row.machine, row.split, name)
+        name = f"section_{row.section}_{row.domain}_{row.split}_{label}_{numbers.iloc[i]:04d}_{row.attribute}"
+        path = Path(folder, "dev_data", row.machine, row.split, f"{name}.wav")
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, data.X[i], data.sample_rate, subtype="PCM_16")
         paths.append(path)
     table.insert(0, "path", [str(path) for path in paths])
     by_section = zip(paths, table.section, table.attributes, strict=True)
-    for (machine_folder, section), clips in groupby(by_section, key=lambda clip: (clip[0].parents[1], clip[1])):
+    for (machine_folder, section), clips in groupby(
+        by_section, key=lambda clip: (clip[0].parents[1], clip[1])
+    ):
         with (machine_folder / f"attributes_{section}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             for j, (path, _, attributes) in enumerate(clips):
@@ -279,7 +290,11 @@ def _check(fault, severity, machine, domains):
     if severities.ndim != 1 or not len(severities) or not (np.isfinite(severities) & (severities >= 0)).all():
         raise ValueError(f"severity={severity!r} is not a non-negative number or a sequence of such")
     machines = [machine] if isinstance(machine, str) else list(machine)
-    if not machines or len(set(machines)) != len(machines) or not all(isinstance(name, str) and name for name in machines):
+    if (
+        not machines
+        or len(set(machines)) != len(machines)
+        or not all(isinstance(name, str) and name for name in machines)
+    ):
         raise ValueError(f"machine={machine!r} is not a name or a sequence of different names")
     names = [domains] if isinstance(domains, str) else list(domains)
     if not names or len(set(names)) != len(names) or not set(names) <= set(_DOMAINS):

@@ -7,7 +7,8 @@ AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".
 
 # The train|test token is optional: the labelled names of 2024's RoboticArm lack it.
 _LABELLED = re.compile(r"section_(\d+)_(source|target)(?:_(?:train|test))?_(normal|anomaly)_(\d+)(?:_(.*))?")
-# Evaluation clips: section_03_0000 (2022-2026), section_03_test_0000 (the README of 2022), section_05_target_test_0000 (2021).
+# Evaluation clips: section_03_0000 (2022 and later), section_03_test_0000 (so the README of 2022),
+# section_05_target_test_0000 (2021).
 _UNLABELLED = re.compile(r"section_(\d+)(?:_(source|target))?(?:_test)?_(\d+)(?:_(.*))?")
 _ID = re.compile(r"(?:(normal|anomaly)_)?id_(\d+)_(\d+)")
 _SUPPLEMENTAL = re.compile(r"section_(\d+)_([A-Za-z]+)(?:_(source|target))?(?:_(\d+))?(?:_(.*))?")
