@@ -5,14 +5,18 @@ from ._arcface import ArcFace
 from ._autoencoder import DenseAutoencoder, stack_frames
 from ._domain_batch_sampler import DomainBatchSampler
 from ._dual_path import DualPathTransformer
+from ._feature_exchange import feature_exchange
 from ._folding import fold_batch_norm
 from ._linear_objective import BinaryCrossEntropy, CrossEntropy, FocalLoss
 from ._mixing import FMix, Mixup, OneOf, domain_partners
 from ._mobilefacenet import MobileFaceNet
 from ._mobilenetv2 import MobileNetV2
+from ._multibranch import MultiBranchNet
 from ._prelu import PReLU
 from ._selective_mahalanobis import SelectiveCovariance, selective_mahalanobis
 from ._sound_events import SoundEventMixing
+from ._spectrum_branch import SpectrumBranch
+from ._stft_branch import STFTBranch
 from ._subcluster_adacos import SubclusterAdaCos
 from ._vit import ViT
 
@@ -29,13 +33,17 @@ __all__ = [
     "Mixup",
     "MobileFaceNet",
     "MobileNetV2",
+    "MultiBranchNet",
     "OneOf",
     "PReLU",
+    "STFTBranch",
     "SelectiveCovariance",
     "SoundEventMixing",
+    "SpectrumBranch",
     "SubclusterAdaCos",
     "ViT",
     "domain_partners",
+    "feature_exchange",
     "fold_batch_norm",
     "selective_mahalanobis",
     "stack_frames",
