@@ -12,7 +12,9 @@ from ._mixing import FMix, Mixup, OneOf, domain_partners
 from ._mobilefacenet import MobileFaceNet
 from ._mobilenetv2 import MobileNetV2
 from ._multibranch import MultiBranchNet
+from ._oevae import OEVAE, OEVAEOutput, domain_gain
 from ._prelu import PReLU
+from ._resnet import ResNet18
 from ._selective_mahalanobis import SelectiveCovariance, selective_mahalanobis
 from ._sound_events import SoundEventMixing
 from ._spectrum_branch import SpectrumBranch
@@ -21,6 +23,7 @@ from ._subcluster_adacos import SubclusterAdaCos
 from ._vit import ViT
 
 __all__ = [
+    "OEVAE",
     "AdaCos",
     "ArcFace",
     "BinaryCrossEntropy",
@@ -34,14 +37,17 @@ __all__ = [
     "MobileFaceNet",
     "MobileNetV2",
     "MultiBranchNet",
+    "OEVAEOutput",
     "OneOf",
     "PReLU",
+    "ResNet18",
     "STFTBranch",
     "SelectiveCovariance",
     "SoundEventMixing",
     "SpectrumBranch",
     "SubclusterAdaCos",
     "ViT",
+    "domain_gain",
     "domain_partners",
     "feature_exchange",
     "fold_batch_norm",

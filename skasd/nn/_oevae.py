@@ -1,0 +1,232 @@
+"""Variational autoencoder on an outlier-exposed embedding."""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["OEVAE", "OEVAEOutput", "domain_gain"]
+
+
+class OEVAEOutput(NamedTuple):
+    """What :class:`OEVAE` makes of N embeddings."""
+
+    machine_logit: Tensor
+    """Log-odds of the target machine, of shape (N,)."""
+    mean: Tensor
+    """Means of the latents, of shape (N, latent_dim), those bound to the domain first."""
+    log_variance: Tensor
+    """Logarithms of their variances, of shape (N, latent_dim)."""
+    reconstruction: Tensor
+    """The embeddings as decoded from sampled latents, of shape (N, feature_dim)."""
+
+
+class OEVAE(nn.Module):
+    """Variational autoencoder and machine classifier on the embedding of a feature extractor.
+
+    Parameters
+    ----------
+    feature_dim : int, default=512
+        Length of the embedding that the feature extractor gives.
+    latent_dim : int, default=64
+        Number of latents.
+    domain_dim : int, default=8
+        How many of them, the first, are bound to the domain attribute; 1 ... `latent_dim` - 1.
+    hidden : int, default=128
+        Width of the one hidden layer of encoder and decoder.
+
+    Attributes
+    ----------
+    embedding_dim : int
+        `feature_dim`: the embedding is the feature extractor's.
+
+    See Also
+    --------
+    domain_gain : The factor k of the attribute.
+    ResNet18 : The feature extractor of the report.
+
+    Notes
+    -----
+    The report [1]_ (section 3.2) gives 8 of 64 latents :math:`z_d`, bound to an attribute v by
+    :math:`N(k v, 1)`, and the rest :math:`z_c`, to be free of the domain, with :math:`N(0, 1)`.
+    Encoder (feature_dim - hidden - 2 x latent_dim) and decoder (latent_dim - hidden - feature_dim), with
+    ReLU, are this library's choice; the machine classifier is one dense layer. The embedding is not
+    detached: classifier and autoencoder train the feature extractor together.
+
+    References
+    ----------
+    .. [1] J. Hai, D. Zhou, R. Liu, Y. I. Wu. Anomalous sound detection by self-supervised learning of VAE
+       with domain shift techniques. Technical report, DCASE2024 Challenge Task 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skasd.nn import OEVAE
+    >>> net = OEVAE(feature_dim=32)
+    >>> features = torch.randn(6, 32)
+    >>> output = net(features, generator=torch.Generator().manual_seed(0))
+    >>> is_target = torch.tensor([1, 1, 1, 0, 0, 0])
+    >>> loss = net.loss(features, output, is_target, attribute=torch.arange(6.0))
+    >>> loss.shape, net.negative_log_likelihood(features).shape
+    (torch.Size([]), torch.Size([6]))
+    """
+
+    def __init__(self, feature_dim=512, latent_dim=64, domain_dim=8, hidden=128):
+        super().__init__()
+        if not 1 <= domain_dim < latent_dim:
+            raise ValueError(f"domain_dim={domain_dim!r}: must be in 1 ... latent_dim - 1 = {latent_dim - 1}")
+        self.embedding_dim = feature_dim
+        self.latent_dim = latent_dim
+        self.domain_dim = domain_dim
+        self.machine = nn.Linear(feature_dim, 1)
+        self.encoder = nn.Sequential(
+            nn.Linear(feature_dim, hidden), nn.ReLU(), nn.Linear(hidden, 2 * latent_dim)
+        )
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, feature_dim))
+
+    def forward(self, features, generator=None):
+        """Classify, encode, sample and decode embeddings.
+
+        Parameters
+        ----------
+        features : torch.Tensor of shape (N, feature_dim)
+            Embeddings.
+        generator : torch.Generator, default=None
+            Source of randomness of the latents while training. In eval mode they are their means.
+
+        Returns
+        -------
+        OEVAEOutput
+            ``machine_logit``, ``mean``, ``log_variance`` and ``reconstruction``.
+        """
+        mean, log_variance = self.encode(features)
+        latent = mean
+        if self.training:
+            device = generator.device if generator is not None else mean.device
+            noise = torch.randn(mean.shape, generator=generator, device=device).to(mean)
+            latent = mean + (0.5 * log_variance).exp() * noise
+        return OEVAEOutput(self.machine(features)[:, 0], mean, log_variance, self.decoder(latent))
+
+    def encode(self, features):
+        """Return mean and log-variance of the latents, each of shape (N, latent_dim)."""
+        return self.encoder(features).chunk(2, dim=1)
+
+    def negative_log_likelihood(self, features):
+        r"""Score embeddings by how unlikely their domain-free latents are.
+
+        Parameters
+        ----------
+        features : torch.Tensor of shape (N, feature_dim)
+            Embeddings.
+
+        Returns
+        -------
+        torch.Tensor of shape (N,)
+            :math:`-\log p(z_c)` under :math:`N(0, I)`, at the mean of :math:`z_c`; higher: more anomalous.
+        """
+        free = self.encode(features)[0][:, self.domain_dim :]
+        return 0.5 * (free.square().sum(1) + free.shape[1] * math.log(2 * math.pi))
+
+    def kl_terms(self, mean, log_variance, attribute, k=1.0):
+        r"""Return the Kullback-Leibler divergences of both parts of the latents from their priors.
+
+        Parameters
+        ----------
+        mean, log_variance : torch.Tensor of shape (N, latent_dim)
+            Posterior of the latents.
+        attribute : torch.Tensor of shape (N,)
+            Physical parameter v.
+        k : float, default=1.0
+            Factor of v.
+
+        Returns
+        -------
+        domain, free : torch.Tensor of shape (N,)
+            :math:`KL(N(\mu_d, \sigma_d^2) \| N(k v, 1))` and :math:`KL(N(\mu_c, \sigma_c^2) \| N(0, 1))`,
+            summed over the latents of each part.
+        """
+        prior = torch.zeros_like(mean)
+        prior[:, : self.domain_dim] = (k * attribute[:, None]).to(mean)
+        kl = 0.5 * ((mean - prior).square() + log_variance.exp() - log_variance - 1)
+        return kl[:, : self.domain_dim].sum(1), kl[:, self.domain_dim :].sum(1)
+
+    def loss(self, features, output, is_target, attribute, k=1.0, lambda_vae=1e-7):
+        r"""Return the loss of classifier and variational autoencoder together.
+
+        Parameters
+        ----------
+        features : torch.Tensor of shape (N, feature_dim)
+            Embeddings, as given to the module.
+        output : OEVAEOutput
+            What the module made of them.
+        is_target : torch.Tensor of shape (N,)
+            1 for clips of the target machine, 0 for pseudo-anomalies (clips of other machines); between
+            them for mixed clips, which count as pseudo-anomalies for the autoencoder.
+        attribute : torch.Tensor of shape (N,)
+            Physical parameter v of the target machine's clips (load, speed, mean power); not looked at for
+            pseudo-anomalies.
+        k : float, default=1.0
+            Factor of v, see :func:`domain_gain`.
+        lambda_vae : float, default=1e-7
+            Weight of the autoencoder's terms.
+
+        Returns
+        -------
+        torch.Tensor of shape ()
+            The loss.
+
+        Notes
+        -----
+        Equations 1 to 4 of the report:
+
+        .. math::
+            L &= L_{machine} + \lambda_{vae} (L_{vae1} + L_{vae2}) \\
+            L_{machine} &= -\frac{1}{M} \sum_i t_i \log p_i + (1 - t_i) \log (1 - p_i) \\
+            L_{vae1} &= \frac{1}{M} \sum_i KL(N(\mu_d, \sigma_d^2) \| N(k v, 1))
+                        + KL(N(\mu_c, \sigma_c^2) \| N(0, 1)) \\
+            L_{vae2} &= \frac{1}{M} \sum_i \| f_i - \hat f_i \|^2
+
+        with :math:`t` = `is_target`. Equation 2 is printed with :math:`(t_i - 1) \log p_i`, which has no
+        minimum; the binary cross-entropy is meant. Divergences and squared errors are summed over
+        dimensions and averaged over samples, those of the autoencoder over the target machine's clips only
+        ("trained exclusively on normal samples"); without any such clip they are 0.
+        """
+        target = is_target.to(output.machine_logit)
+        machine = F.binary_cross_entropy_with_logits(output.machine_logit, target)
+        # Rows are picked and not weighted by 0: a foreign clip's attribute may be NaN.
+        normal = target == 1
+        domain, free = self.kl_terms(output.mean[normal], output.log_variance[normal], attribute[normal], k)
+        error = (features - output.reconstruction)[normal].square().sum(1)
+        return machine + lambda_vae * (domain + free + error).sum() / normal.sum().clamp(min=1)
+
+
+def domain_gain(attribute):
+    """Return the factor k of the domain attribute: 5 over the least distance between two values.
+
+    Parameters
+    ----------
+    attribute : torch.Tensor of shape (n,)
+        Values of the attribute in the training set.
+
+    Returns
+    -------
+    float
+        5 / (least distance of two different values); 1 where all are the same.
+
+    Notes
+    -----
+    Section 4.2 of the report by Hai et al. (DCASE2024): neighbouring values then lie five standard
+    deviations apart in the bound latents. Meant for an attribute of a few levels: continuous values (a clip's
+    mean power) have a tiny least distance, so group or round them first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skasd.nn import domain_gain
+    >>> domain_gain(torch.tensor([10.0, 20.0, 22.5, 20.0]))
+    2.0
+    """
+    values = torch.as_tensor(attribute, dtype=torch.float64).unique()
+    return 5 / values.diff().min().item() if len(values) > 1 else 1.0
