@@ -8,6 +8,7 @@ from os import PathLike
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 
 from ._auc import check_clips, harmonic_auc
 
@@ -32,7 +33,7 @@ class HarmonicAUCScorer(BaseEstimator):
 
     Notes
     -----
-    The metadata ``domain`` and ``section`` are requested at class level: with
+    The metadata ``domain`` and ``section`` are requested without a call of :meth:`set_score_request`: with
     ``sklearn.set_config(enable_metadata_routing=True)`` it is enough to pass them to ``fit`` of the search.
     Without routing, or where one is not passed, all clips are of one domain, or one section.
     A domain without normal clips in a section of a fold contributes no AUC there.
@@ -60,8 +61,6 @@ class HarmonicAUCScorer(BaseEstimator):
     >>> search.best_params_
     {'n_neighbors': 8}
     """
-
-    __metadata_request__score = {"domain": True, "section": True}
 
     _parameter_constraints: dict = {"max_fpr": [Interval(Real, 0, 1, closed="right")]}
 
@@ -110,6 +109,41 @@ class HarmonicAUCScorer(BaseEstimator):
             max_fpr=self.max_fpr,
             clip=names if len(names) == len(table) else None,
         )
+
+    def get_metadata_routing(self):
+        """Return what metadata the scorer requests: ``domain`` and ``section``, unless set otherwise.
+
+        Returns
+        -------
+        routing : MetadataRequest
+            As scikit-learn's meta-estimators ask for it.
+        """
+        # class-level requests hold for a method called "score", which a scorer does not have
+        if not hasattr(self, "_metadata_request"):
+            return self._request(domain=True, section=True)
+        return get_routing_for_object(self._metadata_request)
+
+    def set_score_request(self, *, domain=True, section=True):
+        """Set which metadata to request, as in scikit-learn.
+
+        Parameters
+        ----------
+        domain, section : bool, None or str, default=True
+            True: used if given. False: not used. None: an error if given. str: requested by this name.
+
+        Returns
+        -------
+        self : HarmonicAUCScorer
+            The scorer.
+        """
+        self._metadata_request = self._request(domain=domain, section=section)
+        return self
+
+    def _request(self, **aliases):
+        request = MetadataRequest(owner=self)
+        for name, alias in aliases.items():
+            request.score.add_request(param=name, alias=alias)
+        return request
 
 
 #: Scorer for ``GridSearchCV(scoring=harmonic_auc_scorer)``: see :class:`HarmonicAUCScorer`.
