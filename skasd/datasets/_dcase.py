@@ -119,8 +119,8 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     if not rows:
         what = "no sound file" if not unfit else "no sound file with a name of the challenge"
         raise ValueError(
-            f"{what} in {root} (machine={machine!r}, year={year!r}): looked in it, dev_data and eval_data for "
-            f"<machine>/{{{','.join(_SPLITS)}}}/*{{{','.join(AUDIO_EXTENSIONS)}}}"
+            f"{what} in {root} (machine={machine!r}, year={year!r}): looked in it, dev_data and "
+            f"eval_data for <machine>/{{{','.join(_SPLITS)}}}/*{{{','.join(AUDIO_EXTENSIONS)}}}"
         )
     _refuse_duplicates(rows)
     if ground_truth is not None:

@@ -76,8 +76,9 @@ def read_ground_truth(where, year=None):
     if correspondences:
         return _read_correspondences(correspondences)
     raise ValueError(
-        f"no ground truth in {where}: looked for ground_truth_data/ground_truth_<machine>_section_NN_test.csv,"
-        " eval_data_list[_<year>].csv and <machine>/attributes_NN_test_correspondence.csv"
+        f"no ground truth in {where}: looked for "
+        "ground_truth_data/ground_truth_<machine>_section_NN_test.csv, eval_data_list[_<year>].csv "
+        "and <machine>/attributes_NN_test_correspondence.csv"
     )
 
 
@@ -130,7 +131,9 @@ def _read_attributes(path, labels, domains):
     for row in rows_of(path):
         full = [parse_clip_name(cell) for cell in row[1:]]
         full = [name for name in full if name is not None and name.domain is not None]
-        if any((name.y, name.domain) != (labels.get(row[0]), domains.get(row[0])) for name in full):
+        if any(
+            (name.y, name.domain) != (labels.get(row[0]), domains.get(row[0], name.domain)) for name in full
+        ):
             wrong.append(row[0])
         # 2024's hidden attributes: a second full name, added later, tells what noAttribute hid
         attributes[row[0]] = next((name.attribute for name in reversed(full) if name.attribute), "")

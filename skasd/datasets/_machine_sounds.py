@@ -186,6 +186,8 @@ def make_machine_sounds(
         raise ValueError(
             f"duration={duration!r} at sample_rate={sample_rate} gives {n_samples} samples; need 16 or more"
         )
+    if n_train + n_test == 0:
+        raise ValueError("n_train=0 and n_test=0 make no clips: one of them must be 1 or more")
     counts = _counts(n_train, n_test, domains, n_target_train, anomaly_fraction)
     entropy = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     clips = [
