@@ -1,0 +1,334 @@
+"""Clips in: arrays, ragged lists and audio files, checked, at one sample rate, one channel each.
+
+This is the one place of the package that reads audio. A collection of clips ``X`` is
+
+- a 2-D array ``(n_clips, n_samples)``; integer PCM is scaled to [-1, 1);
+- a list (or 1-D object array) of 1-D arrays, of unequal length if need be;
+- a list, array, pandas Series or Index of file paths (``str`` or ``PathLike``; wav, flac, ogg and
+  whatever else libsndfile reads).
+"""
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from ._audio_file import BadClip, open_audio, reason
+from ._clip_checks import array_length, check_clips, is_path, n_clips
+
+__all__ = ["ClipError", "ClipWarning", "Clips", "KeptBuffers", "check_clips", "n_clips"]
+
+# libsndfile's own mark of "as long as it goes on" in streamed FLAC
+_UNKNOWN_FRAMES = 1 << 62
+_MOST_LISTED = 200
+
+
+class ClipError(ValueError):
+    """Some clips cannot be used; the message lists them, each with its cause.
+
+    Attributes
+    ----------
+    bad_clips : dict of int to (str, str)
+        For the position of every bad clip: what it is (its path, for files) and the cause.
+    """
+
+    bad_clips: dict = {}
+
+
+class ClipWarning(UserWarning):
+    """Some clips cannot be used and were skipped, since ``on_error="skip"`` asked for that."""
+
+
+class KeptBuffers(threading.local):
+    """Scratch arrays that are allocated once per thread and name, and used again for every clip.
+
+    The first touch of fresh memory costs more than the arithmetic on it; kept buffers avoid it.
+    """
+
+    def array(self, name, shape, dtype):
+        """Return an uninitialised array of that shape, valid until the same name is asked for again."""
+        dtype = np.dtype(dtype)
+        size = int(np.prod(shape))
+        flat = self.__dict__.get(name)
+        if flat is None or flat.dtype != dtype or flat.size < size:
+            flat = self.__dict__[name] = np.empty(size, dtype)
+        return flat[:size].reshape(shape)
+
+
+class Clips:
+    """A checked view of a collection of clips, read one at a time.
+
+    Making it looks at the collection and, for files, at the headers; samples are read by `map` and by
+    iteration only, a few clips at a time, never the whole collection.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+        The clips. Arrays are taken to be at `sample_rate` already.
+
+    sample_rate : int, default=16000
+        Sample rate in Hz that files are resampled to (by soxr, at its "HQ" quality).
+
+    channel : "mean" or int, default="mean"
+        What to take of a file with several channels: their mean, or the channel of that number
+        (from 0; negative numbers count from the last). Arrays have one channel.
+
+    on_error : {"raise", "skip"}, default="raise"
+        With "raise", one :class:`ClipError` lists every bad clip. With "skip", one
+        :class:`ClipWarning` does, and the other clips are used.
+
+    min_samples : int, default=1
+        The fewest samples (at `sample_rate`) that a clip must have.
+
+    min_samples_reason : str, default=""
+        Added to the message on clips that are too short.
+
+    Attributes
+    ----------
+    n_samples : ndarray of shape (n_clips,)
+        Length of each clip at `sample_rate`; -1 where the clip is known to be bad.
+
+    causes : dict of int to str
+        The bad clips found so far, by position, with the cause.
+
+    Notes
+    -----
+    Waveforms of float64 and float32 arrays stay in their precision; float16 and integer arrays and all
+    files become float32. Signed integers are divided by 2^(bits-1), 8-bit unsigned ones (the format of
+    8-bit WAV) are shifted by 128 first; 64-bit integers are refused, since no recording has that format
+    and their full scale cannot be told.
+
+    Bad are: missing and empty files, files that are not audio, truncated files, a `channel` that a file
+    does not have, clips with NaN or infinite samples, clips shorter than `min_samples`. A WAV file counts
+    as truncated when its header promises more bytes than there are; headers of streamed WAV files (a data
+    size of 0 or of about 2 or 4 GiB: "until the end") are accepted. A truncated OGG file is not told from
+    a shorter one, because nothing in the format says how long it should be. Digital silence is legal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.clips import Clips
+    >>> clips = Clips([np.array([0.5, -0.5]), np.array([0, 16384, 0], dtype=np.int16)])
+    >>> clips.n_samples
+    array([2, 3])
+    >>> [waveform.max().item() for waveform in clips]
+    [0.5, 0.5]
+    """
+
+    def __init__(
+        self,
+        X,
+        *,
+        sample_rate=16000,
+        channel="mean",
+        on_error="raise",
+        min_samples=1,
+        min_samples_reason="",
+    ):
+        if channel != "mean" and (
+            isinstance(channel, (str, bool)) or not isinstance(channel, (int, np.integer))
+        ):
+            raise ValueError(f'channel must be "mean" or an integer, got {channel!r}.')
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f'on_error must be "raise" or "skip", got {on_error!r}.')
+        if not sample_rate > 0:
+            raise ValueError(f"sample_rate must be positive, got {sample_rate!r}.")
+        self.sample_rate = sample_rate
+        self.channel = channel
+        self.on_error = on_error
+        self.min_samples = min_samples
+        self.min_samples_reason = min_samples_reason
+        self._clips = check_clips(X)
+        self._buffers = KeptBuffers()
+        self.causes: dict[int, str] = {}
+        self.n_samples = np.full(len(self._clips), -1)
+        for i, clip in enumerate(self._clips):
+            try:
+                length = self._header_length(clip) if is_path(clip) else array_length(clip)
+                if length < min_samples:
+                    raise BadClip(self._too_short(length))
+                self.n_samples[i] = length
+            except BadClip as bad:
+                self.causes[i] = str(bad)
+
+    def __len__(self):
+        return len(self._clips)
+
+    def __iter__(self) -> Iterator[np.ndarray | None]:
+        """Yield each waveform as an array of its own (None for a skipped clip), one after another."""
+        if self.causes and self.on_error == "raise":
+            self.map(lambda i, waveform: None)
+        for i in range(len(self)):
+            waveform = self._load(i)
+            if waveform is None and self.on_error == "raise":
+                self._report()
+            yield None if waveform is None else waveform.copy()
+        self._report()
+
+    @property
+    def dtypes(self):
+        """The set of floating point types of the waveforms: float32, float64 or both."""
+        wide = {getattr(clip, "dtype", None) == np.float64 for clip in self._clips}
+        return {np.dtype(np.float64 if is_wide else np.float32) for is_wide in wide}
+
+    def map(self, function, *, n_jobs=None, verbose=0, description="reading clips"):
+        """Call ``function(position, waveform)`` for every good clip and return the results in order.
+
+        Parameters
+        ----------
+        function : callable
+            Gets the position of the clip and its waveform, a contiguous 1-D float array that is only
+            lent: not to be written to, and overwritten once the function has returned.
+
+        n_jobs : int, default=None
+            Number of threads, each with a clip of its own. The function should spend its time in code
+            that releases the interpreter lock. None means 1 unless in a :obj:`joblib.parallel_config`.
+
+        verbose : int, default=0
+            Show a progress bar if positive.
+
+        description : str, default="reading clips"
+            Stands before the progress bar.
+
+        Returns
+        -------
+        results : list
+            What the function returned; None for skipped clips.
+
+        Raises
+        ------
+        ClipError
+            If there are bad clips and `on_error` is "raise". All clips are looked at before, so that
+            the error is complete, but the function is not called any more once one is bad.
+        """
+        results = [None] * len(self)
+
+        def run(positions):
+            for i in positions:
+                waveform = self._load(i)
+                if waveform is not None and not (self.causes and self.on_error == "raise"):
+                    results[i] = function(i, waveform)
+            return len(positions)
+
+        n_threads = min(effective_n_jobs(n_jobs), len(self))
+        # short runs of clips: few enough calls to cost nothing, many enough to share the work evenly
+        step = 1 if verbose and n_threads == 1 else max(1, min(16, len(self) // (4 * n_threads)))
+        runs = [range(a, min(a + step, len(self))) for a in range(0, len(self), step)]
+        if n_threads == 1:
+            done = map(run, runs)
+        else:
+            parallel = Parallel(n_threads, require="sharedmem", return_as="generator_unordered")
+            done = parallel(delayed(run)(positions) for positions in runs)
+        if verbose:
+            from tqdm.auto import tqdm
+
+            with tqdm(total=len(self), desc=description, unit="clip") as bar:
+                for n in done:
+                    bar.update(n)
+        else:
+            for _ in done:
+                pass
+        self._report()
+        return results
+
+    def _load(self, i):
+        """Return the waveform of clip i, perhaps in a kept buffer; None (and its cause kept) if it is bad."""
+        if i in self.causes:
+            return None
+        clip = self._clips[i]
+        try:
+            waveform = self._read(clip) if is_path(clip) else self._from_array(clip)
+            if not _all_finite(waveform):
+                kind = "NaN" if np.isnan(waveform).any() else "infinite"
+                raise BadClip(f"it contains {kind} samples (only finite ones are allowed, no NaN, no inf)")
+        except BadClip as bad:
+            self.causes[i] = str(bad)
+            self.n_samples[i] = -1
+            return None
+        return waveform
+
+    def _from_array(self, clip):
+        if clip.dtype in (np.float32, np.float64):
+            return np.ascontiguousarray(clip)
+        out = self._buffers.array("converted", clip.shape, np.float32)
+        if clip.dtype.kind == "u":
+            np.subtract(clip, 128, out=out, casting="unsafe", dtype=np.float32)
+            out /= 128
+        elif clip.dtype.kind == "i":
+            scale = 0.5 ** (8 * clip.dtype.itemsize - 1)
+            np.multiply(clip, np.float64(scale), out=out, casting="unsafe")
+        else:
+            out[...] = clip
+        return out
+
+    def _header_length(self, path):
+        with open_audio(path) as file:
+            if file.frames >= _UNKNOWN_FRAMES:
+                raise BadClip("its header does not tell its length (streamed FLAC?): write the file anew")
+            if file.frames == 0:
+                raise BadClip("it is empty (no samples)")
+            if self.channel != "mean" and not -file.channels <= self.channel < file.channels:
+                raise BadClip(f"channel={self.channel} asked for, but it has {file.channels} channel(s)")
+            # soxr rounds the new length half up
+            return (2 * file.frames * int(self.sample_rate) + file.samplerate) // (2 * file.samplerate)
+
+    def _read(self, path):
+        with open_audio(path) as file:
+            frames, channels, rate = file.frames, file.channels, file.samplerate
+            shape = (frames,) if channels == 1 else (frames, channels)
+            samples = self._buffers.array("read", shape, np.float32)
+            try:
+                got = len(file.read(out=samples))
+            except (RuntimeError, OSError) as error:
+                raise BadClip(f"it is truncated or damaged ({reason(error)})") from error
+        if got != frames:
+            raise BadClip(f"it is truncated: {got} samples instead of the {frames} its header promises")
+        if channels > 1:
+            mono = self._buffers.array("mono", (frames,), np.float32)
+            if self.channel == "mean":
+                samples.mean(axis=1, out=mono)
+            else:
+                mono[:] = samples[:, self.channel]
+            samples = mono
+        if rate != self.sample_rate:
+            import soxr  # as soundfile: only those who read files pay for its import
+
+            samples = soxr.resample(samples, rate, self.sample_rate)
+        return samples
+
+    def _too_short(self, length):
+        if length == 0:
+            return "it is empty (no samples)"
+        reason = f" ({self.min_samples_reason})" if self.min_samples_reason else ""
+        return f"it is too short: {length} samples, at least {self.min_samples} needed{reason}"
+
+    def _report(self):
+        """Raise the error, or give the warning, that lists the bad clips."""
+        if not self.causes:
+            return
+        bad = {i: (self._name(i), self.causes[i]) for i in sorted(self.causes)}
+        lines = [f"  clip {i}, {name}: {cause}" for i, (name, cause) in list(bad.items())[:_MOST_LISTED]]
+        if len(bad) > _MOST_LISTED:
+            lines.append(f"  ... and {len(bad) - _MOST_LISTED} more (all are in the error's bad_clips)")
+        head = f"{len(bad)} of {len(self)} clips cannot be used"
+        if self.on_error == "skip":
+            warnings.warn("\n".join([head + " and are skipped:", *lines]), ClipWarning)
+            return
+        remedy = 'Repair or remove them, or pass on_error="skip" to go on without them.'
+        error = ClipError("\n".join([head + ":", *lines, remedy]))
+        error.bad_clips = bad
+        raise error
+
+    def _name(self, i):
+        clip = self._clips[i]
+        if is_path(clip):
+            return repr(os.fspath(clip))
+        return f"array of shape {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__
+
+
+def _all_finite(waveform):
+    # both ends pass NaN on, and take no temporary array
+    return bool(np.isfinite(waveform.max()) and np.isfinite(waveform.min()))

@@ -1,0 +1,185 @@
+"""What the transformers from clips to time-frequency arrays share."""
+
+from abc import abstractmethod
+from functools import cache
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import validate_data
+from threadpoolctl import ThreadpoolController
+
+from ..clips import Clips, check_clips
+from ._stft import ShortTimeFourier, least_samples
+
+
+class ClipTransformer(TransformerMixin, BaseEstimator):
+    """Base of the stateless estimators that take clips.
+
+    A subclass implements `_plan(dtype)`, called once per `transform` and precision, and returns an
+    object with `shape(n_samples)`, the shape of what a clip of that length gives, and
+    `write(waveform, out)`.
+    """
+
+    _parameter_constraints: dict = {
+        "sample_rate": [Interval(Integral, 1, None, closed="left")],
+        "channel": [StrOptions({"mean"}), Integral],
+        "dtype": [StrOptions({"float16", "float32", "float64"})],
+        "fft_dtype": [StrOptions({"float32", "float64"}), None],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def fit(self, X, y=None):
+        """Check the parameters and the kind of X; nothing is learnt.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips. Files are not opened.
+
+        y : Ignored
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        self : object
+            The transformer itself.
+        """
+        self._validate_params()
+        self._plan(np.float32)
+        clips = check_clips(X)
+        if isinstance(clips, np.ndarray):
+            validate_data(self, X, skip_check_array=True)
+            if self.on_error == "raise":
+                self._clips(clips).map(lambda i, waveform: None)
+        return self
+
+    def transform(self, X):
+        """Compute the features of every clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips; arrays are taken to be at `sample_rate`.
+
+        Returns
+        -------
+        features : ndarray of shape (n_clips, n_bins, n_frames), or list of ndarrays
+            One array if all clips have the same length, else a list of arrays
+            ``(n_bins, n_frames_i)``. Clips skipped on account of ``on_error="skip"`` are NaN everywhere,
+            in a list with shape ``(n_bins, 1)``.
+
+        Raises
+        ------
+        skasd.clips.ClipError
+            If clips cannot be used and `on_error` is "raise". The message lists all of them.
+        """
+        self._validate_params()
+        if hasattr(self, "n_features_in_"):
+            # clips may have another length than those seen in fit, but not other column names
+            validate_data(self, X, reset=False, skip_check_array=True, ensure_2d=False)
+        clips = self._clips(X)
+        plans = {dtype: self._plan(dtype) for dtype in {np.dtype(self.fft_dtype or d) for d in clips.dtypes}}
+        shape = next(iter(plans.values())).shape
+        skipped = (shape(self._least_samples()[0])[0], 1)
+        shapes = [skipped if n < 0 else shape(n) for n in clips.n_samples]
+        lengths = {shape for shape, n in zip(shapes, clips.n_samples, strict=True) if n >= 0}
+        if len(lengths) <= 1:
+            out = np.empty((len(clips), *(lengths.pop() if lengths else skipped)), dtype=self.dtype)
+        else:
+            out = [np.empty(shape, dtype=self.dtype) for shape in shapes]
+
+        def write(i, waveform):
+            plans[np.dtype(self.fft_dtype or waveform.dtype)].write(waveform, out[i])
+
+        # clips run side by side; a matrix product that starts threads of its own only gets in their way
+        with _threadpools().limit(limits=1, user_api="blas"):
+            clips.map(write, n_jobs=self.n_jobs, verbose=self.verbose, description=type(self).__name__)
+        for i in clips.causes:
+            if isinstance(out, list):
+                out[i] = np.empty(skipped, dtype=self.dtype)
+            out[i][...] = np.nan
+        return out
+
+    def _clips(self, X):
+        least, reason = self._least_samples()
+        return Clips(
+            X,
+            sample_rate=self.sample_rate,
+            channel=self.channel,
+            on_error=self.on_error,
+            min_samples=least,
+            min_samples_reason=reason,
+        )
+
+    def _least_samples(self):
+        """Return the length that a clip must have, and why."""
+        return 1, ""
+
+    @abstractmethod
+    def _plan(self, dtype):
+        """Return the object that computes features in that precision."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class ShortTimeFourierTransformer(ClipTransformer):
+    """Base of the transformers that begin with a short-time Fourier transform."""
+
+    _parameter_constraints: dict = {
+        **ClipTransformer._parameter_constraints,
+        "n_fft": [Interval(Integral, 2, None, closed="left")],
+        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "win_length": [Interval(Integral, 1, None, closed="left"), None],
+        "window": [str, tuple, Real, "array-like"],
+        "center": ["boolean"],
+        "pad_mode": [StrOptions({"constant", "reflect"})],
+    }
+
+    def n_frames(self, n_samples):
+        """Return the number of frames that a clip of `n_samples` samples has.
+
+        Parameters
+        ----------
+        n_samples : int
+            Length of the clip at `sample_rate`.
+
+        Returns
+        -------
+        n_frames : int
+            ``1 + n_samples // hop_length`` with `center` and an even `n_fft`,
+            ``1 + (n_samples - n_fft) // hop_length`` without `center`.
+        """
+        padding = 2 * (self.n_fft // 2) if self.center else 0
+        return 1 + (n_samples + padding - self.n_fft) // self.hop_length
+
+    def _short_time_fourier(self, dtype):
+        if self.win_length is not None and self.win_length > self.n_fft:
+            raise ValueError(
+                f"win_length={self.win_length} is longer than n_fft={self.n_fft}: choose n_fft at least as "
+                "long."
+            )
+        return ShortTimeFourier(
+            n_fft=self.n_fft,
+            hop_length=self.hop_length,
+            win_length=self.win_length,
+            window=self.window,
+            center=self.center,
+            pad_mode=self.pad_mode,
+            dtype=dtype,
+        )
+
+    def _least_samples(self):
+        return least_samples(self.n_fft, self.center, self.pad_mode)
+
+
+@cache
+def _threadpools():
+    return ThreadpoolController()
