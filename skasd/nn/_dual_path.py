@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from skasd.nn._attention import EncoderLayer, axis_positions, patchify, unpatchify
+from ._attention import EncoderLayer, axis_positions, patchify, unpatchify
 
 __all__ = ["DualPathTransformer"]
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from skasd.nn._spectrum_branch import SpectrumBranch
-from skasd.nn._stft_branch import STFTBranch
+from ._spectrum_branch import SpectrumBranch
+from ._stft_branch import STFTBranch
 
 __all__ = ["MultiBranchNet"]
 

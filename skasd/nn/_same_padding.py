@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import nn
 
-from skasd.nn._prelu import PReLU
+from ._prelu import PReLU
 
 __all__ = ["SameConv1d", "SameConv2d", "SqueezeExcitation", "activation_layer", "same_padding"]
 

@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from skasd.nn._same_padding import SameConv1d, SqueezeExcitation, activation_layer, initialise
+from ._same_padding import SameConv1d, SqueezeExcitation, activation_layer, initialise
 
 __all__ = ["SpectrumBranch"]
 

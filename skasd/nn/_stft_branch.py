@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import nn
 
-from skasd.nn._same_padding import SameConv2d, SqueezeExcitation, activation_layer, initialise
+from ._same_padding import SameConv2d, SqueezeExcitation, activation_layer, initialise
 
 __all__ = ["STFTBranch"]
 

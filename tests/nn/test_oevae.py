@@ -130,8 +130,7 @@ def test_learns_machines_and_binds_the_attribute_to_its_latents(lambda_vae):
 
     torch.manual_seed(0)
     net = OEVAE(dim, 12, 4, hidden=64)
-    # Adam's epsilon has to stay below gradients of the size of lambda_vae.
-    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3, eps=1e-12)
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
     for _ in range(400):
         optimizer.zero_grad()
         net.loss(x, net(x, generator), is_target, v, k=k, lambda_vae=lambda_vae).backward()
