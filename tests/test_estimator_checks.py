@@ -9,7 +9,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from .estimator_excuses import EXPECTED_FAILURES, QUICK
 
-ROOMS = ["features", "augment", "embedders", "scorers", "compose"]
+# skasd.augment holds samplers, which have their own checks in tests/augment
+ROOMS = ["features", "embedders", "scorers", "compose"]
 
 
 def estimator_classes():
@@ -17,7 +18,7 @@ def estimator_classes():
         module = importlib.import_module(f"skasd.{room}")
         for name in module.__all__:
             cls = getattr(module, name)
-            if inspect.isclass(cls) and issubclass(cls, BaseEstimator):
+            if inspect.isclass(cls) and issubclass(cls, BaseEstimator) and not name.startswith("Base"):
                 yield cls
 
 

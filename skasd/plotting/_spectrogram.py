@@ -235,7 +235,7 @@ def _ticks(frequencies):
         return ticks, np.interp(ticks, frequencies, rows)
     octaves = 125.0 * 2.0 ** np.arange(0 if high > 1000 else -3, 12)
     # the last mel filter is centred below fmax: a round fmax still gets its tick, at the upper edge
-    top = high * high / frequencies[-2]
+    top = high * high / frequencies[-2] * (1 + 1e-6)
     places = np.interp(octaves, [*frequencies, top], [*rows, rows[-1] + 0.5])
     octaves, places = (
         octaves[(octaves >= low) & (octaves <= top)],

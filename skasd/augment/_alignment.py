@@ -1,0 +1,51 @@
+"""Keep what is known about clips beside the clips that are added."""
+
+import numpy as np
+
+
+def healthy_rows(y, proxy, n_clips):
+    """Return which clips may be multiplied: neither proxies nor anomalous (y = -1, where y is +1 / -1)."""
+    healthy = np.ones(n_clips, dtype=bool)
+    if proxy is not None:
+        healthy &= ~proxy
+    if y is not None and y.dtype.kind in "iuf" and set(np.unique(y).tolist()) <= {-1, 1}:
+        healthy &= y == 1
+    return healthy
+
+
+def append_metadata(metadata, origin, weight):
+    """Return metadata with the entries of the new clips appended.
+
+    Parameters
+    ----------
+    metadata : dict of str to ndarray of shape (n_clips,) or None
+    origin : ndarray of int of shape (n_new, 2)
+        The two clips between which each new clip lies.
+    weight : ndarray of shape (n_new,)
+        Weight of the second.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_clips + n_new,) or None
+        A numeric ``attribute`` is interpolated; all else is that of the nearer clip.
+    """
+    first, second = origin.T
+    nearer = np.where(weight > 0.5, second, first)
+    appended = {}
+    for name, values in metadata.items():
+        if values is None:
+            appended[name] = None
+            continue
+        new = values[nearer]
+        if name == "attribute":
+            values, new = _interpolate(values, first, second, weight, new)
+        appended[name] = np.concatenate([values, new])
+    return appended
+
+
+def _interpolate(values, first, second, weight, nearer):
+    numbers = np.asarray(values.tolist()) if values.dtype == object else values
+    if numbers.dtype.kind not in "iuf":
+        return values, nearer
+    numbers = numbers.astype(float)
+    return numbers, (1 - weight) * numbers[first] + weight * numbers[second]

@@ -1,0 +1,387 @@
+"""New training clips between those at hand: SMOTE and mixup."""
+
+import warnings
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+import numpy as np
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_sampling_strategy, check_target_type
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import validate_data
+
+from .._metadata import check_metadata
+from ._alignment import append_metadata, healthy_rows
+from ._pairs import mixup_pairs, smote_pairs
+
+_CHUNK = 2**22  # values interpolated at a time: bounds the memory beside input and output
+
+
+class MixupSMOTEAugmenter(BaseOverSampler):
+    r"""Add clips interpolated between training clips, by SMOTE, mixup or both.
+
+    An imbalanced-learn sampler for embeddings and for time-frequency arrays. :meth:`fit_resample` is what an
+    imbalanced-learn pipeline calls; :meth:`augment` keeps the metadata of the clips aligned and is what
+    embedders call (``augmenter=``).
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable, default="auto"
+        How many clips each class shall have.
+
+        - str: which classes are brought to the size of the largest: ``"minority"``, ``"not minority"``,
+          ``"not majority"`` (``"auto"``) or ``"all"``.
+        - float: every class gets at least this multiple of the size of the largest. ``0.2`` brings small
+          classes to a fifth of the largest, ``1.0`` balances, ``2.0`` doubles the largest class as well.
+          :meth:`fit_resample` by y takes it as imbalanced-learn does: two classes and at most 1.
+        - dict: the number of clips by class, where classes are as ``balance`` says: a section, a domain, or a
+          tuple (section, domain).
+        - callable: takes the class of every clip, returns such a dict.
+
+    method : {"both", "smote", "mixup"}, default="both"
+        ``"smote"``: between a clip and one of its nearest neighbours in its class. ``"mixup"``: between any
+        two clips. ``"both"``: each makes half of the new clips.
+
+    balance : {"auto", "section", "domain", "both"}, default="auto"
+        What the classes are. ``"both"``: every pair of section and domain. ``"auto"``: by whatever of section
+        and domain is given; by y if neither is.
+
+    k_neighbors : int, default=5
+        Nearest neighbours that SMOTE interpolates with; a class of n clips has at most n - 1.
+
+    alpha : float, default=1.0
+        Mixup weights are drawn from Beta(alpha, alpha); 1.0 is the uniform distribution on (0, 1).
+
+    partners : {"class", "section", "any"}, default="class"
+        Where mixup takes the second clip from: the same class; the same section, whatever the domain; or all
+        clips. Across classes the first clip keeps the larger weight, and its labels.
+
+    random_state : int, RandomState instance or None, default=None
+        Which clips are combined, and with which weights.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Number of new clips by class.
+    sample_origin_ : ndarray of int of shape (n_new, 2)
+        Rows of X between which each new clip lies.
+    partner_weight_ : ndarray of shape (n_new,)
+        Weight w of the second: the new clip is ``(1 - w) * X[i] + w * X[j]``.
+    sample_method_ : ndarray of str of shape (n_new,)
+        "smote", "mixup" or "copy".
+    n_features_in_ : int
+        Number of columns (2-D) or bins (3-D) seen in ``fit`` or ``fit_resample``.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where X had names that are all strings.
+
+    See Also
+    --------
+    WaveformAugmenter : More clips from waveforms.
+    imblearn.over_sampling.SMOTE : The same interpolation; classes of at most k clips are an error there.
+
+    Notes
+    -----
+    SMOTE [1]_ draws a clip :math:`x_i` of the class, one of its k nearest neighbours :math:`x_j` (Euclidean)
+    and u from U(0, 1): :math:`x_i + u (x_j - x_i)`. Mixup [2]_ draws any two clips and
+    :math:`\lambda` from Beta(alpha, alpha): :math:`\lambda x_i + (1 - \lambda) x_j`. Hai et al. ([3]_,
+    sections 2.1 and 2.2) train on both beside the original clips, to even out domains and attributes.
+
+    Small classes: of n clips, SMOTE uses the min(k, n - 1) neighbours that there are. From a single clip,
+    with no partner to mix it with, copies are made (``sample_method_`` says "copy").
+
+    Clips marked as proxies (``proxy``), as anomalous (y = -1) or skipped (NaN everywhere) stay in their
+    place, are not counted, and are neither multiplied nor mixed with.
+
+    References
+    ----------
+    .. [1] N. V. Chawla et al., "SMOTE: Synthetic minority over-sampling technique", JAIR 16, 2002.
+    .. [2] H. Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018.
+    .. [3] J. Hai et al., "Anomalous sound detection by self-supervised learning of VAE with domain shift
+       techniques", DCASE 2024 Challenge Task 2, technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.augment import MixupSMOTEAugmenter
+    >>> X = np.random.default_rng(0).normal(size=(12, 64, 20))  # log-mels of 12 clips
+    >>> domain = ["source"] * 9 + ["target"] * 3
+    >>> load = np.arange(12.0)
+    >>> augmenter = MixupSMOTEAugmenter(random_state=0)
+    >>> X_more, _, more = augmenter.augment(X, domain=domain, attribute=load)
+    >>> X_more.shape, np.unique(more["domain"], return_counts=True)[1]
+    ((18, 64, 20), array([9, 9]))
+    >>> more["attribute"][12:].min() >= 9  # between the loads of the target clips
+    np.True_
+    """
+
+    __metadata_request__fit_resample = {"section": True, "domain": True, "attribute": True, "proxy": True}
+
+    _parameter_constraints: dict = {
+        **BaseOverSampler._parameter_constraints,
+        "sampling_strategy": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"auto", "minority", "not minority", "not majority", "all"}),
+            Mapping,
+            callable,
+        ],
+        "method": [StrOptions({"both", "smote", "mixup"})],
+        "balance": [StrOptions({"auto", "section", "domain", "both"})],
+        "k_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "partners": [StrOptions({"class", "section", "any"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy="auto",
+        method="both",
+        balance="auto",
+        k_neighbors=5,
+        alpha=1.0,
+        partners="class",
+        random_state=None,
+    ):
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.method = method
+        self.balance = balance
+        self.k_neighbors = k_neighbors
+        self.alpha = alpha
+        self.partners = partners
+        self.random_state = random_state
+
+    def fit_resample(self, X, y, *, section=None, domain=None, attribute=None, proxy=None):
+        """Add clips, imbalanced-learn's way.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Embeddings or time-frequency arrays.
+        y : array-like of shape (n_clips,)
+            Classes, unless section or domain is given.
+        section, domain, attribute, proxy : array-like of shape (n_clips,), default=None
+            See :meth:`augment`, which also returns them for the new clips.
+
+        Returns
+        -------
+        X_resampled : of the type of X, of shape (n_clips + n_new, ...)
+            The clips, then the new ones.
+        y_resampled : of the type of y, of shape (n_clips + n_new,)
+            Their y.
+        """
+        if section is None and domain is None:
+            return super().fit_resample(X, y)
+        X, y, _ = self.augment(X, y, section=section, domain=domain, attribute=attribute, proxy=proxy)
+        return X, y
+
+    def augment(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None, **metadata):
+        """Add clips and keep y and the metadata aligned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
+            Embeddings or time-frequency arrays of one length.
+        y : array-like of shape (n_clips,), default=None
+            +1 normal / -1 anomalous, or classes.
+        section : array-like of shape (n_clips,), default=None
+            Machine, section or attribute label.
+        domain : array-like of {"source", "target"} of shape (n_clips,), default=None
+            Domain.
+        attribute : array-like of shape (n_clips,), default=None
+            Numbers are interpolated like the clips, other values come from the nearer of the two clips.
+        proxy : array-like of bool of shape (n_clips,), default=None
+            Clips of other machines, left as they are.
+        **metadata : array-like of shape (n_clips,) or None
+            Anything else; from the nearer of the two clips.
+
+        Returns
+        -------
+        X_augmented : ndarray of shape (n_clips + n_new, ...)
+            The clips, then the new ones, in the precision of X. X itself where there is nothing to add.
+        y_augmented : ndarray of shape (n_clips + n_new,) or None
+            Their y.
+        metadata_augmented : dict of str to ndarray of shape (n_clips + n_new,) or None
+            What was given, by name.
+        """
+        self._validate_params()
+        X = _as_array(X)
+        metadata = check_metadata(
+            len(X), y=y, section=section, domain=domain, attribute=attribute, proxy=proxy, **metadata
+        )
+        free = healthy_rows(metadata["y"], metadata["proxy"], len(X)) & ~_skipped(X)
+        if not free.any():
+            raise ValueError(
+                f"None of the {len(X)} clips can be used: all are skipped, proxies or anomalous."
+            )
+        classes = self._classes(metadata, len(X))
+        rows = {}
+        for row in np.flatnonzero(free):
+            rows.setdefault(classes[row], []).append(row)
+        rows = {label: np.array(members) for label, members in rows.items()}
+        self.sampling_strategy_ = self._count_new(rows, [classes[i] for i in np.flatnonzero(free)])
+        pools = self._pools(rows, free, metadata["section"])
+        X = self._interpolate(X, rows, pools)
+        metadata = append_metadata(metadata, self.sample_origin_, self.partner_weight_)
+        return X, metadata.pop("y"), metadata
+
+    def _fit_resample(self, X, y):
+        free = ~_skipped(X)
+        rows = {label: np.flatnonzero(free & (y == label)) for label in self.sampling_strategy_}
+        empty = [label for label, members in rows.items() if not members.size]
+        if empty:
+            raise ValueError(f"All clips of class {empty[0]} are NaN (skipped): it cannot be enlarged.")
+        X = self._interpolate(X, rows, self._pools(rows, free, None))
+        nearer = np.where(self.partner_weight_ > 0.5, *self.sample_origin_.T[::-1])
+        return X, np.concatenate([y, y[nearer]])
+
+    def _check_X_y(self, X, y, accept_sparse=None):
+        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        X, y = validate_data(
+            self, X, y, reset=True, dtype=_FLOATS, allow_nd=True, ensure_all_finite="allow-nan"
+        )
+        _skipped(X)
+        return X, y, binarize_y
+
+    def _classes(self, metadata, n_clips):
+        """Return the class of every clip, as ``balance`` says."""
+        wanted = {"both": ["section", "domain"], "auto": []}.get(self.balance, [self.balance])
+        missing = [name for name in wanted if metadata[name] is None]
+        if missing:
+            raise ValueError(
+                f"balance={self.balance!r} needs {' and '.join(missing)}: give it, or set balance='auto'."
+            )
+        if self.balance == "auto":
+            wanted = [name for name in ("section", "domain") if metadata[name] is not None] or ["y"]
+        columns = [metadata[name].tolist() for name in wanted if metadata[name] is not None]
+        if len(columns) > 1:
+            return list(zip(*columns, strict=True))
+        return columns[0] if columns else [None] * n_clips
+
+    def _count_new(self, rows, classes):
+        """Return the number of new clips by class."""
+        counts = {label: len(members) for label, members in rows.items()}
+        strategy = self.sampling_strategy
+        if callable(strategy):
+            strategy = strategy(classes)
+        if isinstance(strategy, Mapping):
+            unknown = [label for label in strategy if label not in counts]
+            if unknown:
+                raise ValueError(
+                    f"sampling_strategy names the class {unknown[0]!r}; there are {list(counts)}."
+                )
+            few = [label for label, n in strategy.items() if n < counts[label]]
+            if few:
+                raise ValueError(
+                    f"sampling_strategy asks for {strategy[few[0]]} clips of class {few[0]!r}, which has "
+                    f"{counts[few[0]]}: clips are only added."
+                )
+            return {label: n - counts[label] for label, n in strategy.items()}
+        if isinstance(strategy, Real):
+            wanted = round(strategy * max(counts.values()))
+            return {label: max(wanted - n, 0) for label, n in counts.items()}
+        if len(counts) < 2:
+            warnings.warn(
+                f"There is one class of {len(classes)} clips only, and sampling_strategy={strategy!r} "
+                "balances classes: nothing is added. Give section or domain, or a number such as "
+                "sampling_strategy=2.0.",
+                UserWarning,
+            )
+            return dict.fromkeys(counts, 0)
+        codes = np.repeat(np.arange(len(counts)), list(counts.values()))
+        by_code = check_sampling_strategy(strategy, codes, self._sampling_type)
+        return {label: int(by_code.get(code, 0)) for code, label in enumerate(counts)}
+
+    def _pools(self, rows, free, section):
+        """Return by class, cut where ``partners`` says, its rows and those that mixup pairs them with."""
+        free = np.flatnonzero(free)
+        if self.partners == "class":
+            return {label: [(members, members)] for label, members in rows.items()}
+        if self.partners == "any" or section is None:
+            return {label: [(members, free)] for label, members in rows.items()}
+        names = section.tolist()
+        mates = {}
+        for row in free:
+            mates.setdefault(names[row], []).append(row)
+        # a class (a domain) may hold clips of several sections: each is mixed within its own
+        return {
+            label: [
+                (np.intersect1d(members, mates[name]), np.array(mates[name]))
+                for name in dict.fromkeys(names[row] for row in members)
+            ]
+            for label, members in rows.items()
+        }
+
+    def _interpolate(self, X, rows, pools):
+        """Return X with the new clips appended; set the attributes that tell how they were made."""
+        rng = check_random_state(self.random_state)
+        flat = X.reshape(len(X), -1)
+        origin, weight, method = [np.empty((0, 2), dtype=np.intp)], [np.empty(0)], [np.empty(0, dtype="<U5")]
+        for label, n_new in self.sampling_strategy_.items():
+            n_smote = {"smote": n_new, "mixup": 0, "both": (n_new + 1) // 2}[self.method]
+            for name, n in [("smote", n_smote), ("mixup", n_new - n_smote)]:
+                if not n:
+                    continue
+                if name == "smote":
+                    pairs, w = smote_pairs(flat, rows[label], self.k_neighbors, n, rng)
+                else:
+                    across = self.partners != "class"
+                    pairs, w = mixup_pairs(rows[label], pools[label], self.alpha, across, n, rng)
+                origin.append(pairs)
+                weight.append(w)
+                method.append(np.where(pairs[:, 0] == pairs[:, 1], "copy", name))
+        self.sample_origin_ = np.concatenate(origin)
+        self.partner_weight_ = np.concatenate(weight)
+        self.sample_method_ = np.concatenate(method)
+
+        n_clips, n_new = len(X), len(self.sample_origin_)
+        if not n_new:
+            return X
+        out = np.empty((n_clips + n_new, *X.shape[1:]), dtype=X.dtype)
+        out[:n_clips] = X
+        new = out[n_clips:].reshape(n_new, -1)
+        working = np.float64 if X.dtype == np.float64 else np.float32
+        chunk = max(1, _CHUNK // max(flat.shape[1], 1))
+        for start in range(0, n_new, chunk):
+            part = slice(start, start + chunk)
+            first, second = (flat[i].astype(working, copy=False) for i in self.sample_origin_[part].T)
+            second -= first
+            second *= self.partner_weight_[part, None].astype(working)
+            second += first
+            new[part] = second
+        return out
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+_FLOATS = [np.float64, np.float32, np.float16]
+
+
+def _as_array(X):
+    """Return X as a float array of two or more dimensions."""
+    if isinstance(X, list) and len({np.shape(clip) for clip in X}) > 1:
+        raise ValueError(
+            "Clips of different lengths cannot be interpolated: cut them to one length, or embed them first."
+        )
+    return check_array(X, dtype=_FLOATS, allow_nd=True, ensure_all_finite="allow-nan")
+
+
+def _skipped(X):
+    """Return which clips are NaN everywhere; a clip that is partly NaN is an error."""
+    flat = X.reshape(len(X), -1)
+    # the sum is NaN exactly where a value is: no second array of X's size
+    suspects = np.flatnonzero(np.isnan(flat.sum(axis=1, dtype=np.float64)))
+    skipped = np.zeros(len(X), dtype=bool)
+    for row in suspects:
+        if not np.isnan(flat[row]).all():
+            raise ValueError(
+                f"Clip {row} is NaN in part: only a clip that is NaN everywhere (skipped) may hold NaN."
+            )
+        skipped[row] = True
+    return skipped

@@ -1,0 +1,71 @@
+"""Which clips are combined, and with which weights."""
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+
+def smote_pairs(X, rows, k_neighbors, n_new, rng):
+    """Pair clips of one class with their neighbours.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_clips, n_values)
+    rows : ndarray of int
+        Rows of X that are the class.
+    k_neighbors : int
+    n_new : int
+    rng : RandomState
+        Called in the order of imbalanced-learn's SMOTE: the same seed gives the same clips.
+
+    Returns
+    -------
+    pairs : ndarray of int of shape (n_new, 2)
+    weight : ndarray of shape (n_new,)
+        Weight of the second, from U(0, 1); 0 where there is no neighbour.
+    """
+    k = min(k_neighbors, len(rows) - 1)
+    if k == 0:
+        return np.repeat([[rows[0], rows[0]]], n_new, axis=0), np.zeros(n_new)
+    X = X[rows]
+    if X.dtype == np.float16:
+        X = X.astype(np.float32)
+    neighbors = NearestNeighbors(n_neighbors=k + 1).fit(X).kneighbors(X, return_distance=False)[:, 1:]
+    drawn = rng.randint(0, neighbors.size, size=n_new)
+    weight = rng.uniform(size=n_new)
+    first, column = np.divmod(drawn, k)
+    return np.stack([rows[first], rows[neighbors[first, column]]], axis=1), weight
+
+
+def mixup_pairs(rows, pools, alpha, across, n_new, rng):
+    """Pair clips with any others.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Rows that the first of a pair is drawn from.
+    pools : list of (ndarray of int, ndarray of int)
+        For some of the rows, where the second is drawn from; together they hold all rows.
+    alpha : float
+    across : bool
+        Whether the first shall have the larger weight.
+    n_new : int
+    rng : RandomState
+
+    Returns
+    -------
+    pairs : ndarray of int of shape (n_new, 2)
+    weight : ndarray of shape (n_new,)
+        Weight of the second, from Beta(alpha, alpha); 0 where there is no second.
+    """
+    first = rows[rng.randint(0, len(rows), size=n_new)]
+    second = first.copy()
+    for members, pool in pools:
+        here = np.flatnonzero(np.isin(first, members))
+        if len(pool) > 1:
+            # one of the others, each with the same chance: the last one stands in for the clip itself
+            drawn = pool[rng.randint(0, len(pool) - 1, size=len(here))]
+            second[here] = np.where(drawn == first[here], pool[-1], drawn)
+    weight = rng.beta(alpha, alpha, size=n_new)
+    if across:
+        weight = np.minimum(weight, 1 - weight)
+    return np.stack([first, second], axis=1), np.where(first == second, 0.0, weight)
