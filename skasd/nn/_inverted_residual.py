@@ -133,8 +133,8 @@ def size_after(size: int, n_halvings: int) -> int:
     return -(-size // 2**n_halvings)
 
 
-def check_input_size(n_bins: int, n_frames: int, in_channels: int) -> None:
-    """Raise unless a network can be built for inputs of that size."""
-    for name, value in [("n_bins", n_bins), ("n_frames", n_frames), ("in_channels", in_channels)]:
-        if value < 1:
+def check_sizes(**sizes: int | None) -> None:
+    """Raise for a size below 1; None stands for one that is not asked for."""
+    for name, value in sizes.items():
+        if value is not None and value < 1:
             raise ValueError(f"{name}={value!r}: must be at least 1")

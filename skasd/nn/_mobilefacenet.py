@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ._inverted_residual import (
     ConvBlock,
-    check_input_size,
+    check_sizes,
     initialise,
     inverted_residual_stages,
     size_after,
@@ -93,7 +93,7 @@ class MobileFaceNet(nn.Module):
         table: Literal["jless", "secom"] = "jless",
     ):
         super().__init__()
-        check_input_size(n_bins, n_frames, in_channels)
+        check_sizes(n_bins=n_bins, n_frames=n_frames, in_channels=in_channels, embedding_dim=embedding_dim)
         if table not in _STAGES:
             raise ValueError(f"table={table!r}: must be one of {sorted(_STAGES)}")
         stages = _STAGES[table]

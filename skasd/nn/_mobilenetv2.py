@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ._inverted_residual import ConvBlock, check_input_size, initialise, inverted_residual_stages
+from ._inverted_residual import ConvBlock, check_sizes, initialise, inverted_residual_stages
 
 # (expansion t, channels c, blocks n, stride s of the first block). The paper's own table is that of
 # SECOM and of Keras; PANNs and the report that fine-tunes them halve the map one stage earlier.
@@ -115,7 +115,7 @@ class MobileNetV2(nn.Module):
         variant: Literal["secom", "cqupt", "official"] = "secom",
     ):
         super().__init__()
-        check_input_size(n_bins, n_frames, in_channels)
+        check_sizes(n_bins=n_bins, n_frames=n_frames, in_channels=in_channels, embedding_dim=embedding_dim)
         if variant not in _STAGES:
             raise ValueError(f"variant={variant!r}: must be one of {sorted(_STAGES)}")
         if not width > 0:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ._inverted_residual import check_sizes
+
 
 class Objective(nn.Module, ABC):
     """A loss that owns the weights of its classes.
@@ -20,8 +22,7 @@ class Objective(nn.Module, ABC):
 
     def __init__(self, embedding_dim: int, n_classes: int):
         super().__init__()
-        if embedding_dim < 1:
-            raise ValueError(f"embedding_dim={embedding_dim!r}: must be at least 1")
+        check_sizes(embedding_dim=embedding_dim)
         if n_classes < self.min_classes:
             raise ValueError(
                 f"n_classes={n_classes!r}: {type(self).__name__} needs at least {self.min_classes} classes"

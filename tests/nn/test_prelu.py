@@ -5,6 +5,13 @@ from torch import nn
 from skasd.nn import PReLU
 
 
+@pytest.fixture(autouse=True)
+def _seed():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
 def _pair(n, dtype=torch.float32):
     reference, fast = nn.PReLU(n, dtype=dtype), PReLU(n, dtype=dtype)
     with torch.no_grad():  # slopes of both signs, below and above one half and one
@@ -49,7 +56,9 @@ def test_keeps_channels_last():
 def test_gradcheck(n):
     _, fast = _pair(n, torch.float64)
     x = torch.randn(2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, w: torch.func.functional_call(fast, {"weight": w}, x), (x, fast.weight))
+    assert torch.autograd.gradcheck(
+        lambda x, w: torch.func.functional_call(fast, {"weight": w}, x), (x, fast.weight)
+    )
 
 
 def test_state_dict_fits_both_ways():
