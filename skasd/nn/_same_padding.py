@@ -47,14 +47,16 @@ class SqueezeExcitation(nn.Module):
         Number of channels.
     ratio : int, default=16
         Reduction in the gate's hidden layer, which has one unit at least.
+    activation : {"relu", "prelu"}, default="relu"
+        Activation of the gate's hidden layer.
     """
 
-    def __init__(self, n_channels, ratio=16):
+    def __init__(self, n_channels, ratio=16, activation="relu"):
         super().__init__()
         hidden = max(n_channels // ratio, 1)
         self.gate = nn.Sequential(
             nn.Linear(n_channels, hidden, bias=False),
-            nn.ReLU(),
+            activation_layer(activation, hidden),
             nn.Linear(hidden, n_channels, bias=False),
             nn.Sigmoid(),
         )

@@ -64,15 +64,17 @@ class SelectiveCovariance:
         is_target : torch.Tensor of bool and shape (n_vectors,), default=None
             Which vectors are of the target domain; None: none.
         """
-        rows = _rows(residual, self.n_bins)
+        # On the CPU, as not every accelerator has float64.
+        rows = _rows(residual.detach().to("cpu", torch.float64), self.n_bins)
         if is_target is None:
-            is_target = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+            is_target = torch.zeros(len(rows), dtype=torch.bool)
+        is_target = is_target.cpu()
         for domain, members in enumerate((~is_target, is_target)):
             of_domain = rows[members].flatten(0, 1)
             if len(of_domain) == 0:
                 continue
-            centred = (of_domain - of_domain.mean(0)).double()
-            self._scatter[domain] += (centred.T @ centred).cpu()
+            centred = of_domain - of_domain.mean(0)
+            self._scatter[domain] += centred.T @ centred
             self.n_vectors[domain] += int(members.sum())
 
     def covariance(self):
@@ -114,7 +116,7 @@ def selective_mahalanobis(residual, precision, form="official"):
     Returns
     -------
     torch.Tensor of shape (...)
-        Anomaly scores (higher: more anomalous), at least 0.
+        Anomaly scores (higher: more anomalous), at least 0; of the dtype and device of `precision`.
 
     Notes
     -----
@@ -128,9 +130,10 @@ def selective_mahalanobis(residual, precision, form="official"):
     """
     if form not in ("official", "textbook"):
         raise ValueError(f"form={form!r}: must be 'official' or 'textbook'")
-    rows = _rows(residual, precision.shape[-1]).flatten(-3, -2).to(precision)
+    rows = _rows(residual, precision.shape[-1]).flatten(-3, -2).to(precision.device)
     if form == "official":
-        rows = rows.mean(-2, keepdim=True)
+        rows = rows.mean(-2, keepdim=True, dtype=precision.dtype)
+    rows = rows.to(precision.dtype)
     squared = torch.stack([((rows @ p) * rows).sum(-1).mean(-1) for p in precision])
     # A length is not negative; rounding can make it so.
     return squared.amin(0).clamp(min=0)

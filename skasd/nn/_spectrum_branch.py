@@ -69,7 +69,7 @@ class SpectrumBranch(nn.Module):
                 activation_layer(activation, 128),
             ]
             if squeeze_excitation:
-                layers.append(SqueezeExcitation(128))
+                layers.append(SqueezeExcitation(128, activation=activation))
             length, n_in = math.ceil(length / stride), 128
         self.convolutions = nn.Sequential(*layers)
         layers, n_in = [], 128 * length

@@ -129,7 +129,7 @@ class _Unit(nn.Module):
             nn.BatchNorm2d(n_out, eps=1e-3, momentum=bn_momentum),
             activation_layer(activation, n_out),
             SameConv2d(n_out, n_out, 3, bias=False),
-            SqueezeExcitation(n_out) if squeeze_excitation else nn.Identity(),
+            SqueezeExcitation(n_out, activation=activation) if squeeze_excitation else nn.Identity(),
         )
         self.shortcut = (
             nn.Identity()

@@ -109,7 +109,7 @@ def test_branches_name_a_wrong_size():
 @pytest.mark.parametrize("activation", ["relu", "prelu"])
 def test_number_of_parameters(activation, squeeze):
     prelu = activation == "prelu"
-    gate = 2 * 128 * 8 if squeeze else 0
+    gate = 2 * 128 * 8 + prelu * 8 if squeeze else 0
     expected = 128 * (256 + 128 * 64 + 128 * 16) + 3 * gate
     expected += 128 * (1280 + 4 * 128) + 4 * 2 * 128 + prelu * (3 + 4) * 128
     net = SpectrumBranch(activation=activation, squeeze_excitation=squeeze)
@@ -121,21 +121,22 @@ def test_number_of_parameters(activation, squeeze):
         expected += 9 * n_out * (n_in + n_out) + 2 * n_out + prelu * (n_in + n_out)
         expected += 0 if first else 2 * n_in  # the first unit follows the stem's normalisation
         expected += n_in * n_out if n_in != n_out else 0
-        expected += 2 * n_out * (n_out // 16) if squeeze else 0
+        expected += (2 * n_out + prelu) * (n_out // 16) if squeeze else 0
         first = False
     expected += 2 * 2048 + 2048 * 128
     net = STFTBranch(activation=activation, squeeze_excitation=squeeze)
     assert sum(p.numel() for p in net.parameters()) == expected
-    assert not any(isinstance(m, nn.ReLU) for m in net.stages.modules()) or not prelu or squeeze
 
 
 def test_no_biases_and_activations_replaced_everywhere():
-    net = MultiBranchNet(branches=(("spectrum", 800), ("stft", 65), ("phase", 65)), activation="prelu")
+    net = MultiBranchNet(
+        branches=(("spectrum", 800), ("stft", 65), ("phase", 65)), activation="prelu", squeeze_excitation=True
+    )
     weighted = [m for m in net.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
-    assert len(weighted) == 8 + 2 * 21
+    assert len(weighted) == 8 + 6 + 2 * (21 + 16)
     assert all(m.bias is None for m in weighted)
     assert not any(isinstance(m, nn.ReLU) for m in net.modules())
-    assert sum(isinstance(m, PReLU) for m in net.modules()) == 7 + 2 * 17
+    assert sum(isinstance(m, PReLU) for m in net.modules()) == 7 + 3 + 2 * (17 + 8)
 
 
 def test_stft_branch_does_not_see_a_constant_gain_per_bin():
