@@ -24,7 +24,7 @@ and loads in the noise of a factory. They show how a detector is used and tested
 nothing about how well a detector works on real machines.
 """
 _DOMAINS = ("source", "target")
-# The order fixes each clip's random numbers: append only.
+# A role's place in this order is part of its clips' seeds.
 _ROLES = tuple(product(("train", "test"), (1, -1), _DOMAINS))
 
 _CONSTRAINTS = {
