@@ -10,9 +10,10 @@ __version__ = "0.1.0.dev0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["clips", "compose", "datasets", "features", "metrics", "model_selection", "plotting", "scorers"],
+    submodules=["clips", "compose", "datasets", "embedders", "features", "metrics", "model_selection", "plotting", "scorers"],
     submod_attrs={
         "compose": ["NormalOnly"],
+        "embedders": ["MFNEmbedder", "MobileNetV2Embedder"],
         "features": ["ClipStatistics", "LogMelTransformer", "STFTTransformer"],
         "scorers": [
             "CosineMeanScorer",

@@ -1,1 +1,5 @@
-__all__: list[str] = []
+"""Estimators made of estimators."""
+
+from ._normal_only import NormalOnly
+
+__all__ = ["NormalOnly"]

@@ -1,0 +1,591 @@
+"""What all embedders share: labels, patches, training through skorch, embedding, merging."""
+
+import threading
+import warnings
+from numbers import Integral, Real
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
+from skorch.helper import predefined_split
+from tqdm.auto import tqdm
+
+from .. import __version__, nn
+from .._metadata import check_metadata, warn_about_anomalies
+from ..features._time_frequency import check_time_frequency
+from ._batches import ClipPatches, PatchDataset, TrainingBatches, ValidationBatches
+from ._callbacks import Checkpoint, EpochProgress, OneCycle
+from ._classes import pseudo_labels, section_labels
+from ._network import Network, clip_moments
+
+OBJECTIVES = {
+    "arcface": nn.ArcFace,
+    "adacos": nn.AdaCos,
+    "subcluster_adacos": nn.SubclusterAdaCos,
+    "focal": nn.FocalLoss,
+    "cross_entropy": nn.CrossEntropy,
+    "binary_cross_entropy": nn.BinaryCrossEntropy,
+}
+MIXINGS = {"mixup": nn.Mixup, "fmix": nn.FMix}
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adamax": torch.optim.Adamax, "sgd": torch.optim.SGD}
+
+# torch modules draw their first weights from torch's global generator: one network at a time
+_INITIALISATION = threading.Lock()
+
+
+class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base class of the estimators that train a network and turn each clip into one row.
+
+    A subclass names its network in ``_make_backbone`` and gives its ``__init__`` the parameters it wants; the
+    parameters below are those that every embedder shares.
+
+    Parameters
+    ----------
+    loss : {"arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"}
+        Objective of the classification of sections.
+
+    loss_params : dict or None
+        Arguments of the objective, as ``{"s": 30.0, "m": 0.5}`` for ``"arcface"``.
+
+    patch_frames : int
+        Frames of one patch. Clips shorter than a patch are repeated in time; if all training clips are shorter,
+        the network is built for the longest of them (``patch_frames_``).
+
+    patch_hop : int or None
+        Frames between the patches of the regular grid when embedding; None: half a patch.
+
+    merge : {"mean", "std"} or tuple of them
+        How the embeddings of a clip's patches become one row; several are concatenated.
+
+    output : {"embedding", "log_proba", "log_odds"} or tuple of them
+        What ``transform`` returns; several are concatenated. ``"log_proba"`` is the mean over patches of the log of
+        the class probabilities, ``"log_odds"`` that of ``log p - log(1 - p)``.
+
+    n_pseudo_classes : int
+        Number of clusters that stand in for sections where no section, or only one, is known.
+
+    standardize : {"bin", "global"} or None
+        Input standardisation learnt on the training clips: per frequency bin, overall, or none.
+
+    mixing : {"mixup", "fmix"}, tuple of them, callable or None
+        Batch mixing while training; of several, one is drawn for each batch. A callable is called as
+        ``mixing(x, y, generator=generator, partner=partner)``.
+
+    domain_mixing : bool
+        Where ``domain=`` tells source from target clips: fill every mini-batch with clips of both, and mix across
+        domains (batch mixing strategy of JLESS 2022, section 2.1).
+
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None
+        Makes more training clips before training.
+
+    max_epochs : int
+        Passes over the training clips.
+
+    crops_per_clip : int
+        Random patches of each clip in one epoch.
+
+    batch_size : int
+        Patches in a mini-batch.
+
+    lr : float
+        Learning rate; with ``lr_schedule="onecycle"`` its maximum.
+
+    lr_schedule : {"onecycle", "constant"}
+        How the learning rate changes from batch to batch.
+
+    optimizer : {"adam", "adamw", "adamax", "sgd"} or a torch.optim.Optimizer class
+        Optimiser of network and class weights.
+
+    weight_decay : float
+        Weight decay of the optimiser.
+
+    early_stopping : int or None
+        Stop when the loss on held-out clips has not improved for this many epochs, and go back to the best; None:
+        train on all clips for ``max_epochs``.
+
+    validation_fraction : float
+        Share of the clips that early stopping holds out, stratified by class where possible.
+
+    checkpoint_dir : path-like or None
+        Folder for checkpoints. Training writes one after every epoch; ``fit`` with the same parameters and data goes
+        on from the last one, and ends with the weights of an uninterrupted run.
+
+    warm_start : bool
+        Go on from the weights of the previous ``fit``.
+
+    device : str
+        ``"auto"`` takes CUDA where there is one, else the CPU; or any torch device.
+
+    precision : {"auto", "float32", "bfloat16"}
+        ``"auto"``: bfloat16 autocast on CUDA, float32 on the CPU. ``"bfloat16"`` on the CPU holds for embedding
+        only: training with it is slower there.
+
+    callbacks : list of skorch callbacks or None
+        Added to those of the embedder.
+
+    random_state : int, RandomState instance or None
+        First weights, order, crops and mixing. On the CPU the same seed gives bit-identical results for the same
+        number of torch threads.
+
+    verbose : int
+        0: quiet; 1: progress bars.
+    """
+
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}  # noqa: RUF012
+
+    _parameter_constraints: dict = {
+        "loss": [StrOptions(set(OBJECTIVES))],
+        "loss_params": [dict, None],
+        "patch_frames": [Interval(Integral, 1, None, closed="left")],
+        "patch_hop": [Interval(Integral, 1, None, closed="left"), None],
+        "merge": [StrOptions({"mean", "std"}), tuple, list],
+        "output": [str, tuple, list],
+        "n_pseudo_classes": [Interval(Integral, 1, None, closed="left")],
+        "standardize": [StrOptions({"bin", "global"}), None],
+        "mixing": [StrOptions(set(MIXINGS)), tuple, list, callable, None],
+        "domain_mixing": ["boolean"],
+        "augmenter": [None, object],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "crops_per_clip": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"onecycle", "constant"})],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": [Interval(Integral, 1, None, closed="left"), None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "checkpoint_dir": [str, Path, None],
+        "warm_start": ["boolean"],
+        "device": [str, Options(torch.device, set())],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "callbacks": [list, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        loss,
+        loss_params,
+        patch_frames,
+        patch_hop,
+        merge,
+        output,
+        n_pseudo_classes,
+        standardize,
+        mixing,
+        domain_mixing,
+        augmenter,
+        max_epochs,
+        crops_per_clip,
+        batch_size,
+        lr,
+        lr_schedule,
+        optimizer,
+        weight_decay,
+        early_stopping,
+        validation_fraction,
+        checkpoint_dir,
+        warm_start,
+        device,
+        precision,
+        callbacks,
+        random_state,
+        verbose,
+    ):
+        self.loss = loss
+        self.loss_params = loss_params
+        self.patch_frames = patch_frames
+        self.patch_hop = patch_hop
+        self.merge = merge
+        self.output = output
+        self.n_pseudo_classes = n_pseudo_classes
+        self.standardize = standardize
+        self.mixing = mixing
+        self.domain_mixing = domain_mixing
+        self.augmenter = augmenter
+        self.max_epochs = max_epochs
+        self.crops_per_clip = crops_per_clip
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.checkpoint_dir = checkpoint_dir
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # -- what a subclass says ------------------------------------------------------------------------------------
+
+    _outputs: tuple[str, ...] = ("embedding", "log_proba", "log_odds")  # what ``output`` may name
+    _uses_proxies = False  # whether clips of other machines are trained on or dropped
+
+    def _make_backbone(self, n_bins, n_frames):
+        """Return the network that maps patches (n, 1, n_bins, n_frames) to embeddings (n, embedding_dim)."""
+        raise TypeError(f"{type(self).__name__} must define _make_backbone(n_bins, n_frames)")
+
+    def _make_network(self, backbone, mean, scale, n_classes):
+        """Return the module to be trained; its ``objective`` is the criterion."""
+        objective = OBJECTIVES[self.loss](backbone.embedding_dim, n_classes, **(self.loss_params or {}))
+        return Network(backbone, objective, mean, scale)
+
+    def _make_targets(self, labels, n_classes, metadata):
+        """Return the targets of the training clips by name, one row per clip."""
+        return {"label": np.eye(n_classes, dtype=np.float32)[labels]}
+
+    def _make_batch(self, x, targets, generator):
+        """Return the inputs of the network and the targets of its objective for a batch."""
+        return x, targets["label"]
+
+    def _patch_outputs(self, network, x, names):
+        """Return the outputs ``names`` of a batch of patches, by name, each of shape (n_patches, ...)."""
+        embedding = network(x)
+        outputs = {"embedding": embedding}
+        if {"log_proba", "log_odds"} & set(names):
+            log_p = network.objective.log_proba(embedding)
+            log_1_p = torch.log(torch.clamp(-torch.expm1(log_p), min=np.finfo(np.float64).eps))
+            outputs |= {"log_proba": log_p, "log_odds": log_p - log_1_p}
+        return {name: outputs[name] for name in names}
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, section=None, domain=None, proxy=None):
+        """Train the network on healthy clips.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames), list of ndarrays of shape (n_bins, n_frames_i) or \
+                array-like of shape (n_clips, n_bins)
+            Time-frequency clips. All-NaN clips (skipped files) are left out.
+
+        y : array-like of shape (n_clips,) or None
+            Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
+
+        section : array-like of shape (n_clips,) or None
+            Machine, ID, section or attribute of each clip: the classes. Without, or with a single one, clusters of
+            simple spectral statistics are the classes (``pseudo_labels_``).
+
+        domain : array-like of {"source", "target"} of shape (n_clips,) or None
+            Used for batch mixing across domains.
+
+        proxy : array-like of bool of shape (n_clips,) or None
+            Clips of other machines; left out.
+
+        Returns
+        -------
+        self : object
+        """
+        return self._fit(X, y, section=section, domain=domain, proxy=proxy)
+
+    def _fit(self, X, y=None, **metadata):
+        self._check_outputs()
+        clips, missing = check_time_frequency(self, X, reset=True)
+        warn_about_anomalies(y, self)
+        metadata = check_metadata(len(missing), y=y, **metadata)
+        keep = ~missing
+        if metadata.get("proxy") is not None and not self._uses_proxies:
+            keep &= ~metadata["proxy"]
+        if not keep.any():
+            raise ValueError(f"No clip to train {type(self).__name__} on: all {len(keep)} are skipped or proxies.")
+        clips, metadata = _rows(clips, metadata, keep)
+        if self.augmenter is not None:
+            clips, metadata = self._augment(clips, metadata)
+
+        rng = check_random_state(self.random_state)
+        seeds = rng.randint(2**31 - 1, size=3)
+        labels = self._learn_classes(clips, metadata, seeds[0])
+        lengths = [clip.shape[1] for clip in clips] if isinstance(clips, list) else [clips.shape[2]]
+        patch_frames = min(self.patch_frames, max(lengths))
+        generator = torch.Generator().manual_seed(int(seeds[1]))
+        targets = self._make_targets(labels, len(self.classes_), metadata)
+        dataset = self._make_dataset(clips, targets, metadata, patch_frames, generator)
+
+        self.device_ = self._resolve_device()
+        if not (self.warm_start and hasattr(self, "net_")):
+            self.patch_frames_ = patch_frames
+            self.net_ = self._make_net(clips, int(seeds[2]))
+        elif self.net_.module_.objective.n_classes != len(self.classes_) or self.patch_frames_ != patch_frames:
+            raise ValueError(
+                f"warm_start=True, but the clips have {len(self.classes_)} classes and patches of {patch_frames} "
+                f"frames where the fitted network has {self.net_.module_.objective.n_classes} and {self.patch_frames_}: "
+                "set warm_start=False."
+            )
+        self._train(dataset, clips, labels)
+        self._prepare_embedding()
+        names = self._output_names()
+        first = _rows(clips, {}, slice(0, 1))[0]
+        self._n_features_out = self._embed(first, names, verbose=0).shape[1]
+        return self
+
+    def _learn_classes(self, clips, metadata, seed):
+        labels = section_labels(metadata.get("section"), metadata["y"])
+        self.pseudo_labels_ = None
+        if labels is None:
+            labels = self.pseudo_labels_ = pseudo_labels(clips, self.n_pseudo_classes, int(seed))
+        self.classes_, labels = np.unique(labels, return_inverse=True)
+        return labels
+
+    def _augment(self, clips, metadata):
+        y = metadata.pop("y")
+        clips, y, metadata = self.augmenter.augment(clips, y, **metadata)
+        return clips, {"y": y, **metadata}
+
+    def _make_dataset(self, clips, targets, metadata, patch_frames, generator):
+        is_target = None
+        if self.domain_mixing and metadata.get("domain") is not None:
+            is_target = metadata["domain"] == "target"
+            is_target = is_target if 0 < is_target.sum() < len(is_target) else None
+        return PatchDataset(
+            ClipPatches(clips, patch_frames),
+            targets,
+            self._make_batch,
+            generator,
+            is_target=is_target,
+            mixing=self._make_mixing(),
+            crops_per_clip=self.crops_per_clip,
+            patch_hop=self._patch_hop(patch_frames),
+        )
+
+    def _make_mixing(self):
+        if self.mixing is None or callable(self.mixing):
+            return self.mixing
+        names = [self.mixing] if isinstance(self.mixing, str) else list(self.mixing)
+        unknown = set(names) - set(MIXINGS)
+        if unknown:
+            raise ValueError(f"mixing={self.mixing!r}: unknown {sorted(unknown)}; known are {sorted(MIXINGS)}.")
+        mixings = [MIXINGS[name]() for name in names]
+        return mixings[0] if len(mixings) == 1 else nn.OneOf(tuple(mixings))
+
+    def _make_net(self, clips, seed):
+        mean, scale = 0.0, 1.0
+        if self.standardize is not None:
+            mean, scale = clip_moments(clips, per_bin=self.standardize == "bin")
+        with _INITIALISATION, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            backbone = self._make_backbone(self.n_features_in_, self.patch_frames_)
+            network = self._make_network(backbone, mean, scale, len(self.classes_))
+        if self.precision != "float32" and torch.device(self.device_).type == "cuda":
+            network.autocast = torch.bfloat16
+        optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
+        net = NeuralNet(
+            network.to(memory_format=torch.channels_last),
+            criterion=network.objective,
+            optimizer=optimizer,
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            iterator_train=TrainingBatches,
+            iterator_valid=ValidationBatches,
+            train_split=None,
+            device=self.device_,
+            verbose=0,
+            callbacks__print_log=None,
+        )
+        return net.initialize()
+
+    def _train(self, dataset, clips, labels):
+        net, epochs = self.net_, self.max_epochs
+        callbacks = list(self.callbacks or [])
+        if self.early_stopping is not None:
+            dataset, held_out = self._hold_out(dataset, labels)
+            net.train_split = predefined_split(held_out)
+            callbacks.insert(0, EarlyStopping(patience=self.early_stopping, load_best=True, sink=_quiet))
+        if self.lr_schedule == "onecycle" and epochs:
+            callbacks.insert(0, OneCycle(self.lr, epochs * len(TrainingBatches(dataset, self.batch_size))))
+        done = len(net.history)
+        if self.verbose:
+            callbacks.append(EpochProgress(done + epochs, type(self).__name__))
+        if self.checkpoint_dir is not None:
+            name = f"{type(self).__name__}-{self._fingerprint(clips, dataset)}.pt"
+            callbacks.append(Checkpoint(Path(self.checkpoint_dir) / name, dataset.generator))
+        net.callbacks = callbacks
+        net.initialize_callbacks()
+        if self.checkpoint_dir is not None:
+            callbacks[-1].load(net)
+        remaining = epochs - (len(net.history) - done)
+        stop_early = self.early_stopping is not None
+        if remaining or not stop_early:
+            net.partial_fit(dataset, epochs=remaining)
+        if len(net.history) < done + epochs and not stop_early:
+            warnings.warn(f"Training was interrupted after {len(net.history) - done} of {epochs} epochs.", UserWarning)
+        # a fitted net holds neither data nor the best weights a second time
+        net.train_split = None
+        for _, callback in net.callbacks_:
+            if isinstance(callback, EarlyStopping):
+                callback.best_model_weights_ = None
+
+    def _hold_out(self, dataset, labels):
+        counts = np.bincount(labels)
+        n_held_out = max(1, round(self.validation_fraction * len(labels)))
+        stratify = labels if counts.min() >= 2 and n_held_out >= len(counts) else None
+        train, held_out = train_test_split(
+            np.arange(len(labels)),
+            test_size=n_held_out,
+            stratify=stratify,
+            random_state=int(torch.randint(2**31 - 1, (1,), generator=dataset.generator)),
+        )
+        return dataset.take(train), dataset.take(held_out)
+
+    def _fingerprint(self, clips, dataset):
+        """Identify a training run: class, parameters that matter, data, library version."""
+        neutral = {"verbose", "checkpoint_dir", "callbacks", "device", "output", "merge", "patch_hop", "warm_start"}
+        parameters = {name: value for name, value in self.get_params().items() if name not in neutral}
+        targets = {name: value.numpy() for name, value in dataset.targets.items()}
+        return joblib.hash([type(self).__name__, __version__, parameters, clips, targets, dataset.is_target])[:16]
+
+    def _resolve_device(self):
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(f"device={self.device!r} is no torch device: use 'auto', 'cpu' or 'cuda'.") from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device={self.device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'.")
+        return str(device)
+
+    # -- embedding -----------------------------------------------------------------------------------------------
+
+    def transform(self, X):
+        """Turn each clip into one row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames), list of ndarrays of shape (n_bins, n_frames_i) or \
+                array-like of shape (n_clips, n_bins)
+            Time-frequency clips.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float32
+            What ``output`` names; NaN for all-NaN clips (skipped files).
+        """
+        return self._transform(X, self._output_names())
+
+    def predict_log_proba(self, X):
+        """Return the class log-probabilities of each clip: the mean over its patches.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
+            Time-frequency clips.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes), float32
+            Columns in the order of ``classes_``. A mean of logarithms: rows do not sum to one after ``exp``.
+        """
+        return self._transform(X, ["log_proba"])
+
+    def _transform(self, X, names):
+        check_is_fitted(self)
+        clips, missing = check_time_frequency(self, X, reset=False)
+        if missing.all():
+            return np.full((len(missing), self._n_features_out), np.nan, dtype=np.float32)
+        rows = self._embed(_rows(clips, {}, ~missing)[0], names, verbose=self.verbose)
+        if missing.any():
+            every = np.full((len(missing), rows.shape[1]), np.nan, dtype=np.float32)
+            every[~missing] = rows
+            rows = every
+        return rows
+
+    def _embed(self, clips, names, verbose):
+        patches = ClipPatches(clips, self.patch_frames_)
+        index, start = patches.grid(self._patch_hop(self.patch_frames_))
+        device = next(self.embedding_network_.parameters()).device
+        step = max(self.batch_size, 64)
+        parts: dict[str, list] = {name: [] for name in names}
+        bar = tqdm(total=len(patches), desc="embedding", unit="clip", disable=not verbose)
+        with torch.inference_mode(), bar:
+            for first in range(0, len(index), step):
+                chunk = slice(first, first + step)
+                x = patches.cut(index[chunk], start[chunk]).to(device)
+                for name, value in self._patch_outputs(self.embedding_network_, x, names).items():
+                    parts[name].append(value.float().reshape(len(value), -1).cpu().numpy())
+                bar.update(index[chunk][-1] + 1 - bar.n)
+        columns = [self._merge(np.concatenate(parts[name]), index, name) for name in names]
+        return np.concatenate(columns, axis=1).astype(np.float32, copy=False)
+
+    def _merge(self, values, index, name):
+        """Merge the values of patches into rows of clips."""
+        first = np.flatnonzero(np.diff(index, prepend=-1))
+        count = np.diff(np.append(first, len(index)))[:, None]
+        mean = np.add.reduceat(values, first, dtype=np.float64) / count
+        if name != "embedding":
+            return mean
+        ways = [self.merge] if isinstance(self.merge, str) else list(self.merge)
+        merged = {"mean": mean}
+        if "std" in ways:
+            merged["std"] = np.sqrt(np.add.reduceat((values - mean[index]) ** 2, first) / count)
+        return np.concatenate([merged[way] for way in ways], axis=1)
+
+    def _prepare_embedding(self):
+        """Build the network for embedding: batch normalisation folded into the convolutions."""
+        network = nn.fold_batch_norm(self.net_.module_)
+        if self.precision == "bfloat16":
+            network.autocast = torch.bfloat16
+        self.embedding_network_ = network
+
+    def _patch_hop(self, patch_frames):
+        return self.patch_hop if self.patch_hop is not None else max(1, patch_frames // 2)
+
+    def _output_names(self):
+        return [self.output] if isinstance(self.output, str) else list(self.output)
+
+    def _check_outputs(self):
+        for parameter, names, known in (
+            ("output", self._output_names(), self._outputs),
+            ("merge", [self.merge] if isinstance(self.merge, str) else self.merge, ("mean", "std")),
+        ):
+            unknown = [name for name in names if name not in known]
+            if unknown or not names:
+                raise ValueError(f"{parameter}={getattr(self, parameter)!r}: use one or several of {known}.")
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        state.pop("embedding_network_", None)  # made anew from net_, on whatever device there is
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "net_" in state:
+            self.device_ = str(self.net_.device)
+            self._prepare_embedding()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _rows(clips, metadata, keep):
+    """Return the clips and metadata of the rows ``keep`` (a mask or slice)."""
+    if isinstance(keep, np.ndarray) and keep.all():
+        return clips, metadata
+    if isinstance(clips, list):
+        clips = clips[keep] if isinstance(keep, slice) else [clip for clip, k in zip(clips, keep, strict=True) if k]
+    else:
+        clips = clips[keep]
+    return clips, {name: value if value is None else value[keep] for name, value in metadata.items()}
+
+
+def _quiet(text):
+    """Take skorch's remarks without printing them."""

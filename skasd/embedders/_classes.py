@@ -1,0 +1,70 @@
+"""The classes of the auxiliary task: sections where they are known, clusters of simple statistics where not."""
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.multiclass import type_of_target
+
+
+def section_labels(section, y):
+    """Return the class label of every clip, or None if nothing distinguishes the clips.
+
+    Parameters
+    ----------
+    section : array-like of shape (n_clips,) or None
+        Used as it is when given; ``y`` is then not looked at.
+
+    y : array-like of shape (n_clips,) or None
+        A discrete ``y`` that is not the ground truth coded {+1, -1} stands in for ``section``.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_clips,) or None
+        None when there are fewer than two different labels.
+    """
+    if section is None and y is not None:
+        kind = type_of_target(y, input_name="y")
+        if kind not in ("binary", "multiclass"):
+            raise ValueError(
+                f"y is {kind}: as the classes of the auxiliary task it must be one discrete label per clip. "
+                "Pass the labels as section=, or leave y out."
+            )
+        if not set(np.unique(np.asarray(y)).tolist()) <= {1, -1}:
+            section = y
+    if section is None:
+        return None
+    labels = np.asarray(section)
+    if labels.dtype == object:  # sections are any hashables; strings of them sort and compare
+        labels = labels.astype(str)
+    return labels if len(np.unique(labels)) > 1 else None
+
+
+def pseudo_labels(clips, n_classes, random_state):
+    """Cluster clips by the mean and standard deviation of each frequency bin over time.
+
+    Parameters
+    ----------
+    clips : ndarray of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
+
+    n_classes : int
+        Number of clusters; fewer for fewer than ``2 * n_classes`` clips, down to two.
+
+    random_state : int
+
+    Returns
+    -------
+    labels : ndarray of int of shape (n_clips,)
+    """
+    statistics = np.stack(
+        [np.r_[clip.mean(axis=1, dtype=np.float64), clip.std(axis=1, dtype=np.float64)] for clip in clips]
+    )
+    statistics = StandardScaler().fit_transform(statistics)
+    n_different = len(np.unique(statistics, axis=0))
+    if n_different < 2:
+        raise ValueError(
+            f"Nothing to tell apart: n_samples={len(clips)} clips, {n_different} of them different. A network is "
+            "trained on two different clips at least, and learns from some dozens."
+        )
+    n_classes = min(n_classes, max(2, len(statistics) // 2), n_different)
+    labels = KMeans(n_classes, n_init=10, random_state=random_state).fit(statistics).labels_
+    return np.unique(labels, return_inverse=True)[1]

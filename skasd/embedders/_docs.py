@@ -1,0 +1,22 @@
+"""Docstring parts that the embedders share, so that each is written once."""
+
+import inspect
+import re
+
+
+def with_shared_parameters(base):
+    """Return a class decorator that writes the parameters of ``base`` where the docstring says ``{shared}``.
+
+    Parameters that the class documents itself are left out of the shared part.
+    """
+
+    def decorate(cls):
+        doc = inspect.getdoc(cls)
+        own = set(re.findall(r"^(\w+) : ", doc, flags=re.MULTILINE))
+        section = inspect.getdoc(base).split("Parameters\n----------\n")[1]
+        section = re.split(r"\n\n(?=\w+\n-{3,}\n)", section)[0]
+        entries = re.split(r"\n\n(?=\w+ : )", section.strip())
+        cls.__doc__ = doc.replace("{shared}", "\n\n".join(e for e in entries if e.split(" : ")[0] not in own))
+        return cls
+
+    return decorate

@@ -1,0 +1,371 @@
+"""What all embedders share, tested on the two convolutional ones."""
+
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_score
+from skorch.callbacks import Callback
+
+from skasd import nn
+from skasd.embedders import MFNEmbedder, MobileNetV2Embedder
+from skasd.scorers import KNNCosineScorer
+
+QUICK = {"patch_frames": 16, "max_epochs": 2, "random_state": 0}
+EMBEDDERS = [MFNEmbedder(**QUICK), MobileNetV2Embedder(width=0.25, **QUICK)]
+
+
+def weights(embedder):
+    return np.concatenate([p.detach().numpy().ravel() for p in embedder.net_.module_.parameters()])
+
+
+@pytest.mark.parametrize(
+    "embedder",
+    [MFNEmbedder(max_epochs=12, patch_frames=16, random_state=0), MobileNetV2Embedder(width=0.5, max_epochs=20, patch_frames=16, random_state=0, loss_params={"s": 10, "m": 0.2})],
+    ids=["mfn", "mobilenetv2"],
+)
+def test_training_beats_no_training_on_held_out_clips(embedder, train, test):
+    X, section = train
+    X_test, y, _ = test
+    auc, accuracy = {}, {}
+    for epochs in (0, embedder.max_epochs):
+        fitted = clone(embedder).set_params(max_epochs=epochs).fit(X, section=section)
+        scorer = KNNCosineScorer().fit(fitted.transform(X))
+        scores = scorer.score_samples(fitted.transform(X_test))
+        assert len(np.unique(scores)) > len(scores) // 2
+        auc[epochs > 0] = roc_auc_score(y, scores)
+        log_p = fitted.predict_log_proba(X_test[y == 1])
+        accuracy[epochs > 0] = np.mean(fitted.classes_[log_p.argmax(1)] == test[2][y == 1])
+    assert accuracy[True] > 0.9 > accuracy[False]
+    assert auc[True] > auc[False] + 0.1
+    assert auc[True] > 0.8
+
+
+@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
+def test_fit_changes_weights_and_no_parameter(embedder, train):
+    X, section = train
+    embedder = clone(embedder)
+    before = {k: repr(v) for k, v in embedder.get_params().items()}
+    untrained = weights(clone(embedder).set_params(max_epochs=0).fit(X, section=section))
+    trained = weights(embedder.fit(X, section=section))
+    assert np.mean(untrained != trained) > 0.99
+    assert before == {k: repr(v) for k, v in embedder.get_params().items()}
+
+
+def test_same_seed_gives_identical_results_also_in_threads(train):
+    X, section = train
+    X = X[::2]
+
+    def embed(seed):
+        torch.set_num_threads(1)  # a thread of a pool has torch's own default otherwise
+        embedder = MFNEmbedder(**QUICK | {"random_state": seed, "mixing": ("mixup", "fmix")})
+        return embedder.fit(X, section=section[::2]).transform(X)
+
+    threads = torch.get_num_threads()
+    try:
+        first = embed(0)
+        state, np_state = torch.get_rng_state(), np.random.get_state()[1]
+        again = joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(embed)(seed) for seed in (0, 1, 0))
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(again[0], first)
+    np.testing.assert_array_equal(again[2], first)
+    assert not np.allclose(again[1], first)
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(np.random.get_state()[1], np_state)
+
+
+class Killed(Exception):
+    pass
+
+
+class CountEpochs(Callback):
+    n_epochs = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.n_epochs += 1
+
+
+class KillAfter(Callback):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) > self.epochs:  # the new epoch's row is there already
+            raise Killed
+
+
+@pytest.mark.parametrize("options", [{}, {"early_stopping": 2, "validation_fraction": 0.2}], ids=["plain", "early"])
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(train, tmp_path, options):
+    X, section = train
+    params = QUICK | {"max_epochs": 4, "mixing": ("mixup", "fmix")} | options
+    whole = MFNEmbedder(**params).fit(X, section=section)
+    with pytest.raises(Killed):
+        MFNEmbedder(**params, checkpoint_dir=tmp_path, callbacks=[KillAfter(2)]).fit(X, section=section)
+    assert len(list(tmp_path.iterdir())) == 1
+    count = CountEpochs()
+    resumed = MFNEmbedder(**params, checkpoint_dir=tmp_path, callbacks=[count]).fit(X, section=section)
+    assert count.n_epochs == 2
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+    np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
+    assert [row["train_loss"] for row in resumed.net_.history] == [row["train_loss"] for row in whole.net_.history]
+    # other parameters, other data: another run
+    MFNEmbedder(**params | {"lr": 2e-3, "max_epochs": 1}, checkpoint_dir=tmp_path).fit(X, section=section)
+    MFNEmbedder(**params | {"max_epochs": 1}, checkpoint_dir=tmp_path).fit(X + 1, section=section)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_interrupting_from_the_keyboard_warns(train):
+    class Interrupt(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    X, section = train
+    with pytest.warns(UserWarning, match="interrupted after 1 of 2 epochs"):
+        MFNEmbedder(**QUICK, callbacks=[Interrupt()]).fit(X, section=section)
+
+
+def test_early_stopping_stops_and_goes_back_to_the_best(train):
+    X, section = train
+    params = QUICK | {"max_epochs": 30, "lr": 0.05, "lr_schedule": "constant", "optimizer": "sgd", "early_stopping": 1}
+    embedder = MFNEmbedder(**params).fit(X, section=section)
+    losses = [row["valid_loss"] for row in embedder.net_.history]
+    assert len(losses) < 30
+    best = int(np.argmin(losses)) + 1
+    same = MFNEmbedder(**params | {"max_epochs": best, "early_stopping": 30}).fit(X, section=section)
+    np.testing.assert_array_equal(weights(embedder), weights(same))
+
+
+def test_warm_start_goes_on(train):
+    X, section = train
+    embedder = MFNEmbedder(**QUICK | {"warm_start": True}).fit(X, section=section)
+    first = weights(embedder)
+    embedder.fit(X, section=section)
+    assert len(embedder.net_.history) == 4
+    assert not np.array_equal(first, weights(embedder))
+    with pytest.raises(ValueError, match="warm_start=True, but the clips have 2 classes"):
+        embedder.fit(X, section=np.where(section == "s0", "a", "b"))
+
+
+@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
+def test_pickle_embeds_alike(embedder, train):
+    X, section = train
+    embedder = clone(embedder).fit(X, section=section)
+    loaded = pickle.loads(pickle.dumps(embedder))
+    np.testing.assert_array_equal(loaded.transform(X), embedder.transform(X))
+    assert loaded.device_ == "cpu"
+
+
+def test_folded_network_embeds_like_the_trained_one(train):
+    X, section = train
+    embedder = MFNEmbedder(**QUICK | {"patch_hop": 16}).fit(X[:, :, :16], section=section)
+    module = embedder.net_.module_.eval()
+    with torch.inference_mode():
+        plain = module(torch.from_numpy(X[:, :, :16])).numpy()
+    np.testing.assert_allclose(embedder.transform(X[:, :, :16]), plain, atol=1e-4 * np.abs(plain).max())
+    half = clone(embedder).set_params(precision="bfloat16").fit(X[:, :, :16], section=section)
+    rows = half.transform(X[:, :, :16])
+    cosine = np.sum(rows * plain, 1) / np.linalg.norm(rows, axis=1) / np.linalg.norm(plain, axis=1)
+    assert cosine.min() > 0.999
+
+
+def test_merging_and_outputs(train):
+    X, section = train
+    embedder = MFNEmbedder(**QUICK, merge=("mean", "std"), output=("embedding", "log_proba", "log_odds"), patch_hop=8)
+    rows = embedder.fit(X, section=section).transform(X)
+    assert rows.shape == (len(X), 2 * 128 + 4 + 4)
+    assert len(embedder.get_feature_names_out()) == rows.shape[1]
+    patches = np.stack([X[:, :, s : s + 16] for s in (0, 8, 16, 24)])
+    single = embedder.set_params(merge="mean", output="embedding")
+    each = np.stack([single.transform(p) for p in patches])
+    np.testing.assert_allclose(rows[:, :128], each.mean(0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(rows[:, 128:256], each.std(0), rtol=1e-2, atol=1e-3)
+    log_p = np.stack([embedder.predict_log_proba(p) for p in patches])
+    np.testing.assert_allclose(np.exp(log_p).sum(-1), 1, rtol=1e-4)
+    np.testing.assert_allclose(rows[:, 256:260], log_p.mean(0), rtol=1e-3, atol=1e-4)
+    p = np.exp(log_p.astype(float))
+    np.testing.assert_allclose(rows[:, 260:], (log_p - np.log(np.maximum(1 - p, 2.2e-16))).mean(0), rtol=2e-2, atol=5e-2)
+    np.testing.assert_allclose(embedder.predict_log_proba(X), rows[:, 256:260], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mixing": None},
+        {"mixing": "fmix"},
+        {"mixing": nn.Mixup(alpha=1.0)},
+        {"loss": "adacos"},
+        {"loss": "subcluster_adacos", "loss_params": {"n_subclusters": 4}},
+        {"loss": "focal"},
+        {"loss": "cross_entropy", "optimizer": "adamax"},
+        {"loss": "binary_cross_entropy", "optimizer": torch.optim.NAdam},
+        {"crops_per_clip": 3, "batch_size": 7},
+        {"standardize": None},
+        {"standardize": "global", "lr_schedule": "constant"},
+    ],
+    ids=str,
+)
+def test_every_choice_trains(train, options):
+    X, section = train
+    embedder = MobileNetV2Embedder(**QUICK | {"width": 0.25, "max_epochs": 3} | options).fit(X, section=section)
+    losses = [row["train_loss"] for row in embedder.net_.history]
+    assert np.isfinite(losses).all()
+    assert np.isfinite(embedder.transform(X)).all()
+    assert np.unique(embedder.transform(X), axis=0).shape[0] == len(X)
+
+
+def test_classes_come_from_section_or_y_or_clusters(train):
+    X, section = train
+    embedder = MobileNetV2Embedder(**QUICK | {"max_epochs": 0, "width": 0.25})
+    by_section = embedder.fit(X, section=section)
+    assert list(by_section.classes_) == ["s0", "s1", "s2", "s3"]
+    assert by_section.pseudo_labels_ is None
+    rows = by_section.transform(X)
+    np.testing.assert_array_equal(clone(embedder).fit(X, section).transform(X), rows)
+    truth = np.ones(len(X))
+    for fitted in (clone(embedder).fit(X, truth), clone(embedder).fit(X, section=["00"] * len(X))):
+        assert fitted.pseudo_labels_.shape == (len(X),)
+        assert 2 <= len(fitted.classes_) <= 10
+    with pytest.raises(ValueError, match="y is continuous"):
+        embedder.fit(X, np.linspace(0, 1, len(X)))
+    with pytest.warns(UserWarning, match="NormalOnly"):
+        embedder.fit(X, np.where(np.arange(len(X)) < 3, -1, 1))
+
+
+def test_rows_that_are_not_learnt_from(train):
+    X, section = train
+    embedder = MobileNetV2Embedder(**QUICK | {"width": 0.25})
+    expected = weights(embedder.fit(X[4:], section=section[4:]))
+    proxy = np.arange(len(X)) < 4
+    np.testing.assert_array_equal(weights(clone(embedder).fit(X, section=section, proxy=proxy)), expected)
+    holes = X.copy()
+    holes[:4] = np.nan
+    fitted = clone(embedder).fit(holes, section=section)
+    np.testing.assert_array_equal(weights(fitted), expected)
+    rows = fitted.transform(holes)
+    assert np.isnan(rows[:4]).all()
+    assert np.isfinite(rows[4:]).all()
+    assert np.isnan(fitted.transform(holes[:2])).all()
+    with pytest.raises(ValueError, match="all 96 are skipped or proxies"):
+        embedder.fit(X, section=section, proxy=np.ones(len(X), bool))
+
+
+def test_clips_of_unequal_length(train):
+    X, section = train
+    ragged = [x[:, : 12 + i % 28] for i, x in enumerate(X)]
+    embedder = MFNEmbedder(**QUICK).fit(ragged, section=section)
+    rows = embedder.transform(ragged)
+    assert rows.shape == (len(X), 128)
+    # a clip shorter than a patch is repeated in time
+    np.testing.assert_allclose(
+        embedder.transform([ragged[0][:, np.arange(16) % 12]]), rows[:1], rtol=1e-4, atol=1e-4
+    )
+    as_list = MFNEmbedder(**QUICK).fit(list(X), section=section)
+    np.testing.assert_array_equal(weights(as_list), weights(MFNEmbedder(**QUICK).fit(X, section=section)))
+
+
+def test_half_precision_clips_are_trained_on_without_a_copy(train):
+    X, section = train
+    half = MobileNetV2Embedder(**QUICK | {"width": 0.25}).fit(X.astype(np.float16), section=section)
+    full = MobileNetV2Embedder(**QUICK | {"width": 0.25}).fit(X, section=section)
+    a, b = half.transform(X), full.transform(X)
+    assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.98
+
+
+def test_domain_mixing_fills_every_batch_with_both_domains(train):
+    X, section = train
+    domain = np.where(np.arange(len(X)) % 40 == 0, "target", "source")
+    seen = []
+
+    def record(x, y, *, generator, partner):
+        seen.append(partner)
+        return x, y
+
+    MobileNetV2Embedder(**QUICK | {"width": 0.25, "mixing": record}).fit(X, section=section, domain=domain)
+    assert all(partner is not None for partner in seen)
+    for one_domain in (None, ["source"] * len(X)):
+        seen.clear()
+        MobileNetV2Embedder(**QUICK | {"width": 0.25, "mixing": record}).fit(X, section=section, domain=one_domain)
+        assert seen == [None] * 6
+
+
+def test_augmenter_adds_clips_with_their_metadata(train):
+    X, section = train
+
+    class Doubled:
+        def augment(self, X, y=None, **metadata):
+            twice = {name: None if v is None else np.concatenate([v, v]) for name, v in metadata.items()}
+            return np.concatenate([X, X + 1]), None if y is None else np.concatenate([y, y]), twice
+
+    plain = MobileNetV2Embedder(**QUICK | {"width": 0.25}).fit(X, section=section)
+    more = MobileNetV2Embedder(**QUICK | {"width": 0.25}, augmenter=Doubled()).fit(X, section=section)
+    assert sum(b["train_batch_size"] for b in more.net_.history[0]["batches"]) == 2 * sum(
+        b["train_batch_size"] for b in plain.net_.history[0]["batches"]
+    )
+
+
+def test_progress_only_when_verbose(train, capsys):
+    X, section = train
+    embedder = MobileNetV2Embedder(**QUICK | {"width": 0.25}).fit(X, section=section)
+    embedder.transform(X)
+    assert capsys.readouterr() == ("", "")
+    embedder.set_params(verbose=1).fit(X, section=section).transform(X)
+    err = capsys.readouterr().err
+    assert "MobileNetV2Embedder" in err
+    assert "embedding" in err
+
+
+@pytest.mark.parametrize(
+    ("params", "match"),
+    [
+        ({"output": "reconstruction"}, "output='reconstruction': use one or several of"),
+        ({"merge": ("mean", "max")}, "merge="),
+        ({"mixing": "cutmix"}, "mixing"),
+        ({"mixing": ("mixup", "cutmix")}, "unknown"),
+        ({"device": "gpu7"}, "device='gpu7' is no torch device"),
+        ({"loss": "triplet"}, "loss"),
+    ],
+)
+def test_bad_parameters_are_named(train, params, match):
+    X, section = train
+    with pytest.raises(ValueError, match=match):
+        MFNEmbedder(**QUICK | params).fit(X, section=section)
+
+
+def test_metadata_of_the_wrong_length_is_named(train):
+    X, section = train
+    with pytest.raises(ValueError, match="section has 95 entries for 96 clips"):
+        MFNEmbedder(**QUICK).fit(X, section=section[:-1])
+    with pytest.raises(ValueError, match="Unknown domain 'here'"):
+        MFNEmbedder(**QUICK).fit(X, section=section, domain=["here"] * len(X))
+
+
+def test_embeddings_feed_a_classifier_of_scikit_learn(train):
+    X, section = train
+    rows = MFNEmbedder(**QUICK | {"max_epochs": 6}).fit_transform(X, section)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert cross_val_score(LogisticRegression(max_iter=200), rows, section, cv=3).mean() > 0.5
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda e: type(e).__name__)
+def test_cuda_trains_and_its_pickle_embeds_on_the_cpu(embedder, train, monkeypatch):
+    X, section = train
+    embedder = clone(embedder).set_params(device="cuda", max_epochs=4).fit(X, section=section)
+    assert embedder.device_.startswith("cuda")
+    rows = embedder.transform(X)
+    data = pickle.dumps(embedder)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        on_cpu = pickle.loads(data)
+    assert on_cpu.device_ == "cpu"
+    np.testing.assert_allclose(on_cpu.transform(X), rows, rtol=0.05, atol=0.05 * np.abs(rows).max())
