@@ -114,9 +114,8 @@ class Rotor:
         snr = snr + (_TARGET_SNR if domain == "target" else 0.0) + float(healthy.normal(0, 1.0))
         load = conditions.load / 100 * (1 + float(healthy.normal(0, 0.05)))
         speed = conditions.speed * (1 + float(healthy.normal(0, 0.004)))
-        level = (
-            10 ** (healthy.normal(0, 0.5, 3) / 20)
-        ).tolist()  # shaft, mesh, friction: +/- 0.5 dB between clips
+        # of shaft, mesh and friction; differ by 0.5 dB between clips
+        level = (10 ** (healthy.normal(0, 0.5, 3) / 20)).tolist()
         gain = 10 ** (float(healthy.normal(0, 0.3)) / 20)
         t = np.arange(self.n_samples) / self.sample_rate
         revolutions = self._revolutions(t, speed, healthy)
@@ -136,26 +135,24 @@ class Rotor:
         )
         friction = level[2] * 0.5 * (0.5 + 0.5 * load) * (1 + 0.1 * cosine) * self._noise("friction", healthy)
         background = self._noise(conditions.noise, healthy) + self._clanks(t, healthy)
-        reference = 0.75 * 10 ** (
-            -snr / 20
-        )  # 0.75: about the root mean square of the healthy machine at full load
+        # 0.75: about the root mean square of the healthy machine
+        reference = 0.75 * 10 ** (-snr / 20)
 
-        if fault == "bearing":
-            machine = shaft + mesh + friction
-            machine += severity * _BEARING_GAIN * (0.5 + 0.5 * load) * self._bearing(t, revolutions, faulty)
-        elif fault == "gear":
+        if fault == "gear":
             bump = self._tooth(revolutions, faulty)
-            machine = shaft + mesh * (1 + severity * _GEAR_GAIN * bump) + friction * (1 + severity * bump)
+            mesh *= 1 + severity * _GEAR_GAIN * bump
+            friction *= 1 + severity * bump
         elif fault == "imbalance":
-            centrifugal = float(severity) * _IMBALANCE_GAIN * (speed / self.speed) ** 2
+            friction *= 1 + 0.6 * severity * cosine
+        machine = shaft + mesh + friction
+        if fault == "bearing":
+            machine += severity * _BEARING_GAIN * (0.5 + 0.5 * load) * self._bearing(t, revolutions, faulty)
+        elif fault == "imbalance":
+            centrifugal = severity * _IMBALANCE_GAIN * (speed / self.speed) ** 2
             phase = np.complex64(np.exp(2j * np.pi * faulty.random()))
-            machine = shaft + mesh + friction * (1 + 0.6 * severity * cosine)
             machine += 0.4 * centrifugal * (phase * turn * (1 + 0.2 * turn)).real
         elif fault == "looseness":
-            machine = shaft + mesh + friction
             machine += severity * _LOOSENESS_GAIN * self._looseness(t, revolutions, faulty)
-        else:
-            machine = shaft + mesh + friction
         return np.clip(0.08 * gain * (machine + reference * background), -1, 1).astype(np.float32), conditions
 
     def _slow(self, t, rng):
