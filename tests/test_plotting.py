@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import GridSearchCV
@@ -19,6 +18,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skasd.features import LogMelTransformer, STFTTransformer
 from skasd.plotting import EmbeddingDisplay, ROCByDomainDisplay, ScoreDisplay, SpectrogramDisplay
 
 
@@ -233,25 +233,6 @@ def test_roc_needs_both_kinds(scored):
 # SpectrogramDisplay
 
 
-class Frames(TransformerMixin, BaseEstimator):
-    """The power spectrogram of frames that do not overlap: enough to show what the display reads off."""
-
-    def __init__(self, sample_rate=8000, n_fft=64, hop_length=64, center=False, power=2.0, to_db=False):
-        self.sample_rate = sample_rate
-        self.n_fft = n_fft
-        self.hop_length = hop_length
-        self.center = center
-        self.power = power
-        self.to_db = to_db
-
-    def fit(self, X, y=None):
-        self.fitted_ = True
-        return self
-
-    def transform(self, X):
-        return [np.abs(np.fft.rfft(np.reshape(x, (-1, self.n_fft)))).T ** self.power for x in X]
-
-
 def test_spectrogram_shows_the_arrays_on_one_scale():
     rng = np.random.default_rng(0)
     arrays = rng.normal(-40, 10, size=(3, 33, 20))
@@ -286,19 +267,38 @@ def test_spectrogram_ticks_stand_at_their_frequency():
     assert display.ax_.get_yticks()[-1] <= 127.5
 
 
+RATE = 8000
+
+
+def tone(frequency, n_samples):
+    return np.sin(2 * np.pi * frequency * np.arange(n_samples) / RATE)
+
+
 def test_spectrogram_from_clips_reads_the_axes_off_the_transformer():
-    rate = 8000
-    tone = np.sin(2 * np.pi * 1000 * np.arange(640) / rate)
-    transformer = Frames()
-    display = SpectrogramDisplay.from_clips([tone, tone[:320]], transformer, names=["long", "short"])
-    assert not hasattr(transformer, "fitted_")
+    clips = [tone(1000, 4096), tone(1000, 2048)]
+    transformer = STFTTransformer(sample_rate=RATE, n_fft=256, hop_length=128, center=False, bins="no_dc")
+    display = SpectrogramDisplay.from_clips(clips, transformer, names=["long", "short"])
+    assert not hasattr(transformer, "n_features_in_")
     assert display.frequencies[np.argmax(display.spectrograms[0].mean(axis=1))] == 1000
-    assert display.hop == 64 / rate
-    assert display.start == 32 / rate
-    assert display.unit == "power"
-    left, right = display.axes_[1].get_xlim()
-    assert (left, right) == pytest.approx((0, 640 / rate))
-    assert display.images_[1].get_extent()[1] == pytest.approx(320 / rate)
+    assert display.unit == display.colorbar_.ax.get_ylabel() == "magnitude"
+    # 31 frames whose middles stand at 128, 256, ... samples; both panels show the longer clip's time
+    assert display.images_[0].get_extent()[:2] == pytest.approx((64 / RATE, (64 + 31 * 128) / RATE))
+    assert display.images_[1].get_extent()[1] == pytest.approx((64 + 15 * 128) / RATE)
+    for ax in display.axes_:
+        assert ax.get_xlim() == pytest.approx((64 / RATE, (64 + 31 * 128) / RATE))
+
+
+def test_spectrogram_ticks_of_log_mels_point_at_the_tone():
+    transformer = LogMelTransformer(sample_rate=RATE, n_mels=64, dtype="float16")
+    for frequency in (500, 1000, 2000):
+        display = SpectrogramDisplay.from_clips([tone(frequency, RATE)], transformer)
+        labels = [text.get_text() for text in display.ax_.get_yticklabels()]
+        row = display.ax_.get_yticks()[labels.index(str(frequency))]
+        loudest = np.argmax(np.asarray(display.images_[0].get_array(), dtype=float).mean(axis=1))
+        assert abs(row - loudest) <= 1
+        assert display.unit == "dB"
+        plt.close(display.figure_)
+    assert {"1000", "2000", "4000"} <= set(labels)
 
 
 def test_spectrogram_skipped_clip_leaves_an_empty_panel():

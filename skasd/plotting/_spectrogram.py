@@ -92,15 +92,12 @@ class SpectrogramDisplay:
         display : SpectrogramDisplay
         """
         spectrograms = clone(transformer).fit_transform(clips)
-        sample_rate, n_fft, hop_length = (
-            getattr(transformer, name) for name in ("sample_rate", "n_fft", "hop_length")
-        )
-        hop_length = n_fft // 4 if hop_length is None else hop_length
-        start = 0.0 if getattr(transformer, "center", True) else n_fft / 2 / sample_rate
+        rate = transformer.sample_rate
+        start = 0.0 if transformer.center else transformer.n_fft / 2 / rate
         return cls.from_array(
             spectrograms,
             frequencies=_frequencies(transformer),
-            hop=hop_length / sample_rate,
+            hop=transformer.hop_length / rate,
             start=start,
             names=names,
             unit=_unit(transformer),
@@ -262,11 +259,14 @@ def _frequencies(transformer):
             htk=getattr(transformer, "htk", False),
         )
         return edges[1:-1]
-    return librosa.fft_frequencies(sr=rate, n_fft=transformer.n_fft)
+    frequencies = librosa.fft_frequencies(sr=rate, n_fft=transformer.n_fft)
+    bins = getattr(transformer, "bins", "all")
+    return frequencies[1:] if bins == "no_dc" else frequencies[:-1] if bins == "no_nyquist" else frequencies
 
 
 def _unit(transformer):
     """Return the label of the colour bar."""
-    if getattr(transformer, "to_db", True):
-        return "dB"
-    return "power" if getattr(transformer, "power", 1.0) == 2.0 else "magnitude"
+    log = getattr(transformer, "log", "")
+    if log is None:
+        return {1: "magnitude", 2: "power"}.get(transformer.power, f"magnitude to the {transformer.power:g}")
+    return {"db": "dB", "natural": "natural logarithm"}.get(log, "")
