@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from numbers import Integral
 
@@ -49,11 +50,13 @@ class RecordingKFold(BaseCrossValidator):
     sklearn.model_selection.GroupKFold : Trains on anomalous clips as well.
     skasd.metrics.harmonic_auc_scorer : A scorer that needs both kinds in each test fold.
 
-    Notes ----- ``split`` requests ``groups`` (the recording of each clip), ``domain`` and ``section`` at
-    class level: with metadata routing enabled, those given to ``fit`` of a search arrive here. With domain
-    or section the folds are stratified by them (:class:`~sklearn.model_selection.StratifiedGroupKFold`), so
-    that the few clips of the target domain are spread over the folds. Without ``groups`` each clip is a
-    recording of its own.
+    Notes
+    -----
+    ``split`` requests ``groups`` (the recording of each clip), ``domain`` and ``section`` at class level:
+    with metadata routing enabled, those given to ``fit`` of a search arrive here. With domain or section
+    the folds are stratified by them (:class:`~sklearn.model_selection.StratifiedGroupKFold`), so that the
+    few clips of the target domain are spread over the folds; a warning tells where there are fewer of
+    them than folds. Without ``groups`` each clip is a recording of its own.
 
     The final refit of a search is on all clips, anomalous ones included, whatever the splitter:
     ``skasd.compose.NormalOnly`` drops them there.
@@ -160,8 +163,8 @@ class RecordingKFold(BaseCrossValidator):
             for label, kind in ((1, "normal"), (-1, "anomalous")):
                 if not np.any(y[test] == label):
                     raise ValueError(
-                        f"fold {fold} of {self.n_splits} has no {kind} clip: use fewer folds, "
-                        "anomalies='all', or shuffle=True with another random_state"
+                        f"fold {fold} of {self.n_splits} has no {kind} clip: use fewer folds, or "
+                        "shuffle=True with another random_state"
                     )
             yield normal[place[normal] != fold], test
 
@@ -175,9 +178,20 @@ class RecordingKFold(BaseCrossValidator):
             )
         parameters = {"n_splits": self.n_splits, "shuffle": self.shuffle, "random_state": rng}
         if strata is None:
-            splits = GroupKFold(**parameters).split(clips, groups=recording[clips])
+            splits = list(GroupKFold(**parameters).split(clips, groups=recording[clips]))
         else:
-            splits = StratifiedGroupKFold(**parameters).split(clips, strata[clips], recording[clips])
+            rarest = np.unique(strata[clips], return_counts=True)[1].min()
+            if rarest < self.n_splits:
+                warnings.warn(
+                    f"there are only {rarest} {kind} clips of one domain and section, fewer than "
+                    f"n_splits={self.n_splits}: some test folds go without them",
+                    UserWarning,
+                )
+            with warnings.catch_warnings():  # scikit-learn's own words for the same
+                warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+                splits = list(
+                    StratifiedGroupKFold(**parameters).split(clips, strata[clips], recording[clips])
+                )
         return {r: fold for fold, (_, test) in enumerate(splits) for r in recording[clips[test]]}
 
 

@@ -76,10 +76,12 @@ def f1_ev(y_true: ArrayLike, anomaly_score: ArrayLike, *, bounded: bool = True, 
     score : float
         In [0, 1].
 
-    Notes ----- F1(t) of the decisions ``anomaly_score > t`` is a step function of t; the value is its mean
-    over thresholds spread uniformly: from the lowest to the highest score, or, bounded, from ``mean -
-    margin * sd`` of the normal scores to ``t_opt + margin * sd``, where t_opt is the (lowest) score that
-    maximises F1 [1]_. Where the second bound lies below the first, they change places.
+    Notes
+    -----
+    F1(t) of the decisions ``anomaly_score > t`` is a step function of t; the value is its mean over
+    thresholds spread uniformly: from the lowest to the highest score, or, bounded, from
+    ``mean - margin * sd`` of the normal scores to ``t_opt + margin * sd``, where t_opt is the (lowest)
+    score that maximises F1 [1]_. Where the second bound lies below the first, they change places.
 
     References
     ----------

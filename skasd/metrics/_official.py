@@ -54,10 +54,12 @@ class OfficialScore:
     y_true, anomaly_score : ndarray of shape (n_clips,)
         What was evaluated.
 
-    Notes ----- In the means since 2022 the pAUC of a section counts for both domains; `score` counts it
-    once. The means over source and target since 2022 are those of the domain; the evaluator of 2022 took,
-    per machine, the wrong slices (with three sections "source" is the first section's source domain and
-    "target" everything else). :meth:`to_csv` writes its file as it is, this error included.
+    Notes
+    -----
+    In the means since 2022 the pAUC of a section counts for both domains; `score` counts it once. The means
+    over source and target since 2022 are those of the domain; the evaluator of 2022 took, per machine, the
+    wrong slices (with three sections "source" is the first section's source domain and "target" everything
+    else). :meth:`to_csv` writes its file as it is, this error included.
     """
 
     year: int
@@ -188,8 +190,10 @@ def official_score(
     evaluate_submission : From the files of a submission.
     harmonic_auc_scorer : For model selection.
 
-    Notes ----- Values clamped from below at 2.22e-16 enter harmonic means, so a single AUC of 0 makes the
-    score practically 0.
+    Notes
+    -----
+    Values clamped from below at 2.22e-16 enter harmonic means, so a single AUC of 0 makes the score
+    practically 0.
 
     - 2022 to 2026 [3]_: per machine and section AUC (source) and AUC (target), normal clips of that domain
       against the anomalies of both domains; pAUC (up to a false-positive rate of 0.1) over all clips.

@@ -131,11 +131,17 @@ def write_submission(folder: str | PathLike, table: pd.DataFrame, *, year: int) 
     --------
     evaluate_submission : Reads them.
 
-    Examples -------- >>> from tempfile import TemporaryDirectory >>> import pandas as pd >>> from
-    skasd.metrics import write_submission >>> table = pd.DataFrame( ...     {"path":
-    ["section_00_0000.wav"], "machine": "fan", "section": 0, "anomaly_score": 0.5, "y_pred": 1} ... ) >>>
-    with TemporaryDirectory() as folder: ...     for file in write_submission(folder, table, year=2024): ...
-    print(file.name, file.read_text().strip()) anomaly_score_fan_section_00_test.csv section_00_0000.wav,0.5
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> from skasd.metrics import write_submission
+    >>> clip = {"path": "section_00_0000.wav", "machine": "fan", "section": 0}
+    >>> clip |= {"anomaly_score": 0.5, "y_pred": 1}
+    >>> with TemporaryDirectory() as folder:
+    ...     for file in write_submission(folder, pd.DataFrame([clip]), year=2024):
+    ...         print(file.name, file.read_text().strip())
+    anomaly_score_fan_section_00_test.csv section_00_0000.wav,0.5
     decision_result_fan_section_00_test.csv section_00_0000.wav,0
     """
     check_year(year)

@@ -92,7 +92,7 @@ def test_partial_auc_up_to_one_is_the_auc():
     assert partial_auc(y, score, max_fpr=1.0) == roc_auc_score(np.array(y) == -1, score)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(scored_clips(), st.integers(1, 3))
 def test_harmonic_auc_is_the_mean_over_sections_and_domains(clips, n_sections):
     y, score, domain = clips

@@ -57,8 +57,10 @@ def test_is_the_harmonic_auc_of_negated_normality(data):
     assert expected > 0.5
 
 
-@pytest.mark.parametrize("given", [(), ("domain",), ("section",), ("domain", "section")])
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("given", "n_jobs"),
+    [((), 1), (("domain",), 1), (("section",), 1), (("domain", "section"), 1), (("domain", "section"), 2)],
+)
 def test_grid_search_and_cross_validate_route_metadata(data, given, n_jobs):
     X, y, domain, section = data
     metadata = {
