@@ -146,12 +146,13 @@ class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         n_left = int(keep.sum())
         if n_left < self._min_rows:
             raise ValueError(
-                f"{type(self).__name__} needs at least {self._min_rows} training clips, got n_samples={n_left} of "
-                f"{n_rows} rows ({n_skipped} NaN, {n_rows - n_skipped - n_left} proxies left out)."
+                f"{type(self).__name__} needs at least {self._min_rows} training clips, got n_samples={n_left} "
+                f"({n_rows} rows, {n_skipped} NaN, {n_rows - n_skipped - n_left} proxies left out)."
             )
-        section = (
-            as_labels("section", section, n_rows)[keep] if self._per_section and section is not None else None
-        )
+        if not self._per_section:
+            section = None
+        if section is not None:
+            section = as_labels("section", section, n_rows)[keep]
         if domain is not None:
             domain = as_domains(domain, n_rows)[keep]
         X = X[keep]
@@ -291,6 +292,10 @@ class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         """Return the references of a dict of banks; for formulae in which the banks share something."""
         return {name: self._fit_reference(X) for name, X in banks.items()}
 
+    def _held_out(self, X, banks, references):
+        """Return the scores, of shape (n_clips, n_banks), of rows against the references without them."""
+        return held_out_scores(self, X, banks, references)
+
     def _fit_sections(self, X, groups, banks):
         """Return the references by section and bank."""
         return {name: self._fit_references(split(X[rows], banks[rows])) for name, rows in groups.items()}
@@ -331,7 +336,7 @@ class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         held_out, self._normalization = {}, {}
         if self.calibration != "train" or self.domain_normalization is not None:
             for name, rows in groups.items():
-                held_out[name] = held_out_scores(self, X[rows], banks[rows], self.references_[name])
+                held_out[name] = self._held_out(X[rows], banks[rows], self.references_[name])
                 if self.domain_normalization is not None:
                     self._normalization[name] = own_statistics(
                         held_out[name], banks[rows], self.references_[name]

@@ -36,7 +36,8 @@ def gamma_threshold(scores, contamination):
     """Return the ``1 - contamination`` quantile of a 3-parameter gamma distribution fitted to the scores.
 
     Shape, location and scale are free (``scipy.stats.gamma.fit``), as in the challenge's baselines. Where
-    the fit is degenerate a warning says so and `conformal_threshold` is returned.
+    the fit is degenerate (equal scores, or a share of scores above the threshold that a binomial test at
+    1e-4 rules out) a warning says so and `conformal_threshold` is returned.
 
     Parameters
     ----------
@@ -61,9 +62,14 @@ def gamma_threshold(scores, contamination):
         except (stats.FitError, FloatingPointError) as error:
             reason = str(error)
         else:
-            if np.isfinite(threshold) and threshold > low:
+            above = int((scores > threshold).sum())
+            # maximum likelihood with a free location has no maximum for some data and stops anywhere
+            if np.isfinite(threshold) and stats.binomtest(above, len(scores), contamination).pvalue > 1e-4:
                 return threshold
-            reason = f"shape {shape:g}, loc {loc:g}, scale {scale:g} give the threshold {threshold:g}"
+            reason = (
+                f"shape {shape:.3g}, loc {loc:.3g}, scale {scale:.3g} leave {above} of {len(scores)} scores "
+                f"above the threshold {threshold:.4g}"
+            )
     warnings.warn(
         f"No gamma distribution could be fitted to the training scores ({reason}); the threshold is their "
         "empirical quantile instead, as with calibration='cross'.",

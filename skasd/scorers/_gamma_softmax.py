@@ -18,7 +18,7 @@ class GammaSoftmaxScorer(BaseScorer):
 
     Parameters
     ----------
-    score : {"nll", "log_odds"}, default="nll"
+    formula : {"nll", "log_odds"}, default="nll"
         "nll": :math:`-\log p`; "log_odds": :math:`\log(1 - p) - \log p` with p and 1 - p clamped at
         2.22e-16, as in the challenge's MobileNetV2 baselines.
 
@@ -91,7 +91,7 @@ class GammaSoftmaxScorer(BaseScorer):
     __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
-        "score": [StrOptions({"nll", "log_odds"})],
+        "formula": [StrOptions({"nll", "log_odds"})],
         "contamination": BaseScorer._parameter_constraints["contamination"],
         "calibration": BaseScorer._parameter_constraints["calibration"],
     }
@@ -100,15 +100,15 @@ class GammaSoftmaxScorer(BaseScorer):
     _by_domain = False
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
 
-    def __init__(self, *, score="nll", contamination=0.1, calibration="gamma"):
-        self.score = score
+    def __init__(self, *, formula="nll", contamination=0.1, calibration="gamma"):
+        self.formula = formula
         self.contamination = contamination
         self.calibration = calibration
 
     def _fit_sections(self, X, groups, banks):
         if X.max() > 1e-6:
             warnings.warn(
-                f"GammaSoftmaxScorer takes log-probabilities, which are at most 0, but the largest value of X "
+                f"GammaSoftmaxScorer takes log-probabilities, at most 0, but the largest value of X "
                 f"is {X.max():g}. Give it class log-probabilities (an embedder's output='log_proba').",
                 UserWarning,
             )
@@ -128,7 +128,7 @@ class GammaSoftmaxScorer(BaseScorer):
 
     def _score_reference(self, X, column):
         log_p = np.minimum(X.max(axis=1) if column is None else X[:, column], 0)
-        if self.score == "nll":
+        if self.formula == "nll":
             return -log_p
         floor = np.log(SMALLEST_PROBABILITY)
         with np.errstate(divide="ignore"):  # p = 1

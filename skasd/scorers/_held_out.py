@@ -61,8 +61,8 @@ def _refit_without(rows, scorer, X, banks, references, scores):
     own = np.array([columns[name] for name in banks])
     if len(X) <= scorer._min_rows:
         warnings.warn(
-            f"{type(scorer).__name__} cannot hold one of {len(X)} training clips out: its threshold is set from "
-            "clips that are in the reference.",
+            f"{type(scorer).__name__} cannot hold one of {len(X)} training clips out: its threshold is "
+            "set from clips that are in the reference.",
             UserWarning,
         )
         for name, reference in references.items():

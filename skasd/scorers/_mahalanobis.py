@@ -2,13 +2,24 @@
 
 import warnings
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
-from sklearn.covariance import empirical_covariance, ledoit_wolf, oas, shrunk_covariance
+from sklearn.covariance import empirical_covariance, ledoit_wolf_shrinkage, oas, shrunk_covariance
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseScorer
+
+EPS = np.finfo(float).eps
+
+
+class MahalanobisReference(NamedTuple):
+    """Mean of one domain and what all domains share."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    whitening: np.ndarray
+    shrinkage: float
 
 
 class MahalanobisScorer(BaseScorer):
@@ -25,7 +36,8 @@ class MahalanobisScorer(BaseScorer):
         False-alarm rate that the threshold aims at.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`. "cross" refits mean and covariance in 10 folds.
+        Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip out of mean and
+        covariance, exactly but for the shrinkage weight of all clips, which it keeps.
 
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
@@ -36,6 +48,8 @@ class MahalanobisScorer(BaseScorer):
         The covariance, after shrinkage.
     location_ : dict
         Mean by domain ("all" without domains), each of shape (n_features,).
+    shrinkage_ : float
+        Weight of the identity in the covariance.
     references_ : dict
         ``references_[None]`` holds mean, covariance and whitening matrix, by domain.
     offset_ : float
@@ -101,23 +115,26 @@ class MahalanobisScorer(BaseScorer):
     @property
     def covariance_(self):
         """The covariance, after shrinkage."""
-        return next(iter(self.references_[None].values()))[1]
+        return next(iter(self.references_[None].values())).covariance
 
     @property
     def location_(self):
         """Mean by domain."""
-        return {name: mean for name, (mean, _, _) in self.references_[None].items()}
+        return {name: reference.mean for name, reference in self.references_[None].items()}
+
+    @property
+    def shrinkage_(self):
+        """Weight of the identity in the covariance."""
+        return next(iter(self.references_[None].values())).shrinkage
 
     def _fit_references(self, banks):
         means = {name: X.mean(axis=0) for name, X in banks.items()}
         deviations = np.concatenate([X - means[name] for name, X in banks.items()])
-        covariance, whitening = self._covariance(deviations)
-        return {name: (mean, covariance, whitening) for name, mean in means.items()}
+        shared = self._covariance(deviations)
+        return {name: MahalanobisReference(mean, *shared) for name, mean in means.items()}
 
     def _covariance(self, deviations):
-        """Return the covariance of centred rows and the matrix that makes it the identity."""
-        n_features = deviations.shape[1]
-        # rows near the rounding error of their mean are no variation
+        """Return the covariance of centred rows, the matrix that makes it the identity, and the shrinkage."""
         scale = np.abs(deviations).max()
         if scale == 0:
             warnings.warn(
@@ -125,21 +142,75 @@ class MahalanobisScorer(BaseScorer):
                 "covariance: MahalanobisScorer uses the Euclidean distance to their mean.",
                 UserWarning,
             )
-            return np.eye(n_features), np.eye(n_features)
+            identity = np.eye(deviations.shape[1])
+            return identity, identity, 1.0
         deviations = deviations / scale
+        covariance = empirical_covariance(deviations, assume_centered=True)
+        if self.shrinkage is None:
+            spread, directions = _principal(deviations)
+            return covariance * scale**2, directions / spread / scale, 0.0
         if self.shrinkage == "ledoit_wolf":
-            covariance = ledoit_wolf(deviations, assume_centered=True)[0]
+            shrinkage = ledoit_wolf_shrinkage(deviations, assume_centered=True)
         elif self.shrinkage == "oas":
-            covariance = oas(deviations, assume_centered=True)[0]
+            shrinkage = oas(deviations, assume_centered=True)[1]
         else:
-            covariance = empirical_covariance(deviations, assume_centered=True)
-            if self.shrinkage is not None:
-                covariance = shrunk_covariance(covariance, shrinkage=self.shrinkage)
-        variance, directions = linalg.eigh(covariance)
-        kept = variance > n_features * np.finfo(float).eps * variance[-1]
+            shrinkage = self.shrinkage
+        covariance = shrunk_covariance(covariance, shrinkage=shrinkage)
+        variance, directions = np.linalg.eigh(covariance)
+        kept = variance > len(variance) * EPS * variance[-1]
         whitening = directions[:, kept] / np.sqrt(variance[kept])
-        return covariance * scale**2, whitening / scale
+        return covariance * scale**2, whitening / scale, float(shrinkage)
 
     def _score_reference(self, X, reference):
-        mean, _, whitening = reference
-        return np.linalg.norm((X - mean) @ whitening, axis=1)
+        return np.linalg.norm((X - reference.mean) @ reference.whitening, axis=1)
+
+    def _held_out(self, X, banks, references):
+        """Leave each row out of its mean and of the covariance, by the formula of Sherman and Morrison.
+
+        In the axes of the deviations D the covariance without row d of a bank of m rows is diagonal but for
+        the rank-one term ``-m / (m - 1) d d^T``, whatever the shrinkage, which is kept.
+        """
+        n, n_features = X.shape
+        shrinkage = next(iter(references.values())).shrinkage
+        size = np.array([np.count_nonzero(banks == name) for name in banks])
+        deviations = X - np.array([references[name].mean for name in banks])
+        scale = np.abs(deviations).max()
+        if scale == 0 or n < 3:
+            return super()._held_out(X, banks, references)
+        deviations = deviations / scale
+        spread, directions = _principal(deviations, all_directions=shrinkage > 0)
+        scatter = n * spread**2
+        growth = size / np.maximum(size - 1, 1)  # the mean moves away from a row that leaves it
+        squares = np.einsum("ij,ij->i", deviations, deviations)
+        trace = np.maximum(scatter.sum() - growth * squares, 0) / (n - 1)
+        diagonal = (1 - shrinkage) * scatter / (n - 1) + shrinkage * (trace / n_features)[:, None]
+        weight = (1 - shrinkage) * growth / (n - 1)
+        own = deviations @ directions
+        if np.any(diagonal.min(axis=1) <= n_features * EPS * diagonal.max(axis=1)):
+            return super()._held_out(X, banks, references)
+        slack = 1 - weight * (own**2 / diagonal).sum(axis=1)
+        if np.any(slack < 1e-8):  # a direction that a single clip spans: the rank falls without it
+            return super()._held_out(X, banks, references)
+        scores = np.empty((n, len(references)))
+        for column, (name, reference) in enumerate(references.items()):
+            away = ((X - reference.mean) / scale) @ directions
+            away[banks == name] *= growth[banks == name, None]
+            cross = (away * own / diagonal).sum(axis=1)
+            squared = (away**2 / diagonal).sum(axis=1) + weight * cross**2 / slack
+            scores[:, column] = np.sqrt(squared)
+            scores[(banks == name) & (size == 1), column] = np.inf
+        return scores
+
+
+def _principal(deviations, all_directions=False):
+    """Return standard deviations and directions (as columns) of centred rows, best determined by an SVD.
+
+    Singular values tell rounding from variation where the covariance, their square, no longer does.
+    """
+    n, n_features = deviations.shape
+    _, spread, directions = np.linalg.svd(deviations, full_matrices=all_directions and n < n_features)
+    spread = spread / np.sqrt(n)
+    kept = spread > max(n, n_features) * EPS * spread[0]
+    if not all_directions:
+        return spread[kept], directions[kept].T
+    return np.pad(np.where(kept, spread, 0), (0, n_features - len(spread))), directions.T

@@ -108,6 +108,6 @@ def warn_of_anomalies(y, estimator):
     if y.dtype.kind in "if" and y.ndim == 1 and (y == -1).any():
         warnings.warn(
             f"{type(estimator).__name__}.fit got {int((y == -1).sum())} clips with y = -1 (anomalous) and "
-            "treats them as normal. Wrap the pipeline in skasd.compose.NormalOnly to train on normal clips only.",
+            "treats them as normal. Wrap the pipeline in skasd.compose.NormalOnly to train on normal clips.",
             UserWarning,
         )
