@@ -39,11 +39,15 @@ def check_clips(X):
             "Put one file into a list, [path]; for a folder pass its files, e.g. "
             "sorted(Path(folder).glob('*.wav'))."
         )
+    if issparse(X):
+        return _check_waveforms(X)  # scikit-learn's error
     if X is None or isinstance(X, dict) or np.isscalar(X):
         raise TypeError(
             f"X is of type {type(X).__name__}; expected a 2-D array (n_clips, n_samples), "
             "a list of 1-D arrays or a list of paths."
         )
+    if hasattr(X, "__array__") and not hasattr(X, "shape"):
+        X = np.asarray(X)
     shape = getattr(X, "shape", None)
     if shape is not None and len(shape) > 2:
         raise ValueError(
@@ -51,7 +55,7 @@ def check_clips(X):
             "(n_clips, n_samples). For several channels choose one first, e.g. X[:, 0, :], or their "
             "mean, X.mean(axis=1)."
         )
-    if issparse(X) or (shape is not None and len(shape) != 1):
+    if shape is not None and len(shape) != 1:
         return _check_waveforms(X)
     clips = list(X)
     if not clips:

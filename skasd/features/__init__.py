@@ -2,6 +2,16 @@
 
 from ._clip_statistics import ClipStatistics
 from ._log_mel import LogMelTransformer
+from ._phase import PhaseTransformer
+from ._spectrogram_image import SpectrogramImageTransformer
+from ._spectrum import SpectrumTransformer
 from ._stft_transformer import STFTTransformer
 
-__all__ = ["ClipStatistics", "LogMelTransformer", "STFTTransformer"]
+__all__ = [
+    "ClipStatistics",
+    "LogMelTransformer",
+    "PhaseTransformer",
+    "STFTTransformer",
+    "SpectrogramImageTransformer",
+    "SpectrumTransformer",
+]

@@ -84,11 +84,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         clips = self._clips(X)
         plans = {dtype: self._plan(dtype) for dtype in {np.dtype(self.fft_dtype or d) for d in clips.dtypes}}
         shape = next(iter(plans.values())).shape
-        skipped = (shape(self._least_samples()[0])[0], 1)
+        shortest = shape(self._least_samples()[0])
+        skipped = (shortest[0], 1)
         shapes = [skipped if n < 0 else shape(n) for n in clips.n_samples]
-        lengths = {shape for shape, n in zip(shapes, clips.n_samples, strict=True) if n >= 0}
+        lengths = {s for s, n in zip(shapes, clips.n_samples, strict=True) if n >= 0}
         if len(lengths) <= 1:
-            out = np.empty((len(clips), *(lengths.pop() if lengths else skipped)), dtype=self.dtype)
+            out = np.empty((len(clips), *(lengths.pop() if lengths else shortest)), dtype=self.dtype)
         else:
             out = [np.empty(shape, dtype=self.dtype) for shape in shapes]
 

@@ -133,9 +133,10 @@ class ClipStatistics(TransformerMixin, BaseEstimator):
             elif isinstance(name, Real) and not isinstance(name, bool) and 0 <= name <= 100:
                 functions.append(lambda S, q=float(name): np.percentile(S, q, axis=1))
             else:
+                allowed = ", ".join(map(repr, _STATISTICS))
                 raise ValueError(
-                    f"statistics contains {name!r}; allowed are {', '.join(map(repr, _STATISTICS))} and "
-                    "numbers from 0 to 100 for percentiles."
+                    f"statistics contains {name!r}; allowed are {allowed} and numbers from 0 to 100 for "
+                    "percentiles."
                 )
         return functions
 

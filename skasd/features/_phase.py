@@ -1,0 +1,139 @@
+"""The phase of the short-time Fourier transform."""
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+
+from ._base import ShortTimeFourierTransformer
+from ._stft_transformer import BINS
+
+
+class PhaseTransformer(ShortTimeFourierTransformer):
+    """Turn clips into the phase of their short-time Fourier transform.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
+
+    n_fft : int, default=1024
+        Length of the Fourier transform in samples.
+
+    hop_length : int, default=512
+        Samples from one frame to the next.
+
+    win_length : int, default=None
+        Length of the window, centred in `n_fft` and padded with zeros; None is `n_fft`.
+
+    window : str, tuple, float or array-like of shape (win_length,), default="hann"
+        Window, by its name in :func:`scipy.signal.get_window` or by its values.
+
+    center : bool, default=True
+        Centre frame t at sample ``t * hop_length``, padding both ends of the clip with
+        ``n_fft // 2`` samples. Without, the first frame begins at sample 0.
+
+    pad_mode : {"constant", "reflect"}, default="constant"
+        What to pad with: zeros or the mirrored clip.
+
+    bins : {"all", "no_dc", "no_nyquist"}, default="all"
+        The rows to keep, as in :class:`STFTTransformer`.
+
+    channel : "mean" or int, default="mean"
+        What to take of files with several channels.
+
+    dtype : {"float16", "float32", "float64"}, default="float32"
+        Type of the output.
+
+    fft_dtype : {"float32", "float64"} or None, default=None
+        Precision of the arithmetic; None is that of X.
+
+    on_error : {"raise", "skip"}, default="raise"
+        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their
+        features are NaN.
+
+    n_jobs : int, default=None
+        Number of threads, each working on a clip of its own.
+
+    verbose : int, default=0
+        Show a progress bar if positive.
+
+    See Also
+    --------
+    STFTTransformer : The magnitude of the same transform, with the same framing.
+
+    Notes
+    -----
+    The phase is in radians, in [-pi, pi], relative to the beginning of each frame, as
+    ``numpy.angle(librosa.stft(x))``. Where there is no sound it is 0. The phase spectrum is the third branch
+    of the network in [1]_, section 2.1.
+
+    References
+    ----------
+    .. [1] Hai et al., SCU submission to DCASE2024 Task 2, DCASE2024 Challenge, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.features import PhaseTransformer
+    >>> clips = np.random.default_rng(0).normal(size=(2, 16000)).astype(np.float32)
+    >>> PhaseTransformer().fit_transform(clips).shape
+    (2, 513, 32)
+    """
+
+    _parameter_constraints: dict = {
+        **ShortTimeFourierTransformer._parameter_constraints,
+        "bins": [StrOptions(set(BINS))],
+    }
+
+    def __init__(
+        self,
+        *,
+        sample_rate=16000,
+        n_fft=1024,
+        hop_length=512,
+        win_length=None,
+        window="hann",
+        center=True,
+        pad_mode="constant",
+        bins="all",
+        channel="mean",
+        dtype="float32",
+        fft_dtype=None,
+        on_error="raise",
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.win_length = win_length
+        self.window = window
+        self.center = center
+        self.pad_mode = pad_mode
+        self.bins = bins
+        self.channel = channel
+        self.dtype = dtype
+        self.fft_dtype = fft_dtype
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _plan(self, dtype):
+        return _Phase(self._short_time_fourier(dtype), BINS[self.bins])
+
+
+class _Phase:
+    """Phase of single clips, in one precision."""
+
+    def __init__(self, fourier, bins):
+        self.fourier = fourier
+        self.bins = bins
+
+    def shape(self, n_samples):
+        n_bins = len(range(1 + self.fourier.n_fft // 2)[self.bins])
+        return n_bins, self.fourier.n_frames(n_samples)
+
+    def write(self, waveform, out):
+        for frames, spectra in self.fourier.chunks(waveform):
+            # adding zero turns -0.0 into 0.0, whose angle would be pi in place of 0
+            spectra += 0
+            out[:, frames] = np.angle(spectra[:, self.bins]).T

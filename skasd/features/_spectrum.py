@@ -1,0 +1,117 @@
+"""The spectrum of whole clips."""
+
+from numbers import Integral
+
+import numpy as np
+import scipy.fft
+from sklearn.utils._param_validation import Interval
+
+from ..clips import KeptBuffers
+from ._base import ClipTransformer
+
+
+class SpectrumTransformer(ClipTransformer):
+    """Turn each clip into the magnitude spectrum of its whole length.
+
+    Its fine frequency resolution (0.1 Hz for 10 seconds) tells stationary tones apart that a spectrogram
+    merges.
+
+    Parameters
+    ----------
+    n_samples : int, default=160000
+        Every clip is brought to this length: a longer one is cut, a shorter one repeated from its
+        beginning.
+
+    sample_rate : int, default=16000
+        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
+
+    channel : "mean" or int, default="mean"
+        What to take of files with several channels.
+
+    dtype : {"float16", "float32", "float64"}, default="float32"
+        Type of the output.
+
+    fft_dtype : {"float32", "float64"} or None, default=None
+        Precision of the arithmetic; None is that of X.
+
+    on_error : {"raise", "skip"}, default="raise"
+        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their
+        features are NaN.
+
+    n_jobs : int, default=None
+        Number of threads, each working on a clip of its own.
+
+    verbose : int, default=0
+        Show a progress bar if positive.
+
+    See Also
+    --------
+    STFTTransformer : Spectra of short frames.
+
+    Notes
+    -----
+    ``S[k] = |sum_n x[n] exp(-2 pi i k n / n_samples)|`` for ``0 <= k < n_samples // 2``, shape
+    ``(n_clips, n_samples // 2, 1)``: one frame per clip. The first half of the spectrum of the whole clip,
+    80,000 bins for 10 s, is the input of one branch of Wilkinghoff's network [1]_.
+
+    References
+    ----------
+    .. [1] K. Wilkinghoff, "Design choices for learning embeddings from auxiliary tasks for domain
+       generalization in anomalous sound detection", ICASSP 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.features import SpectrumTransformer
+    >>> clips = np.random.default_rng(0).normal(size=(2, 16000)).astype(np.float32)
+    >>> SpectrumTransformer(n_samples=16000).fit_transform(clips).shape
+    (2, 8000, 1)
+    """
+
+    _parameter_constraints: dict = {
+        **ClipTransformer._parameter_constraints,
+        "n_samples": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_samples=160000,
+        *,
+        sample_rate=16000,
+        channel="mean",
+        dtype="float32",
+        fft_dtype=None,
+        on_error="raise",
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.n_samples = n_samples
+        self.sample_rate = sample_rate
+        self.channel = channel
+        self.dtype = dtype
+        self.fft_dtype = fft_dtype
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _plan(self, dtype):
+        return _Spectrum(self.n_samples, dtype)
+
+
+class _Spectrum:
+    """Spectra of single clips, in one precision."""
+
+    def __init__(self, n_samples, dtype):
+        self.n_samples = n_samples
+        self.dtype = dtype
+        self.buffers = KeptBuffers()
+
+    def shape(self, n_samples):
+        return self.n_samples // 2, 1
+
+    def write(self, waveform, out):
+        whole = self.buffers.array("whole", (self.n_samples,), self.dtype)
+        for first in range(0, self.n_samples, len(waveform)):
+            part = whole[first : first + len(waveform)]
+            part[:] = waveform[: len(part)]
+        out[:, 0] = np.abs(scipy.fft.rfft(whole)[: self.n_samples // 2])
