@@ -116,7 +116,7 @@ def test_shapes(size):
 
 def test_number_of_parameters():
     layer = 2 * 2 * 64 + 64 * 192 + 192 + 64 * 64 + 64 + 64 * 256 + 256 + 256 * 64 + 64
-    ends = (64 * 64 + 64) * 2 + 64 * 128 + 128  # patch embedding, decoder, head
+    ends = (64 * 64 + 64) * 2 + 16 * 64 * 128 + 128  # patch embedding, decoder, head
     expected = 4 * layer + ends + (16 + 8 + 1) * 64 + 2 * 64  # + positions, mask token, last norm
     assert sum(p.numel() for p in DualPathTransformer().parameters()) == expected
 
@@ -150,6 +150,18 @@ def test_one_block_mixes_along_frequency_first_and_then_along_time():
     column[:, 0] = True
     assert torch.equal(differs["frequency"], column)
     assert differs["time"].all()
+
+
+def test_embedding_is_a_map_of_the_means_over_time():
+    net = small().eval()
+    x = torch.randn(3, 1, 32, 16, generator=seeded())
+    seen = []
+    net.norm.register_forward_hook(lambda module, inputs, output: seen.append(output.detach().numpy()))
+    embedding = net(x).detach().numpy()
+    by_row = seen[0].mean(2)  # (rows, N, dim)
+    weight, bias = (p.detach().numpy() for p in net.head.parameters())
+    expected = sum(by_row[i] @ weight[:, 16 * i : 16 * i + 16].T for i in range(4)) + bias
+    np.testing.assert_allclose(embedding, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_hidden_patches_do_not_leak():
