@@ -280,12 +280,18 @@ class Clips:
             frames, channels, rate = file.frames, file.channels, file.samplerate
             shape = (frames,) if channels == 1 else (frames, channels)
             samples = self._buffers.array("read", shape, np.float32)
+            # libsndfile reads 16-bit samples in one go but turns them into floats in short pieces: three
+            # times as fast, and the same numbers, if NumPy does that
+            as_stored = file.subtype == "PCM_16"
+            stored = self._buffers.array("stored", shape, np.int16) if as_stored else samples
             try:
-                got = len(file.read(out=samples))
+                got = len(file.read(out=stored))
             except (RuntimeError, OSError) as error:
                 raise BadClip(f"it is truncated or damaged ({reason(error)})") from error
         if got != frames:
             raise BadClip(f"it is truncated: {got} samples instead of the {frames} its header promises")
+        if as_stored:
+            np.multiply(stored, np.float32(2**-15), out=samples)
         if channels > 1:
             mono = self._buffers.array("mono", (frames,), np.float32)
             if self.channel == "mean":
