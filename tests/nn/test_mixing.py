@@ -100,6 +100,12 @@ def test_probability_of_mixing(make):
     x_mixed, _ = make(p=0.3)(x, y, generator=_generator(), partner=torch.arange(1000).roll(1))
     share = (x_mixed != x).flatten(1).any(dim=1).float().mean().item()
     assert share == pytest.approx(0.3, abs=0.06)
+    # whether a clip is mixed tells nothing about how much
+    x_mixed, y_mixed = make(p=0.3)(
+        x, torch.eye(1000), generator=_generator(), partner=torch.arange(1000).roll(1)
+    )
+    weights = y_mixed.diagonal()
+    assert weights[weights < 1].mean().item() == pytest.approx(0.5, abs=0.06)
     untouched, y_same = make(p=0.0)(x, y, generator=_generator())
     assert torch.equal(untouched, x)
     assert torch.equal(y_same, y)

@@ -366,6 +366,24 @@ def test_scale_follows_the_formula(make, soft_labels):
         objective.train()
 
 
+@pytest.mark.parametrize(
+    "make", [AdaCos, lambda d, c: SubclusterAdaCos(d, c, 1)], ids=["adacos", "subcluster_adacos"]
+)
+def test_scale_of_mixed_labels_near_their_centres(make):
+    """Angles below pi / 4 decide the scale; of two labels, sub-cluster AdaCos counts twice the mean angle."""
+    objective = make(DIM, 20).double()
+    with torch.no_grad():
+        objective.weight[1] = objective.weight[0] + 0.1 * torch.randn(DIM)
+    embedding = objective.weight.detach()[:2].mean(dim=0) + 0.05 * torch.randn(5, DIM).double()
+    target = torch.zeros(5, 20).double()
+    target[:, 0], target[:, 1] = 0.6, 0.4
+    cosine = _cosines(embedding.tolist(), objective.weight.tolist())
+    own_class = isinstance(objective, SubclusterAdaCos)
+    expected = _slow_scale(cosine, target.tolist(), objective.scale.item(), own_class, groups=1)
+    objective(embedding, target)
+    assert objective.scale.item() == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("make", [AdaCos, SubclusterAdaCos])
 def test_scale_in_evaluation_and_in_the_state(make):
     objective = make(DIM, N_CLASSES)
