@@ -158,7 +158,10 @@ class Clips:
         return len(self._clips)
 
     def __iter__(self) -> Iterator[np.ndarray | None]:
-        """Yield each waveform as an array of its own (None for a skipped clip), one after another."""
+        """Yield each waveform as an array of its own (None for a skipped clip), one after another.
+
+        What headers cannot tell (NaN, damaged data) is met on the way; `map` looks at all clips first.
+        """
         if self.causes and self.on_error == "raise":
             self.map(lambda i, waveform: None)
         for i in range(len(self)):

@@ -64,11 +64,12 @@ class PhaseTransformer(ShortTimeFourierTransformer):
     -----
     The phase is in radians, in [-pi, pi], relative to the beginning of each frame, as
     ``numpy.angle(librosa.stft(x))``. Where there is no sound it is 0. The phase spectrum is the third branch
-    of the network in [1]_, section 2.1.
+    of the classification network in [1]_.
 
     References
     ----------
-    .. [1] Hai et al., SCU submission to DCASE2024 Task 2, DCASE2024 Challenge, 2024.
+    .. [1] J. Hai, D. Zhou, R. Liu, Y. I. Wu, "Anomalous sound detection by self-supervised learning of VAE
+       with domain shift techniques", DCASE2024 Challenge technical report, section 3.1.
 
     Examples
     --------

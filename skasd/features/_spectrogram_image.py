@@ -81,7 +81,8 @@ class SpectrogramImageTransformer(ShortTimeFourierTransformer):
 
     References
     ----------
-    .. [1] ITMO submission to DCASE2022 Task 2, DCASE2022 Challenge, 2022.
+    .. [1] S. Kazakova, A. Semenov, A. Surkov, S. Astapov, "Anomalous sound detection with autoencoder and
+       image MobileNet using outlier exposure approach", DCASE2022 Challenge technical report, section 2.1.
 
     Examples
     --------

@@ -78,14 +78,16 @@ class STFTTransformer(ShortTimeFourierTransformer):
     -----
     ``S[k, t] = |sum_n w[n] x[t * hop_length - n_fft // 2 + n] exp(-2 pi i k n / n_fft)| ** power``, with
     the framing of :func:`librosa.stft`. Of the challenge reports, [1]_ uses 512 bins with the defaults and
-    ``bins="no_dc"`` or ``"no_nyquist"`` (section 3.1 does not say which), [2]_ 1024 bins with ``n_fft=2048``
+    ``bins="no_dc"`` or ``"no_nyquist"`` (section 3.2 does not say which), [2]_ 1024 bins with ``n_fft=2048``
     (128 ms), ``hop_length=512`` (32 ms).
 
     References
     ----------
-    .. [1] J. Bai et al., "JLESS submission to DCASE2022 Task2: batch mixing strategy based method with
-       anomaly detector for anomalous sound detection", DCASE2022 Challenge, 2022.
-    .. [2] SECOM submission to DCASE2021 Task 2, DCASE2021 Challenge, 2021, section 2.
+    .. [1] J. Bai, Y. Jia, S. Huang, M. Wang, J. Chen, "JLESS submission to DCASE2022 Task2: batch mixing
+       strategy based method with anomaly detector for anomalous sound detection", DCASE2022 Challenge
+       technical report, section 3.2.
+    .. [2] K. Morita, T. Yano, K. Q. Tran, "Anomalous sound detection using CNN-based features by self
+       supervised learning", DCASE2021 Challenge technical report, section 2.1.
 
     Examples
     --------
