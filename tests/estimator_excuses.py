@@ -22,7 +22,26 @@ _PARTLY_NAN = (
     "NaN, as this check makes them, is a mistake and raises"
 )
 
+_OWN_NEIGHBOR = dict.fromkeys(
+    ("check_outliers_train", "check_outliers_fit_predict"),
+    "the check predicts the clips of fit and expects outliers among them; each is its own nearest neighbour "
+    "at distance 0 (with n_neighbors=3 and calibration='train' the checks pass: tests/scorers/test_base.py)",
+)
+
+_HELD_OUT = dict.fromkeys(
+    ("check_outliers_train", "check_outliers_fit_predict"),
+    "the check expects exactly the share contamination of the clips of fit to be outliers; the default "
+    "threshold comes from scores of clips held out, so that this share holds for new clips "
+    "(with calibration='train' the checks pass, see tests/scorers/test_base.py)",
+)
+
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {
+    "CosineMeanScorer": _HELD_OUT,
+    "KMeansScorer": _HELD_OUT,
+    "KNNCosineScorer": _OWN_NEIGHBOR,
+    "KNNScorer": _OWN_NEIGHBOR,
+    "LOFScorer": _HELD_OUT,
+    "MahalanobisScorer": _HELD_OUT,
     "LogMelTransformer": _OF_CLIPS,
     "PhaseTransformer": _OF_CLIPS,
     "STFTTransformer": _OF_CLIPS,

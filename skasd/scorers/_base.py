@@ -8,9 +8,10 @@ from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._metadata import warn_about_anomalies
 from ._calibration import conformal_threshold, gamma_threshold
 from ._held_out import ALL, held_out_scores, merge_small, own_statistics, split
-from ._rows import as_domains, as_labels, as_mask, group_rows, skipped_rows, warn_of_anomalies
+from ._rows import as_domains, as_labels, as_mask, group_rows, skipped_rows
 
 
 class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
@@ -137,7 +138,7 @@ class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         self : object
         """
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
-        warn_of_anomalies(y, self)
+        warn_about_anomalies(y, self)
         n_rows = len(X)
         keep = ~skipped_rows(X)
         n_skipped = n_rows - int(keep.sum())
@@ -146,8 +147,9 @@ class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         n_left = int(keep.sum())
         if n_left < self._min_rows:
             raise ValueError(
-                f"{type(self).__name__} needs at least {self._min_rows} training clips, got n_samples={n_left} "
-                f"({n_rows} rows, {n_skipped} NaN, {n_rows - n_skipped - n_left} proxies left out)."
+                f"{type(self).__name__} needs at least {self._min_rows} training clips, "
+                f"got n_samples={n_left} of {n_rows} rows ({n_skipped} NaN, "
+                f"{n_rows - n_skipped - n_left} proxies left out)."
             )
         if not self._per_section:
             section = None

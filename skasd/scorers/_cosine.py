@@ -40,4 +40,6 @@ def cosine_distance(units, others):
         In [0, 2]; as half the squared difference it does not cancel for nearly parallel vectors.
     """
     difference = units - others
-    return np.einsum("ij,ij->i", difference, difference) / 2
+    distance = np.einsum("ij,ij->i", difference, difference) / 2
+    # what is left between unit vectors that differ by rounding
+    return np.where(distance < (32 * np.finfo(float).eps) ** 2, 0, distance)

@@ -106,24 +106,24 @@ class GammaSoftmaxScorer(BaseScorer):
         self.calibration = calibration
 
     def _fit_sections(self, X, groups, banks):
-        if X.max() > 1e-6:
-            warnings.warn(
-                f"GammaSoftmaxScorer takes log-probabilities, at most 0, but the largest value of X "
-                f"is {X.max():g}. Give it class log-probabilities (an embedder's output='log_proba').",
-                UserWarning,
-            )
         if not self.sections_:
             return {None: {ALL: None}}
+        if X.max() > 1e-6:  # float32 log-probabilities may round up to just above 0
+            raise ValueError(
+                f"The columns of X are to be the sections' log-probabilities, at most 0, but X reaches "
+                f"{X.max():g}. Give the scorer class log-probabilities (an embedder's output='log_proba')."
+            )
         columns = {name: int(X[rows].mean(axis=0).argmax()) for name, rows in groups.items()}
         if len(columns) == X.shape[1]:
-            for column, name in enumerate(columns):
-                if columns[name] != column:
-                    warnings.warn(
-                        f"The clips of section {name!r} are most probable in column {columns[name]}, not in "
-                        f"{column}, its place among the sorted labels, which is used: {self.sections_}.",
-                        UserWarning,
-                    )
-                columns[name] = column
+            places = {name: place for place, name in enumerate(columns)}
+            odd = [name for name in columns if columns[name] != places[name]]
+            if odd:
+                warnings.warn(
+                    f"The place of sections {odd} among the sorted labels {self.sections_}, which is used, is "
+                    f"not the column most probable for their clips: {[columns[name] for name in odd]}.",
+                    UserWarning,
+                )
+            columns = places
         return {name: {ALL: column} for name, column in columns.items()}
 
     def _score_reference(self, X, column):
@@ -134,5 +134,5 @@ class GammaSoftmaxScorer(BaseScorer):
         with np.errstate(divide="ignore"):  # p = 1
             return np.maximum(np.log(-np.expm1(log_p)), floor) - np.maximum(log_p, floor)
 
-    def _leave_one_out(self, X, column):
-        return self._score_reference(X, column)
+    def _held_out(self, X, banks, references):
+        return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference

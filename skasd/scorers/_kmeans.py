@@ -106,4 +106,5 @@ class KMeansScorer(BaseScorer):
         return KMeans(n_clusters, random_state=self.random_state).fit(units).cluster_centers_
 
     def _score_reference(self, X, reference):
-        return np.maximum(1 - (unit_rows(X) @ reference.T).max(axis=1), 0)
+        distance = 1 - (unit_rows(X) @ reference.T).max(axis=1)
+        return np.where(distance < 8 * np.finfo(float).eps, 0, distance)  # no more than rounding

@@ -128,10 +128,8 @@ class MahalanobisScorer(BaseScorer):
         return next(iter(self.references_[None].values())).shrinkage
 
     def _fit_references(self, banks):
-        means = {name: X.mean(axis=0) for name, X in banks.items()}
-        deviations = np.concatenate([X - means[name] for name, X in banks.items()])
-        shared = self._covariance(deviations)
-        return {name: MahalanobisReference(mean, *shared) for name, mean in means.items()}
+        shared = self._covariance(np.concatenate([_deviations(X) for X in banks.values()]))
+        return {name: MahalanobisReference(X.mean(axis=0), *shared) for name, X in banks.items()}
 
     def _covariance(self, deviations):
         """Return the covariance of centred rows, the matrix that makes it the identity, and the shrinkage."""
@@ -173,10 +171,19 @@ class MahalanobisScorer(BaseScorer):
         n, n_features = X.shape
         shrinkage = next(iter(references.values())).shrinkage
         size = np.array([np.count_nonzero(banks == name) for name in banks])
-        deviations = X - np.array([references[name].mean for name in banks])
+        deviations = np.empty_like(X)
+        for name in references:
+            deviations[banks == name] = _deviations(X[banks == name])
         scale = np.abs(deviations).max()
-        if scale == 0 or n < 3:
+        if n == 1 or (n == 2 and scale > 0):  # no row or one row would be left, without a covariance
             return super()._held_out(X, banks, references)
+        lone = size == 1  # leaves no bank behind
+        if scale == 0:  # the references are the same without any of their equal rows
+            scores = np.column_stack(
+                [self._score_reference(X, reference) for reference in references.values()]
+            )
+            scores[np.column_stack([lone & (banks == name) for name in references])] = np.inf
+            return scores
         deviations = deviations / scale
         spread, directions = _principal(deviations, all_directions=shrinkage > 0)
         scatter = n * spread**2
@@ -198,8 +205,16 @@ class MahalanobisScorer(BaseScorer):
             cross = (away * own / diagonal).sum(axis=1)
             squared = (away**2 / diagonal).sum(axis=1) + weight * cross**2 / slack
             scores[:, column] = np.sqrt(squared)
-            scores[(banks == name) & (size == 1), column] = np.inf
+            scores[lone & (banks == name), column] = np.inf
         return scores
+
+
+def _deviations(X):
+    """Return the rows less their mean, exactly zero where they differ from it by no more than rounding."""
+    deviations = X - X.mean(axis=0)
+    deviations -= deviations.mean(axis=0)  # the mean of equal numbers may be off by a rounding
+    deviations[np.abs(deviations) <= 4 * EPS * np.abs(X).max(axis=0)] = 0
+    return deviations
 
 
 def _principal(deviations, all_directions=False):

@@ -1,10 +1,8 @@
-"""Checks of what describes the rows of ``X``: skipped clips, section, domain, proxy, ground truth."""
-
-import warnings
+"""Checks of what describes the rows of ``X``: skipped clips, section, domain, proxy."""
 
 import numpy as np
 
-DOMAINS = ("source", "target")
+from .._metadata import DOMAINS
 
 
 def skipped_rows(X):
@@ -98,16 +96,3 @@ def group_rows(labels):
     except TypeError:  # labels of several kinds
         names = sorted(rows, key=lambda label: (type(label).__name__, repr(label)))
     return {name: np.asarray(rows[name]) for name in names}
-
-
-def warn_of_anomalies(y, estimator):
-    """Warn if the ground truth ``y`` marks training clips as anomalous (-1)."""
-    if y is None:
-        return
-    y = np.asarray(y)
-    if y.dtype.kind in "if" and y.ndim == 1 and (y == -1).any():
-        warnings.warn(
-            f"{type(estimator).__name__}.fit got {int((y == -1).sum())} clips with y = -1 (anomalous) and "
-            "treats them as normal. Wrap the pipeline in skasd.compose.NormalOnly to train on normal clips.",
-            UserWarning,
-        )

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist, mahalanobis
+from sklearn.covariance import OAS, LedoitWolf, ShrunkCovariance
+
+from skasd.scorers import MahalanobisScorer
+
+
+def data(n=120, n_features=7, seed=0):
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(n_features, n_features))
+    return rng.normal(size=(n, n_features)) @ mixing + 5, rng.normal(size=(30, n_features)) @ mixing * 2 + 5
+
+
+def test_equals_scipy():
+    X, new = data()
+    inverse = np.linalg.inv(np.cov(X.T, bias=True))
+    scores = MahalanobisScorer(shrinkage=None).fit(X).anomaly_score(new)
+    assert_allclose(scores, [mahalanobis(row, X.mean(axis=0), inverse) for row in new], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shrinkage", "estimator"),
+    [
+        ("ledoit_wolf", LedoitWolf()),
+        ("oas", OAS()),
+        (0.2, ShrunkCovariance(shrinkage=0.2)),
+        (0, ShrunkCovariance(shrinkage=0.0)),
+    ],
+)
+def test_equals_scikit_learns_covariances(shrinkage, estimator):
+    X, new = data()
+    estimator.fit(X)
+    scorer = MahalanobisScorer(shrinkage=shrinkage).fit(X)
+    assert_allclose(scorer.covariance_, estimator.covariance_, rtol=1e-8)
+    assert_allclose(scorer.location_["all"], estimator.location_)
+    assert_allclose(scorer.anomaly_score(new), np.sqrt(estimator.mahalanobis(new)), rtol=1e-8)
+
+
+def test_means_by_domain_and_pooled_covariance():
+    X, new = data()
+    domain = np.array(["source"] * 100 + ["target"] * 20)
+    X[100:] += 50
+    source, target = X[:100], X[100:]
+    pooled = np.concatenate([source - source.mean(axis=0), target - target.mean(axis=0)])
+    inverse = np.linalg.inv(pooled.T @ pooled / 120)
+    means = np.array([source.mean(axis=0), target.mean(axis=0)])
+    new = np.concatenate([new, new + 50])
+    expected = cdist(new, means, "mahalanobis", VI=inverse).min(axis=1)
+    scorer = MahalanobisScorer(shrinkage=None).fit(X, domain=domain)
+    assert_allclose(scorer.anomaly_score(new), expected, rtol=1e-8)
+    # without the domains the distance between them passes for spread
+    assert MahalanobisScorer(shrinkage=None).fit(X).anomaly_score([means.mean(axis=0)])[0] < 2
+    assert scorer.anomaly_score([means.mean(axis=0)])[0] > 5
+
+
+def test_fewer_clips_than_features():
+    X, new = data(n=20, n_features=50)
+    scorer = MahalanobisScorer().fit(X)
+    assert 0 < scorer.shrinkage_ <= 1
+    assert_allclose(scorer.anomaly_score(new), np.sqrt(LedoitWolf().fit(X).mahalanobis(new)), rtol=1e-6)
+    plain = MahalanobisScorer(shrinkage=None).fit(X)
+    centered = X - X.mean(axis=0)
+    inverse = np.linalg.pinv(centered.T @ centered / 20, rcond=1e-10, hermitian=True)
+    expected = np.sqrt(np.einsum("ij,jk,ik->i", new - X.mean(axis=0), inverse, new - X.mean(axis=0)))
+    assert_allclose(plain.anomaly_score(new), expected, rtol=1e-6)
+
+
+def test_constant_features():
+    X, new = data()
+    X[:, 3] = 1e6 + 1 / 3  # the mean of these is off by a rounding, which is no variation
+    blind = MahalanobisScorer(shrinkage=None).fit(X)
+    rest = [0, 1, 2, 4, 5, 6]
+    expected = MahalanobisScorer(shrinkage=None).fit(X[:, rest])
+    assert_allclose(blind.anomaly_score(new), expected.anomaly_score(new[:, rest]), rtol=1e-7)
+    assert_allclose(blind.training_scores_, expected.training_scores_, rtol=1e-7)
+    X[:, 3] = 0
+    change = np.zeros((1, 7))
+    change[0, 3] = 3
+    shrunk = MahalanobisScorer().fit(X)
+    assert shrunk.anomaly_score(X[:1] + change) > shrunk.anomaly_score(X[:1]) + 1
+
+
+def test_clips_that_do_not_vary():
+    X = np.full((9, 3), 0.1)
+    with pytest.warns(UserWarning, match="9 training clips do not vary"):
+        scorer = MahalanobisScorer().fit(X)
+    assert_allclose(scorer.anomaly_score([[0.1, 3.1, 4.1]]), 5)
+
+
+@pytest.mark.parametrize("shrinkage", [None, "ledoit_wolf", 0.5])
+@pytest.mark.parametrize("scale", [1e-150, 1e-8, 1e8, 1e150])
+def test_scale_does_not_matter(scale, shrinkage):
+    X, new = data()
+    expected = MahalanobisScorer(shrinkage=shrinkage).fit(X)
+    scaled = MahalanobisScorer(shrinkage=shrinkage).fit(X * scale)
+    assert_allclose(scaled.anomaly_score(new * scale), expected.anomaly_score(new), rtol=1e-8)
+    assert_allclose(scaled.training_scores_, expected.training_scores_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("shrinkage", [1.5, -0.1, "mcd"])
+def test_bad_shrinkage(shrinkage):
+    with pytest.raises(ValueError, match="shrinkage"):
+        MahalanobisScorer(shrinkage=shrinkage).fit(np.eye(4))
