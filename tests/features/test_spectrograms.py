@@ -1,5 +1,7 @@
 """Spectrograms and log-mel energies, against librosa and each other."""
 
+import tracemalloc
+
 import librosa
 import numpy as np
 import pytest
@@ -320,6 +322,21 @@ def test_library_thread_settings_are_left_alone():
     LogMelTransformer(n_jobs=2).fit_transform(np.zeros((4, 20000), dtype=np.float32))
     after = {pool["filepath"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
     assert all(after[pool["filepath"]] == pool["num_threads"] for pool in before)
+
+
+@pytest.mark.parametrize("transformer", [LogMelTransformer(hop_length=128), STFTTransformer()], ids=repr)
+def test_memory_is_that_of_the_output_and_a_clip(tmp_path, transformer):
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 2 * RATE), RATE)
+    few = transformer.fit_transform([path] * 2)  # imports, compiles
+    tracemalloc.start()
+    try:
+        many = transformer.fit_transform([path] * 100)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert many.nbytes == 50 * few.nbytes
+    assert peak < 1.35 * many.nbytes
 
 
 # real recordings
