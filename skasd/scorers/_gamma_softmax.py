@@ -119,7 +119,7 @@ class GammaSoftmaxScorer(BaseScorer):
             odd = [name for name in columns if columns[name] != places[name]]
             if odd:
                 warnings.warn(
-                    f"The place of sections {odd} among the sorted labels {self.sections_}, which is used, is "
+                    f"The place of sections {odd} among the sorted labels {self.sections_}, which counts, is "
                     f"not the column most probable for their clips: {[columns[name] for name in odd]}.",
                     UserWarning,
                 )

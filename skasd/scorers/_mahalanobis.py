@@ -32,12 +32,17 @@ class MahalanobisScorer(BaseScorer):
         identity. None: the empirical covariance and its pseudo-inverse, blind to deviations in directions
         in which the training clips do not vary.
 
+    standardize : bool, default=True
+        Whether to divide each feature by its standard deviation before the covariance is estimated, so that
+        the shrinkage is towards a diagonal matrix of the features' variances and does not depend on their
+        units. (Without shrinkage, and with more clips than features, it makes no difference.)
+
     contamination : float in (0, 0.5], default=0.1
         False-alarm rate that the threshold aims at.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip out of mean and
-        covariance, exactly but for the shrinkage weight of all clips, which it keeps.
+        covariance, exactly but for shrinkage weight and standard deviations, which it keeps.
 
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
@@ -97,12 +102,14 @@ class MahalanobisScorer(BaseScorer):
     _parameter_constraints: dict = {
         **BaseScorer._parameter_constraints,
         "shrinkage": [StrOptions({"ledoit_wolf", "oas"}), Interval(Real, 0, 1, closed="both"), None],
+        "standardize": ["boolean"],
     }
 
     def __init__(
         self,
         *,
         shrinkage="ledoit_wolf",
+        standardize=True,
         contamination=0.1,
         calibration="cross",
         domain_normalization=None,
@@ -111,6 +118,7 @@ class MahalanobisScorer(BaseScorer):
             contamination=contamination, calibration=calibration, domain_normalization=domain_normalization
         )
         self.shrinkage = shrinkage
+        self.standardize = standardize
 
     @property
     def covariance_(self):
@@ -133,8 +141,7 @@ class MahalanobisScorer(BaseScorer):
 
     def _covariance(self, deviations):
         """Return the covariance of centred rows, the matrix that makes it the identity, and the shrinkage."""
-        scale = np.abs(deviations).max()
-        if scale == 0:
+        if not deviations.any():
             warnings.warn(
                 f"The {len(deviations)} training clips do not vary within their domains, so there is no "
                 "covariance: MahalanobisScorer uses the Euclidean distance to their mean.",
@@ -142,11 +149,13 @@ class MahalanobisScorer(BaseScorer):
             )
             identity = np.eye(deviations.shape[1])
             return identity, identity, 1.0
+        scale = self._scale(deviations)
         deviations = deviations / scale
+        square = np.outer(scale, scale)
         covariance = empirical_covariance(deviations, assume_centered=True)
         if self.shrinkage is None:
             spread, directions = _principal(deviations)
-            return covariance * scale**2, directions / spread / scale, 0.0
+            return covariance * square, directions / spread / scale[:, None], 0.0
         if self.shrinkage == "ledoit_wolf":
             shrinkage = ledoit_wolf_shrinkage(deviations, assume_centered=True)
         elif self.shrinkage == "oas":
@@ -157,7 +166,17 @@ class MahalanobisScorer(BaseScorer):
         variance, directions = np.linalg.eigh(covariance)
         kept = variance > len(variance) * EPS * variance[-1]
         whitening = directions[:, kept] / np.sqrt(variance[kept])
-        return covariance * scale**2, whitening / scale, float(shrinkage)
+        return covariance * square, whitening / scale[:, None], float(shrinkage)
+
+    def _scale(self, deviations):
+        """Return what each feature is divided by before its covariance is estimated."""
+        largest = np.abs(deviations).max()
+        if not self.standardize:
+            return np.full(deviations.shape[1], largest)
+        spread = np.sqrt(np.mean((deviations / largest) ** 2, axis=0))
+        # a feature that does not vary is taken to be of the kind of the others
+        spread[spread == 0] = spread[spread > 0].mean()
+        return spread * largest
 
     def _score_reference(self, X, reference):
         return np.linalg.norm((X - reference.mean) @ reference.whitening, axis=1)
@@ -166,7 +185,8 @@ class MahalanobisScorer(BaseScorer):
         """Leave each row out of its mean and of the covariance, by the formula of Sherman and Morrison.
 
         In the axes of the deviations D the covariance without row d of a bank of m rows is diagonal but for
-        the rank-one term ``-m / (m - 1) d d^T``, whatever the shrinkage, which is kept.
+        the rank-one term ``-m / (m - 1) d d^T``, whatever the shrinkage. Its weight and the features' scales
+        are kept as they are with all rows.
         """
         n, n_features = X.shape
         shrinkage = next(iter(references.values())).shrinkage
@@ -174,17 +194,18 @@ class MahalanobisScorer(BaseScorer):
         deviations = np.empty_like(X)
         for name in references:
             deviations[banks == name] = _deviations(X[banks == name])
-        scale = np.abs(deviations).max()
-        if n == 1 or (n == 2 and scale > 0):  # no row or one row would be left, without a covariance
+        varies = deviations.any()
+        if n == 1 or (n == 2 and varies):  # no row or one row would be left, without a covariance
             return super()._held_out(X, banks, references)
         lone = size == 1  # leaves no bank behind
-        if scale == 0:  # the references are the same without any of their equal rows
+        if not varies:  # the references are the same without any of their equal rows
             scores = np.column_stack(
                 [self._score_reference(X, reference) for reference in references.values()]
             )
             scores[np.column_stack([lone & (banks == name) for name in references])] = np.inf
             return scores
-        deviations = deviations / scale
+        scale = self._scale(deviations)
+        deviations /= scale
         spread, directions = _principal(deviations, all_directions=shrinkage > 0)
         scatter = n * spread**2
         growth = size / np.maximum(size - 1, 1)  # the mean moves away from a row that leaves it

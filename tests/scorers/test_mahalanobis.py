@@ -3,6 +3,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist, mahalanobis
 from sklearn.covariance import OAS, LedoitWolf, ShrunkCovariance
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
 
 from skasd.scorers import MahalanobisScorer
 
@@ -32,10 +34,24 @@ def test_equals_scipy():
 def test_equals_scikit_learns_covariances(shrinkage, estimator):
     X, new = data()
     estimator.fit(X)
-    scorer = MahalanobisScorer(shrinkage=shrinkage).fit(X)
+    scorer = MahalanobisScorer(shrinkage=shrinkage, standardize=False).fit(X)
     assert_allclose(scorer.covariance_, estimator.covariance_, rtol=1e-8)
     assert_allclose(scorer.location_["all"], estimator.location_)
     assert_allclose(scorer.anomaly_score(new), np.sqrt(estimator.mahalanobis(new)), rtol=1e-8)
+
+
+@pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas", 0.2, None])
+def test_standardizes_like_a_step_before_it(shrinkage):
+    X, new = data(n=30, n_features=40)
+    scaler = StandardScaler().fit(X)
+    expected = MahalanobisScorer(shrinkage=shrinkage, standardize=False).fit(scaler.transform(X))
+    units = np.logspace(-3, 5, 40)
+    scorer = MahalanobisScorer(shrinkage=shrinkage).fit(X * units)
+    assert_allclose(
+        scorer.anomaly_score(new * units), expected.anomaly_score(scaler.transform(new)), rtol=1e-7
+    )
+    if shrinkage is not None:  # held out by formula, with the scales of all rows
+        assert_allclose(scorer.training_scores_, expected.training_scores_, rtol=1e-7)
 
 
 def test_means_by_domain_and_pooled_covariance():
@@ -57,10 +73,10 @@ def test_means_by_domain_and_pooled_covariance():
 
 def test_fewer_clips_than_features():
     X, new = data(n=20, n_features=50)
-    scorer = MahalanobisScorer().fit(X)
+    scorer = MahalanobisScorer(standardize=False).fit(X)
     assert 0 < scorer.shrinkage_ <= 1
     assert_allclose(scorer.anomaly_score(new), np.sqrt(LedoitWolf().fit(X).mahalanobis(new)), rtol=1e-6)
-    plain = MahalanobisScorer(shrinkage=None).fit(X)
+    plain = MahalanobisScorer(shrinkage=None, standardize=False).fit(X)
     centered = X - X.mean(axis=0)
     inverse = np.linalg.pinv(centered.T @ centered / 20, rcond=1e-10, hermitian=True)
     expected = np.sqrt(np.einsum("ij,jk,ik->i", new - X.mean(axis=0), inverse, new - X.mean(axis=0)))
@@ -97,6 +113,23 @@ def test_scale_does_not_matter(scale, shrinkage):
     scaled = MahalanobisScorer(shrinkage=shrinkage).fit(X * scale)
     assert_allclose(scaled.anomaly_score(new * scale), expected.anomaly_score(new), rtol=1e-8)
     assert_allclose(scaled.training_scores_, expected.training_scores_, rtol=1e-8)
+
+
+def test_recordings_of_a_toy_car(real_data):
+    clips = np.load(real_data("toycar_logmel") / "toycar_logmel.npz")
+    train, machine = clips["split"] == "train", clips["machine_id"]
+    mean = clips["logmel_u8"].mean(axis=2) * clips["step_db"]  # the floor cancels
+    aucs, paucs, rates = [], [], []
+    for name in np.unique(machine):
+        scorer = MahalanobisScorer().fit(mean[train & (machine == name)])
+        test = ~train & (machine == name)
+        anomaly, scores = clips["anomaly"][test], scorer.anomaly_score(mean[test])
+        aucs.append(roc_auc_score(anomaly, scores))
+        paucs.append(roc_auc_score(anomaly, scores, max_fpr=0.1))
+        rates.append(np.mean(scores[~anomaly] > scorer.threshold_))
+    assert np.mean(aucs) > 0.965
+    assert np.mean(paucs) > 0.87
+    assert np.mean(rates) == pytest.approx(0.1, abs=0.03)
 
 
 @pytest.mark.parametrize("shrinkage", [1.5, -0.1, "mcd"])
