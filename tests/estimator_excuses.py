@@ -28,6 +28,13 @@ _OWN_NEIGHBOR = dict.fromkeys(
     "at distance 0 (with n_neighbors=3 and calibration='train' the checks pass: tests/scorers/test_base.py)",
 )
 
+_GAMMA_QUANTILE = dict.fromkeys(
+    ("check_outliers_train", "check_outliers_fit_predict"),
+    "the check expects exactly the share contamination of the clips of fit to be outliers; the default "
+    "threshold is the quantile of a gamma distribution fitted to their scores, the challenge's rule "
+    "(with calibration='train' the checks pass, see tests/scorers/test_base.py)",
+)
+
 _HELD_OUT = dict.fromkeys(
     ("check_outliers_train", "check_outliers_fit_predict"),
     "the check expects exactly the share contamination of the clips of fit to be outliers; the default "
@@ -37,6 +44,7 @@ _HELD_OUT = dict.fromkeys(
 
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {
     "CosineMeanScorer": _HELD_OUT,
+    "GammaSoftmaxScorer": _GAMMA_QUANTILE,
     "KMeansScorer": _HELD_OUT,
     "KNNCosineScorer": _OWN_NEIGHBOR,
     "KNNScorer": _OWN_NEIGHBOR,

@@ -36,7 +36,8 @@ class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         - "train": the percentile of the training clips' own scores, scikit-learn's convention. New normal
           clips score higher than clips that were learnt, so more of them are called anomalous.
         - "gamma": the ``1 - contamination`` quantile of a 3-parameter gamma distribution fitted to the
-          scores of "cross", the rule of the DCASE Task 2 baselines.
+          scores of "cross", the rule of the DCASE Task 2 baselines. Where the scores are all equal or the
+          fit fails a warning says so, and the quantile of "cross" is taken.
 
     domain_normalization : {"zscore"} or None, default=None
         "zscore" standardises the scores against each domain's reference by mean and standard deviation of
@@ -68,9 +69,15 @@ class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
     Notes
     -----
-    A subclass writes `_score_reference`, usually `_fit_reference`, and, where a formula beats refitting ten
-    times, `_leave_one_out`. It inherits the parameters above; with an ``__init__`` of its own it takes them
-    over, and extends ``_parameter_constraints``.
+    A subclass writes `_score_reference`, the anomaly scores of rows against a reference; usually
+    `_fit_reference`, which makes the reference from the rows of one domain; and, where a formula beats
+    refitting ten times, `_leave_one_out`. It inherits the parameters above; with an ``__init__`` of its own
+    it takes them over, and extends ``_parameter_constraints``.
+
+    The false-alarm rate of "cross" holds for new clips that are to the training clips as these are to one
+    another. Windows of one recording are more alike than clips of two: with few recordings in training,
+    those of new recordings exceed the threshold more often. With fewer than ``1 / contamination - 1`` clips
+    the threshold is their largest score.
 
     A domain with fewer rows than the formula needs (``_min_rows``) is merged with the other one. "zscore"
     needs three rows per domain.

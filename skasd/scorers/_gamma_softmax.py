@@ -127,9 +127,10 @@ class GammaSoftmaxScorer(BaseScorer):
         return {name: {ALL: column} for name, column in columns.items()}
 
     def _score_reference(self, X, column):
-        log_p = np.minimum(X.max(axis=1) if column is None else X[:, column], 0)
+        log_p = X.max(axis=1) if column is None else X[:, column]
         if self.formula == "nll":
             return -log_p
+        log_p = np.minimum(log_p, 0)  # float32 may round up
         floor = np.log(SMALLEST_PROBABILITY)
         with np.errstate(divide="ignore"):  # p = 1
             return np.maximum(np.log(-np.expm1(log_p)), floor) - np.maximum(log_p, floor)
