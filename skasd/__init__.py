@@ -10,14 +10,36 @@ __version__ = "0.1.0.dev0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["clips", "compose", "datasets", "embedders", "features", "metrics", "model_selection", "plotting", "scorers"],
+    submodules=[
+        "augment",
+        "clips",
+        "compose",
+        "datasets",
+        "embedders",
+        "features",
+        "metrics",
+        "model_selection",
+        "nn",
+        "plotting",
+        "scorers",
+        "systems",
+    ],
     submod_attrs={
+        "augment": ["MixupSMOTEAugmenter", "WaveformAugmenter"],
         "compose": ["NormalOnly"],
         "embedders": ["MFNEmbedder", "MobileNetV2Embedder"],
-        "features": ["ClipStatistics", "LogMelTransformer", "STFTTransformer"],
+        "features": [
+            "ClipStatistics",
+            "LogMelTransformer",
+            "PhaseTransformer",
+            "STFTTransformer",
+            "SpectrogramImageTransformer",
+            "SpectrumTransformer",
+        ],
         "scorers": [
             "CosineMeanScorer",
             "GammaSoftmaxScorer",
+            "KMeansScorer",
             "KNNCosineScorer",
             "KNNScorer",
             "LOFScorer",

@@ -8,7 +8,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -343,7 +343,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _augment(self, clips, metadata):
         y = metadata.pop("y")
-        clips, y, metadata = self.augmenter.augment(clips, y, **metadata)
+        clips, y, metadata = clone(self.augmenter).augment(clips, y, **metadata)
         return clips, {"y": y, **metadata}
 
     def _make_dataset(self, clips, targets, metadata, patch_frames, generator):

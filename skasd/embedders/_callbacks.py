@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping
 from torch.optim.lr_scheduler import OneCycleLR
@@ -99,11 +100,13 @@ class Checkpoint(Callback):
             "module": net.module_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
             "generator": self.generator.get_state(),
-            "history": [dict(row) for row in net.history],
+            # without NumPy's scalars, so that the file loads without running code
+            "history": [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in net.history],
         }
         for _, callback in net.callbacks_:
             if isinstance(callback, EarlyStopping):
                 state["early_stopping"] = {name: getattr(callback, name) for name in self._EARLY_STOPPING}
+                state["early_stopping"]["dynamic_threshold_"] = float(callback.dynamic_threshold_)
             elif isinstance(callback, OneCycle):
                 state["schedule"] = callback.scheduler_.state_dict()
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -111,7 +111,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(train, tmp_path, op
     assert len(list(tmp_path.iterdir())) == 1
     count = CountEpochs()
     resumed = MFNEmbedder(**params, checkpoint_dir=tmp_path, callbacks=[count]).fit(X, section=section)
-    assert count.n_epochs == 2
+    assert count.n_epochs == len(whole.net_.history) - 2
     np.testing.assert_array_equal(weights(resumed), weights(whole))
     np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
     assert [row["train_loss"] for row in resumed.net_.history] == [row["train_loss"] for row in whole.net_.history]
