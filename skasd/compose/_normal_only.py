@@ -7,6 +7,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routi
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ._rows import check_lengths, take_rows
+
+METADATA = {"section", "domain", "attribute", "proxy"}
+
 
 def _estimator_has(method):
     def check(self):
@@ -20,9 +24,10 @@ def _estimator_has(method):
 class NormalOnly(MetaEstimatorMixin, BaseEstimator):
     """Drop clips known to be anomalous before fitting an estimator.
 
-    In cross-validation the training folds hold anomalous clips too, and so does the refit on all of ``X`` that
-    follows a search. An anomaly detector must learn from none of them. This meta-estimator leaves out the rows
-    with ``y == -1`` together with their metadata, and then fits the estimator; everything else is the estimator's.
+    In cross-validation the training folds hold anomalous clips too, and so does the refit on all of ``X``
+    that follows a search. An anomaly detector must learn from none of them. This meta-estimator leaves out
+    the rows with ``y == -1`` together with their metadata, and then fits the estimator; everything else is
+    the estimator's.
 
     Parameters
     ----------
@@ -41,10 +46,9 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
     --------
     skasd.metrics.harmonic_auc_scorer : Scores a detector over domains and sections.
 
-    Notes
-    -----
-    Metadata (``section``, ``domain``, ...) may be passed with metadata routing enabled, or without it if every entry
-    has one value per clip: each value passed to ``fit`` that has as many entries as ``X`` is cut with it.
+    Notes ----- Metadata (``section``, ``domain``, ...) may be passed with metadata routing enabled, or
+    without it if every entry has one value per clip: each value passed to ``fit`` that has as many entries
+    as ``X`` is cut with it.
 
     Examples
     --------
@@ -86,27 +90,27 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If no normal row is left.
+            If no normal row is left, or ``y`` or metadata has not one entry per clip.
         """
         if _routing_enabled():
             params = process_routing(self, "fit", **params).estimator.fit
+        self.n_dropped_ = 0
         if y is not None:
             n_rows = _num_samples(X)
-            if len(y) != n_rows:
-                raise ValueError(f"y has {len(y)} entries for {n_rows} rows of X.")
-            normal = np.asarray(y) != -1
-            if not normal.any():
-                raise ValueError(f"y marks all {n_rows} rows as anomalous (-1): there is nothing left to fit on.")
-            self.n_dropped_ = int(np.count_nonzero(~normal))
+            known = {name: value for name, value in params.items() if name.rpartition("__")[2] in METADATA}
+            check_lengths(n_rows, y=y, **known)
+            labels = np.asarray(y)
+            if labels.dtype.kind in "ifO":  # labels of other kinds are classes, not the ground truth
+                anomalous = labels == -1
+                if anomalous.all():
+                    raise ValueError(
+                        f"y marks all {n_rows} rows as anomalous (-1): there is nothing left to fit on."
+                    )
+                self.n_dropped_ = int(np.count_nonzero(anomalous))
             if self.n_dropped_:
-                rows = np.flatnonzero(normal)
+                rows = np.flatnonzero(~anomalous)
+                params = take_rows(params, rows, n_rows)
                 X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
-                params = {
-                    name: _safe_indexing(value, rows) if _one_per_row(value, n_rows) else value
-                    for name, value in params.items()
-                }
-        else:
-            self.n_dropped_ = 0
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
         if hasattr(self.estimator_, "n_features_in_"):
             self.n_features_in_ = self.estimator_.n_features_in_
@@ -174,9 +178,11 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
         """
         return self._call("score_samples", X)
 
-    @available_if(_estimator_has("anomaly_score"))
+    @available_if(_estimator_has("score_samples"))
     def anomaly_score(self, X):
         """Return the score with the sign turned: higher is more anomalous.
+
+        Pipelines and detectors of other packages, which have no such method, get it here.
 
         Parameters
         ----------
@@ -187,7 +193,7 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
         -------
         ndarray of shape (n_clips,)
         """
-        return self._call("anomaly_score", X)
+        return -self.score_samples(X)
 
     @available_if(_estimator_has("transform"))
     def transform(self, X, **params):
@@ -245,10 +251,3 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
         tags.transformer_tags = inner.transformer_tags
         tags.non_deterministic = inner.non_deterministic
         return tags
-
-
-def _one_per_row(value, n_rows):
-    try:
-        return not isinstance(value, str) and _num_samples(value) == n_rows
-    except TypeError:
-        return False

@@ -1,0 +1,117 @@
+"""Several fitted detectors, of which the best-fitting one judges a clip where nothing says which."""
+
+from abc import ABCMeta, abstractmethod
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from .._metadata import as_labels
+from ..scorers._rows import group_rows
+from ._detection import DetectionMixin
+from ._rows import route_metadata, routed_to, scores_of_present, take, take_rows
+
+
+class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of the estimators that keep one detector per section or machine.
+
+    All decisions are put on one scale: ``detectors_[name].decision_function(X) / _scales[name]``, so that
+    every detector's threshold is at 0. Where the name is not known the greatest decision counts, minus a
+    correction for having had the choice.
+
+    A subclass sets ``detectors_``, ``_scales``, ``_shift`` and ``offset_`` in `fit`.
+    """
+
+    _named = "section"  # what tells which detector to use
+
+    def _represent(self, X):
+        """Return what the detectors take."""
+        return X
+
+    def _part(self, name):
+        """Return the name that a detector goes by in the metadata routing."""
+        return name
+
+    @abstractmethod
+    def _front(self):
+        """Return the estimator that meets `X` first."""
+
+    # decisions on one scale
+
+    def _decide(self, X, name, metadata):
+        """Return the decisions of one detector; NaN for skipped clips."""
+        decisions = scores_of_present(self.detectors_[name].decision_function, X, **metadata)
+        return decisions / self._scales[name]
+
+    def _best(self, X, metadata):
+        return np.max([self._decide(X, name, metadata[name]) for name in self.detectors_], axis=0)
+
+    def _decisions(self, X, labels=None, **metadata):
+        """Return decisions on the common scale, of clips of known or unknown name."""
+        check_is_fitted(self)
+        with route_metadata():
+            routed = routed_to(self, "decision_function", **metadata)
+            metadata = {name: dict(routed[self._part(name)]["decision_function"]) for name in self.detectors_}
+            if labels is None:
+                return self._best(self._represent(X), metadata) - self._correction
+            n_rows = _num_samples(X)
+            groups = group_rows(as_labels(self._named, labels, n_rows))
+            self._check_known(groups)
+            X = self._represent(X)
+            decisions = np.empty(n_rows)
+            for name, rows in groups.items():
+                part = take_rows(metadata[name], rows, n_rows)
+                decisions[rows] = self._decide(take(X, rows), name, part)
+            return decisions
+
+    def _check_known(self, groups):
+        unknown = [name for name in groups if name not in self.detectors_]
+        if unknown:
+            known = [name for name in self.detectors_ if name is not None]
+            raise ValueError(
+                f"Unknown {self._named} {', '.join(map(repr, unknown))}; known: {known}. "
+                f"Fit with {self._named}= to teach them, or score without {self._named}."
+            )
+
+    # the threshold
+
+    def _calibrate(self, X, held_out, groups):
+        """Set the threshold for clips of unknown name.
+
+        As many of the training clips are to be called anomalous without the name as with it: the best of
+        several decisions is greater than the own one, and the threshold goes up accordingly.
+
+        Parameters
+        ----------
+        X : what the detectors take, of the training clips
+        held_out : dict
+            Held-out decisions on the common scale by name, shape (n_clips,); NaN for clips that the detector
+            has not learnt.
+        groups : dict
+            The clips of which a detector is the own one, by name.
+        """
+        n_rows = _num_samples(X)
+        own, best = np.full(n_rows, np.nan), np.full(n_rows, -np.inf)
+        for name, decisions in held_out.items():
+            own[groups[name]] = decisions[groups[name]]
+            others = np.flatnonzero(np.isnan(decisions))
+            decisions = decisions.copy()
+            if len(others):
+                decisions[others] = self._decide(take(X, others), name, {})
+            best = np.maximum(best, decisions)
+        best = best[~np.isnan(own)]
+        n_below = int((own < 0).sum())
+        ordered = np.sort(best)
+        self._correction = 0.0
+        if n_below and ordered[n_below - 1] >= 0:
+            self._correction = float(ordered[min(n_below, len(ordered) - 1)])
+        self.training_scores_ = -(best + self._shift)
+        self.offset_ = self._shift + self._correction
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        front = get_tags(self._front())
+        tags.input_tags = front.input_tags
+        tags.non_deterministic = front.non_deterministic
+        return tags

@@ -1,0 +1,85 @@
+"""Bringing the scores of different detectors to one scale, and making one of them."""
+
+import numpy as np
+
+COMBINE = {"sum": np.sum, "product": np.prod, "max": np.max, "min": np.min}
+
+
+def spread(scores):
+    """Return the standard deviation of the scores that are not NaN, 1 where they do not vary."""
+    scores = scores[~np.isnan(scores)]
+    if not len(scores):
+        return 1.0
+    deviation = float(scores.std())
+    # equal scores have no spread to divide by but that of rounding
+    return deviation if deviation > 1e-12 * abs(scores.mean()) else 1.0
+
+
+class Standardization:
+    """Put scores in relation to held-out scores of training clips.
+
+    Parameters
+    ----------
+    kind : {"zscore", "rank"} or None
+    held_out : ndarray of shape (n_clips,)
+        NaN is left out.
+    """
+
+    def __init__(self, kind, held_out):
+        self.kind = kind
+        self.known = np.sort(held_out[~np.isnan(held_out)])
+        self.mean = float(self.known.mean())
+        self.spread = spread(self.known)
+
+    def __call__(self, scores):
+        """Return the scores, of shape (n_clips,), standardised."""
+        if self.kind == "zscore":
+            return (scores - self.mean) / self.spread
+        if self.kind == "rank":
+            return self._rank(scores)
+        return scores
+
+    def _rank(self, scores):
+        n = len(self.known)
+        values, first = np.unique(self.known, return_index=True)
+        last = np.append(first[1:], n)  # a value that occurs more than once has the middle of its places
+        share = (first + last + 1) / 2 / (n + 1)
+        ranks = np.interp(scores, values, share, left=1 / (n + 1))
+        return ranks + np.maximum(scores - values[-1], 0) / self.spread
+
+
+def combine_scores(scores, combine, weights, names):
+    """Return one score per clip.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips, n_detectors)
+        Standardised anomaly scores.
+    combine : str or callable
+    weights : ndarray of shape (n_detectors,)
+    names : list of str
+        Of the detectors, for messages.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,)
+    """
+    if combine == "product":
+        for name, column in zip(names, scores.T, strict=True):
+            if (column < 0).any():
+                raise ValueError(
+                    f"combine='product' needs anomaly scores that are not negative, but {name!r} gives "
+                    f"{np.nanmin(column):g}. Use standardize='rank', combine='sum', or a detector whose "
+                    "score is a distance."
+                )
+        return np.prod(scores**weights, axis=1)
+    weighted = scores * weights
+    if not callable(combine):
+        return COMBINE[combine](weighted, axis=1)
+    combined = np.asarray(combine(weighted))
+    if combined.shape != (len(scores),):
+        raise ValueError(
+            f"combine={combine!r} returned shape {combined.shape} for scores of shape {scores.shape}; it "
+            f"must return one score per clip, shape ({len(scores)},)."
+        )
+    return combined

@@ -1,0 +1,50 @@
+"""What all detectors made of detectors have."""
+
+from sklearn.base import MetaEstimatorMixin, OutlierMixin
+
+
+class DetectionMixin(MetaEstimatorMixin, OutlierMixin):
+    """Scores, both ways round, and threshold; a subclass has ``anomaly_score(X)`` and ``offset_``."""
+
+    @property
+    def threshold_(self):
+        """Anomaly score above which a clip is called anomalous: ``-offset_``."""
+        return -self.offset_
+
+    def score_samples(self, X):
+        """Return how normal each clip is, with nothing known about it; higher is more normal.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            NaN for skipped clips.
+        """
+        return -self.anomaly_score(X)
+
+    def fit_predict(self, X, y=None, **metadata):
+        """Fit to the clips and predict them.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever `fit` takes.
+        y : array-like of shape (n_clips,), default=None
+            Not learnt from.
+        **metadata : dict
+            Metadata for `fit`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return self.fit(X, y, **metadata).predict(X)
+
+    def _keep_names_of(self, estimator):
+        for attribute in ("n_features_in_", "feature_names_in_"):
+            if hasattr(estimator, attribute):
+                setattr(self, attribute, getattr(estimator, attribute))

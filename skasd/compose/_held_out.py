@@ -1,0 +1,139 @@
+"""Anomaly scores of training clips from detectors that have not learnt them."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import KFold
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import _num_samples
+
+from ..scorers._calibration import conformal_threshold, gamma_threshold
+from ._normal_only import NormalOnly
+from ._rows import not_proxies, take, take_rows
+
+
+def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label=""):
+    """Fit a clone of an estimator and score its training clips as if it had not learnt them.
+
+    Scorers of this package carry such scores (``training_scores_``), which are taken as they are.
+    Other detectors are fitted again on the training clips of each fold.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Detector, or pipeline that ends in one.
+    X, y : clips or features, and ground truth or None
+    metadata : dict
+        What is routed to ``fit``, for all rows of `X`.
+    rows : ndarray of int
+        The rows to fit on.
+    splits : list of (train, test) or None
+        Folds, by rows of `X`; None: five shuffled ones.
+    label : str
+        Where an error of the estimator came from.
+
+    Returns
+    -------
+    fitted : estimator
+    scores : ndarray of shape (n_clips,)
+        Anomaly scores; NaN for clips that were not learnt from: rows left out, skipped clips, proxies, and
+        those that `NormalOnly` dropped.
+    """
+    n_rows = _num_samples(X)
+    metadata = take_rows(metadata, rows, n_rows)
+    X, y = take(X, rows), take(y, rows)
+    try:
+        fitted = clone(estimator).fit(X, y, **metadata)
+    except ValueError as error:
+        if not label:
+            raise
+        raise ValueError(f"{label}: {error}") from error
+    if splits is None:
+        splits = shuffled_folds(len(rows))
+    else:
+        place = np.full(n_rows, -1)
+        place[rows] = np.arange(len(rows))
+        splits = [tuple(kept[kept >= 0] for kept in (place[train], place[test])) for train, test in splits]
+    scores = np.full(n_rows, np.nan)
+    scores[rows] = _held_out_scores(estimator, fitted, X, y, metadata, splits)
+    return fitted, scores
+
+
+def _held_out_scores(estimator, fitted, X, y, metadata, splits):
+    n_rows = _num_samples(X)
+    learnt = not_proxies(metadata.get("proxy"), n_rows)
+    if y is not None and _drops_anomalies(fitted):
+        learnt &= np.asarray(y) != -1
+    scores = np.full(n_rows, np.nan)
+    last = last_step(fitted)
+    own = getattr(last, "training_scores_", None)
+    if own is not None and getattr(last, "calibration", None) != "train":  # "train": they are in-sample
+        if learnt.sum() != len(own):  # some clips were skipped: to know which costs a pass over all
+            learnt &= ~np.isnan(fitted.score_samples(X))
+        if learnt.sum() == len(own):
+            scores[learnt] = own
+            return scores
+    trained = np.zeros(n_rows, dtype=bool)
+    for train, test in splits:
+        if len(test) and len(train):
+            again = clone(estimator).fit(take(X, train), take(y, train), **take_rows(metadata, train, n_rows))
+            scores[test] = -again.score_samples(take(X, test))
+            trained[train] = True
+    scores[~(learnt & trained)] = np.nan
+    return scores
+
+
+def shuffled_folds(n_rows, n_folds=5):
+    """Return folds over which clips sorted by section or domain are spread; of one clip, itself."""
+    if n_rows < 2:
+        return [(np.arange(n_rows), np.arange(n_rows))]
+    folds = KFold(min(n_folds, n_rows), shuffle=True, random_state=0)
+    return list(folds.split(np.zeros((n_rows, 1))))
+
+
+def last_step(detector):
+    """Return the fitted detector inside pipelines, searches and `NormalOnly`."""
+    if isinstance(detector, Pipeline):
+        return last_step(detector.steps[-1][1])
+    if isinstance(detector, BaseSearchCV):
+        return last_step(detector.best_estimator_)
+    if isinstance(detector, NormalOnly):
+        return last_step(detector.estimator_)
+    return detector
+
+
+def _drops_anomalies(detector):
+    """Tell whether there is a `NormalOnly` in a fitted detector."""
+    if isinstance(detector, NormalOnly):
+        return True
+    if isinstance(detector, Pipeline):
+        return _drops_anomalies(detector.steps[-1][1])
+    if isinstance(detector, BaseSearchCV):
+        return _drops_anomalies(detector.best_estimator_)
+    parts = getattr(detector, "detectors_", [])
+    return any(_drops_anomalies(part) for part in (parts.values() if isinstance(parts, dict) else parts))
+
+
+def offset_of(detector, X):
+    """Return ``score_samples - decision_function``, a constant, of a fitted detector.
+
+    Parameters
+    ----------
+    detector : estimator
+    X : clips or features
+        Looked at only if the detector has no ``offset_``.
+    """
+    offset = getattr(last_step(detector), "offset_", None)
+    if offset is None:
+        first = take(X, np.array([0]))
+        offset = detector.score_samples(first) - detector.decision_function(first)
+    return float(np.ravel(offset)[0])
+
+
+def set_threshold(scores, contamination, calibration):
+    """Return the threshold on anomaly scores, by the rules of `skasd.scorers.BaseScorer`."""
+    if calibration == "train":
+        return -float(np.percentile(-scores, 100 * contamination))
+    if calibration == "gamma":
+        return gamma_threshold(scores, contamination)
+    return conformal_threshold(scores, contamination)

@@ -1,0 +1,302 @@
+"""One detector per section behind one shared embedder."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import _fit_context, clone
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples
+
+from .._metadata import as_labels
+from ..scorers import LOFScorer
+from ..scorers._rows import group_rows
+from ._best_fitting import BestFittingDetector
+from ._held_out import fit_with_held_out, offset_of
+from ._rows import check_lengths, not_proxies, route_metadata, routed_to, skipped_clips, take, take_rows
+
+
+class PerSection(BestFittingDetector):
+    r"""One detector per section behind one embedder that all sections share.
+
+    The embedder is fitted once, on the clips of all sections, with the sections as its classes; then each
+    section gets a detector of its own, fitted on the embeddings of that section's clips.
+
+    Parameters
+    ----------
+    embedder : transformer, pipeline of transformers or None, default=None
+        Fitted on all clips. None: `X` is handed to the detectors as it is.
+
+    detector : estimator or None, default=None
+        Any outlier detector of scikit-learn's kind, also a pipeline; None: ``LOFScorer()``.
+
+    n_jobs : int or None, default=None
+        Number of detectors to fit in parallel.
+
+    Attributes
+    ----------
+    embedder_ : estimator or None
+        The fitted embedder.
+    detectors_ : dict
+        The fitted detector of each section; of None if no section was given.
+    sections_ : list
+        The known sections; empty if none was given.
+    offset_ : float
+        ``decision_function = score_samples - offset_`` where the section is not told.
+    section_offset_ : float
+        The offset where it is told.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        Held-out anomaly scores of the training clips.
+    n_features_in_ : int
+        Number of features seen in `fit`, where the part that meets `X` first has one.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, where `X` had names that are all strings.
+
+    See Also
+    --------
+    DomainDependent : One detector for each domain.
+    SelectBest : Another system for each machine.
+    ScoreEnsemble : Several detectors that judge every clip together.
+
+    Notes ----- The systems of [1]_ (section 3.1: "We trained a CNN using 6 sections datasets in a Machine
+    Type, and an anomaly detector using embedding vectors per section") and [2]_ (section 2.4) are built
+    like this.
+
+    With :math:`s_i(x)` and :math:`o_i` the score and the offset of section i's detector, and
+    :math:`\bar o` the mean of the offsets,
+
+    - where the section is known, the decision is that of its detector, :math:`s_i(x) - o_i`;
+    - ``score_samples`` knows no section: the score is that of the section which fits best when scores are
+      compared
+      relative to their thresholds, :math:`\max_i (s_i(x) - o_i) + \bar o`. A section whose scores are
+      high or low as a whole neither wins nor loses by it. Scores with a known section,
+      :math:`s_i(x) - o_i + \bar o`, are on the same scale.
+
+    A clip that may choose among sections looks more normal than in its own. `offset_` makes up for that: it
+    is set so that as many training clips are called anomalous without the section as with it. This uses
+    scores of clips that were held out: those that the scorers of this package keep (``training_scores_``);
+    other detectors are fitted five times more to get them. The threshold of each detector, and with it the
+    false-alarm rate, is the detector's own.
+
+    Metadata is handed to the embedder and to the detectors as they request it, whether metadata routing is
+    enabled or not; detectors that know no `domain` do not get it. Clips with ``proxy=True`` reach the
+    embedder only, skipped clips (rows of NaN) are kept from the detectors, and score NaN.
+
+    `GammaSoftmaxScorer` and `CosineMeanScorer` keep sections apart on their own and need no PerSection,
+    but work within it, too: a section's detector then finds the section's column by itself.
+
+    A detector may be a search: with ``detector=GridSearchCV(NormalOnly(pipeline), ...)`` and a `y` that marks
+    anomalous clips, each section has its own best parameters.
+
+    References
+    ----------
+    .. [1] K. Morita, T. Yano and K. Q. Tran, "Anomalous sound detection using CNN-based features by self
+       supervised learning", DCASE2021 Challenge, technical report.
+    .. [2] J. Bai, Y. Jia, S. Huang, M. Wang and J. Chen, "JLESS submission to DCASE2022 Task2: batch mixing
+       strategy based method with anomaly detector for anomalous sound detection", DCASE2022 Challenge,
+       technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skasd.compose import PerSection
+    >>> from skasd.scorers import KNNScorer
+    >>> X = np.random.default_rng(0).normal(size=(100, 2)) + np.repeat([[0, 0], [9, 9]], 50, axis=0)
+    >>> section = np.repeat(["00", "01"], 50)
+    >>> detector = PerSection(StandardScaler(), KNNScorer()).fit(X, section=section)
+    >>> detector.predict([[0, 0], [9, 9]])
+    array([1, 1])
+    >>> detector.predict([[0, 0], [9, 9]], section=["01", "01"])
+    array([-1,  1])
+    """
+
+    # scikit-learn mangles these names
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
+    __metadata_request__decision_function = {"section": True}
+    __metadata_request__predict = {"section": True}
+
+    _parameter_constraints: dict = {
+        "embedder": [HasMethods(["fit", "transform"]), None],
+        "detector": [HasMethods(["fit", "decision_function"]), None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(self, embedder=None, detector=None, *, n_jobs=None):
+        self.embedder = embedder
+        self.detector = detector
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, *, section=None, domain=None, proxy=None, **params):
+        """Fit the embedder on all clips, and a detector on those of each section.
+
+        Parameters
+        ----------
+        X : clips or features of n_clips
+            Whatever the embedder takes, or the detector where there is no embedder.
+        y : array-like of shape (n_clips,), default=None
+            Ground truth; handed on, not learnt from.
+        section : sequence of hashables of length n_clips, default=None
+            None: one detector for all clips.
+        domain : sequence of {"source", "target"} of length n_clips, default=None
+            Handed on to those parts that request it.
+        proxy : sequence of bool of length n_clips, default=None
+            Clips of other machines, for the embedder only.
+        **params : dict
+            Other metadata that a part requests.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If metadata has not one entry per clip, or a section is too small for its detector, which is
+            named.
+        """
+        n_rows = _num_samples(X)
+        check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
+        with route_metadata():
+            routed = routed_to(self, "fit", section=section, domain=domain, proxy=proxy, **params)
+            X = self._fit_embedder(X, y, routed["embedder"] if self.embedder is not None else None)
+            keep = not_proxies(proxy, n_rows)
+            self._keep_names_of(self.embedder_)
+            rows = np.flatnonzero(keep & ~skipped_clips(X))
+            if not len(rows):
+                raise ValueError(
+                    f"No clip to fit a detector on: n_samples={n_rows}, all of them skipped or proxies."
+                )
+            metadata = dict(routed["detector"]["fit"])
+            metadata.pop("proxy", None)
+            metadata = take_rows(metadata, rows, n_rows)
+            labels = as_labels("section", section, n_rows)[rows] if section is not None else None
+            X, y = take(X, rows), take(y, rows)
+            self._fit_detectors(X, y, labels, metadata)
+        return self
+
+    def _fit_embedder(self, X, y, routed):
+        """Fit the embedder and return the embeddings."""
+        self.embedder_ = None
+        if self.embedder is None:
+            return X
+        self.embedder_ = clone(self.embedder)
+        if hasattr(self.embedder_, "fit_transform"):  # a pipeline then runs its first steps only once
+            return self.embedder_.fit_transform(X, y, **routed["fit_transform"])
+        return self.embedder_.fit(X, y, **routed["fit"]).transform(X)
+
+    def _fit_detectors(self, X, y, labels, metadata):
+        n_clips = _num_samples(X)
+        groups = {None: np.arange(n_clips)} if labels is None else group_rows(labels)
+        fits = Parallel(n_jobs=self.n_jobs)(
+            delayed(fit_with_held_out)(
+                self._detector(), X, y, metadata, rows, label="" if labels is None else f"Section {name!r}"
+            )
+            for name, rows in groups.items()
+        )
+        self.sections_ = [] if labels is None else list(groups)
+        self.detectors_ = {name: fitted for name, (fitted, _) in zip(groups, fits, strict=True)}
+        if self.embedder_ is None:
+            self._keep_names_of(next(iter(self.detectors_.values())))
+        offsets = {name: offset_of(fitted, X) for name, fitted in self.detectors_.items()}
+        self._scales = dict.fromkeys(groups, 1.0)
+        self._shift = self.section_offset_ = float(np.mean(list(offsets.values())))
+        held_out = {name: -scores - offsets[name] for name, (_, scores) in zip(groups, fits, strict=True)}
+        self._calibrate(X, held_out, groups)
+
+    def anomaly_score(self, X, *, section=None, **params):
+        """Return the anomaly score of each clip; higher is more anomalous.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known.
+        **params : dict
+            Other metadata that the detectors request, as `domain` by `DomainDependent`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            The opposite of the score; NaN for skipped clips.
+        """
+        return -self._decisions(X, section, **params) - (
+            self.offset_ if section is None else self.section_offset_
+        )
+
+    def decision_function(self, X, *, section=None, **params):
+        """Return the signed distance to the threshold; negative means anomalous.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: its detector decides.
+        **params : dict
+            Other metadata that the detectors request, as `domain` by `DomainDependent`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            NaN for skipped clips.
+
+        Raises
+        ------
+        ValueError
+            For a section that was not fitted; the known ones are listed.
+        """
+        return self._decisions(X, section, **params)
+
+    def predict(self, X, *, section=None, **params):
+        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            As in `decision_function`.
+        **params : dict
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return np.where(self.decision_function(X, section=section, **params) >= 0, 1, -1)
+
+    def get_metadata_routing(self):
+        """Return what metadata goes to which part.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        if self.embedder is not None:
+            method = "fit_transform" if hasattr(self.embedder, "fit_transform") else "fit"
+            router.add(
+                embedder=self.embedder, method_mapping=MethodMapping().add(caller="fit", callee=method)
+            )
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for method in ("predict", "decision_function"):
+            mapping.add(caller=method, callee="decision_function")
+        return router.add(detector=self._detector(), method_mapping=mapping)
+
+    def _detector(self):
+        return LOFScorer() if self.detector is None else self.detector
+
+    def _represent(self, X):
+        return X if self.embedder_ is None else self.embedder_.transform(X)
+
+    def _part(self, name):
+        return "detector"
+
+    def _front(self):
+        return self._detector() if self.embedder is None else self.embedder

@@ -1,0 +1,94 @@
+"""Rows and what is known about them: lengths, skipped clips, cutting."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn import config_context
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.validation import _num_samples
+
+from .._metadata import as_mask
+
+
+@contextmanager
+def route_metadata():
+    """Route metadata for a while, whatever the setting: to those estimators that request it."""
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+def routed_to(owner, method, **metadata):
+    """Return what `metadata` goes to which part and method of `owner`.
+
+    Returns
+    -------
+    Bunch
+        ``routed[part][method]`` is a dict; None values are left out.
+    """
+    given = {name: value for name, value in metadata.items() if value is not None}
+    return process_routing(owner, method, **given)
+
+
+def check_lengths(n_rows, **metadata):
+    """Raise if a sequence in `metadata` has not one entry per clip; None is not given."""
+    for name, values in metadata.items():
+        if values is None:
+            continue
+        if isinstance(values, (str, bytes)):
+            raise TypeError(f"{name} must hold one entry per clip, got the single string {values!r}.")
+        if _num_samples(values) != n_rows:
+            raise ValueError(
+                f"{name} has {_num_samples(values)} entries for {n_rows} clips: give one entry per clip."
+            )
+
+
+def one_per_row(value, n_rows):
+    """Tell whether `value` is metadata with one entry per row."""
+    try:
+        return not isinstance(value, (str, bytes, dict)) and _num_samples(value) == n_rows
+    except TypeError:
+        return False
+
+
+def take_rows(values, rows, n_rows):
+    """Return `values`, a dict of metadata, for some of the rows only."""
+    return {
+        name: _safe_indexing(value, rows) if one_per_row(value, n_rows) else value
+        for name, value in values.items()
+    }
+
+
+def take(X, rows):
+    """Return some of the rows of `X`; `X` itself if these are all of them; None for None."""
+    if X is None or len(rows) == _num_samples(X):
+        return X
+    return _safe_indexing(X, rows)
+
+
+def not_proxies(proxy, n_rows):
+    """Return the mask of the clips that are no stand-ins for anomalies."""
+    if proxy is None:
+        return np.ones(n_rows, dtype=bool)
+    return ~as_mask("proxy", proxy, n_rows)
+
+
+def skipped_clips(X):
+    """Return the mask of rows that are NaN everywhere, where `X` is an array or a table of floats."""
+    values = X.to_numpy() if hasattr(X, "iloc") and getattr(X, "ndim", 0) == 2 else X
+    skipped = np.zeros(_num_samples(X), dtype=bool)
+    if isinstance(values, np.ndarray) and values.ndim > 1 and values.dtype.kind == "f" and values.size:
+        flat = values.reshape(len(values), -1)
+        candidates = np.flatnonzero(np.isnan(flat[:, 0]))  # few: spares a mask as large as X
+        skipped[candidates] = np.isnan(flat[candidates]).all(axis=1)
+    return skipped
+
+
+def scores_of_present(score, X, **metadata):
+    """Return ``score(X, **metadata)``, NaN for skipped clips, which `score` does not get to see."""
+    n_rows = _num_samples(X)
+    present = np.flatnonzero(~skipped_clips(X))
+    scores = np.full(n_rows, np.nan)
+    if len(present) or not n_rows:
+        scores[present] = score(take(X, present), **take_rows(metadata, present, n_rows))
+    return scores

@@ -1,0 +1,387 @@
+"""Several detectors that judge every clip together."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch, get_tags
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from ..scorers import BaseScorer
+from ._combination import COMBINE, Standardization, combine_scores
+from ._detection import DetectionMixin
+from ._held_out import fit_with_held_out, offset_of, set_threshold, shuffled_folds
+from ._rows import check_lengths, not_proxies, route_metadata, routed_to
+
+
+class ScoreEnsemble(DetectionMixin, _BaseComposition):
+    r"""Combine the anomaly scores of several detectors.
+
+    Parameters
+    ----------
+    detectors : list of (str, estimator) tuples
+        Outlier detectors, or pipelines that end in one, by name. "drop" instead of an estimator leaves it
+        out.
+
+    combine : {"sum", "product", "max", "min"} or callable, default="sum"
+        How the anomaly scores of a clip become one. A callable gets an array of shape
+        (n_clips, n_detectors) and returns shape (n_clips,).
+
+    weights : array-like of shape (n_detectors,) or None, default=None
+        Factors of the standardised scores; exponents for "product". None: all 1.
+
+    standardize : {"zscore", "rank"} or None, default="zscore"
+        How each detector's scores are brought to one scale, by its held-out scores of the training clips.
+        None: not at all.
+
+    cv : int or cross-validation splitter, default=5
+        Folds for detectors that have no held-out scores of their own. An int: that many shuffled folds.
+
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at. The detectors' own thresholds play no part.
+
+    calibration : {"cross", "train", "gamma"}, default="cross"
+        Where the threshold comes from, see `skasd.scorers.BaseScorer`.
+
+    n_jobs : int or None, default=None
+        Number of detectors to fit in parallel.
+
+    Attributes
+    ----------
+    detectors_ : list of estimators
+        The fitted detectors, without dropped ones.
+    named_detectors_ : Bunch
+        The fitted detectors by name.
+    held_out_scores_ : ndarray of shape (n_clips, n_detectors)
+        Each detector's anomaly scores of the training clips, from fits without them, as they are before
+        standardisation. NaN for clips that were not learnt from.
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        The combined anomaly scores that the threshold was set from.
+    n_features_in_ : int
+        Number of features seen in `fit`, where the first detector has one.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, where `X` had names that are all strings.
+
+    See Also
+    --------
+    PerSection : One detector per section; takes an ensemble as its `detector`.
+    SelectBest : One system per machine instead of all together.
+
+    Notes ----- With the anomaly scores :math:`a_j` of detector j, standardised to :math:`z_j`, and weights
+    :math:`w_j`, the anomaly score is :math:`\sum_j w_j z_j`, :math:`\prod_j z_j^{w_j}`, :math:`\max_j w_j
+    z_j` or :math:`\min_j w_j z_j`.
+
+    - "zscore" is :math:`(a_j - \mu_j) / \sigma_j` with mean and standard deviation of the held-out scores.
+    - "rank" is the share of held-out scores below :math:`a_j`, interpolated between them. Beyond the
+      greatest one it grows on, by 1 per standard deviation, so that anomalies are not tied; its least is
+      :math:`1 / (n + 1)`.
+    - None is what [1]_ (section 4) does: "We simply add or multiply the anomaly scores output from different
+      models". There the scores are Mahalanobis distances, which are positive. "product" needs scores that
+      are not negative, so that it goes with None or "rank".
+
+    A detector has learnt its training clips, so its scores of them are too low to compare with. Held-out
+    scores are those that the scorers of this package keep (``training_scores_``), whether the scorer stands
+    alone, at the end of a pipeline or within other compositions. Detectors of other packages are fitted
+    again, `cv` times. What comes before the scorer in a pipeline (a network, say) has seen the clips all
+    the same.
+
+    To share fitted parts, put them before the ensemble: in ``make_pipeline(LogMelTransformer(),
+    ClipStatistics(), ScoreEnsemble([...]))`` the clips are transformed once. For detectors on different
+    parts of what comes in, such as two networks' embeddings side by side (`sklearn.pipeline.FeatureUnion`),
+    let each detector begin with a `sklearn.compose.ColumnTransformer` that takes its columns. Something
+    fitted before comes in as `sklearn.frozen.FrozenEstimator`.
+
+    Where a section or domain is known, ``decision_function(X, section=...)`` hands it to the detectors that
+    request it; each one's anomaly score is then its threshold minus its decision. A threshold for each
+    section takes a `PerSection` around the ensemble.
+
+    References
+    ----------
+    .. [1] Y. Zeng, H. Liu and Y. Zhou, "General anomalous sound detection using sound event classification
+       and detection", DCASE2023 Challenge, technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.compose import ScoreEnsemble
+    >>> from skasd.scorers import LOFScorer, MahalanobisScorer
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> ensemble = ScoreEnsemble([("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())]).fit(X)
+    >>> ensemble.predict([[0, 0, 0], [5, 5, 5]])
+    array([ 1, -1])
+    >>> ensemble.set_params(lof__n_neighbors=8, mahalanobis="drop").fit(X).named_detectors_.keys()
+    dict_keys(['lof'])
+    """
+
+    # scikit-learn mangles this name
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
+
+    _parameter_constraints: dict = {
+        "detectors": [list],
+        "combine": [StrOptions(set(COMBINE)), callable],
+        "weights": ["array-like", None],
+        "standardize": [StrOptions({"zscore", "rank"}), None],
+        "cv": ["cv_object"],
+        "contamination": BaseScorer._parameter_constraints["contamination"],
+        "calibration": BaseScorer._parameter_constraints["calibration"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        detectors,
+        *,
+        combine="sum",
+        weights=None,
+        standardize="zscore",
+        cv=5,
+        contamination=0.1,
+        calibration="cross",
+        n_jobs=None,
+    ):
+        self.detectors = detectors
+        self.combine = combine
+        self.weights = weights
+        self.standardize = standardize
+        self.cv = cv
+        self.contamination = contamination
+        self.calibration = calibration
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, *, section=None, domain=None, proxy=None, **params):
+        """Fit the detectors, learn how their scores are distributed and set the threshold.
+
+        Parameters
+        ----------
+        X : clips or features of n_clips
+            Whatever the detectors take.
+        y : array-like of shape (n_clips,), default=None
+            Ground truth; handed on, not learnt from.
+        section, domain, proxy : sequence of length n_clips, default=None
+            Handed on to the detectors that request them. Clips with ``proxy=True`` are kept from the others.
+        **params : dict
+            Other metadata that a detector, or the splitter `cv`, requests.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If names or weights do not fit, metadata has not one entry per clip, or "product" meets negative
+            scores.
+        """
+        self._kept = self._check_detectors()
+        self._weights = self._check_weights()
+        n_rows = _num_samples(X)
+        check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
+        present = np.flatnonzero(not_proxies(proxy, n_rows))
+        with route_metadata():
+            routed = routed_to(self, "fit", section=section, domain=domain, proxy=proxy, **params)
+            splits = self._splits(n_rows, y, routed["cv"]["split"])
+            jobs = []
+            for name, detector in self._kept:
+                metadata = dict(routed[name]["fit"])
+                rows = np.arange(n_rows) if "proxy" in metadata else present
+                jobs.append(delayed(fit_with_held_out)(detector, X, y, metadata, rows, splits))
+            fits = Parallel(n_jobs=self.n_jobs)(jobs)
+            self.detectors_ = [fitted for fitted, _ in fits]
+            self.named_detectors_ = Bunch(
+                **{name: fitted for (name, _), fitted in zip(self._kept, self.detectors_, strict=True)}
+            )
+            self._keep_names_of(self.detectors_[0])
+            self.held_out_scores_ = np.column_stack([scores for _, scores in fits])
+            self._calibrate(X)
+        return self
+
+    def _calibrate(self, X):
+        held_out = self.held_out_scores_
+        learnt = ~np.isnan(held_out).any(axis=1)
+        if not learnt.any():
+            names = [name for name, _ in self._kept]
+            raise ValueError(f"No training clip has a held-out score from each of the detectors {names}.")
+        self._offsets = np.array([offset_of(detector, X) for detector in self.detectors_])
+        self._standardizations = [Standardization(self.standardize, scores) for scores in held_out.T]
+        scores = self._anomaly_scores(X)[learnt] if self.calibration == "train" else held_out[learnt]
+        self.training_scores_ = self._combine(scores)
+        self.offset_ = -set_threshold(self.training_scores_, self.contamination, self.calibration)
+
+    def anomaly_score(self, X, **params):
+        """Return the anomaly score of each clip; higher is more anomalous.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever the detectors take.
+        **params : dict
+            Metadata that detectors request, as `section` by `PerSection`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            NaN for skipped clips.
+        """
+        check_is_fitted(self)
+        with route_metadata():
+            return self._combine(self._anomaly_scores(X, **params))
+
+    def decision_function(self, X, **params):
+        """Return the signed distance to the threshold; negative means anomalous.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever the detectors take.
+        **params : dict
+            Metadata that detectors request, as `section` by `PerSection`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            ``score_samples(X) - offset_`` where no metadata is given; NaN for skipped clips.
+        """
+        return -self.anomaly_score(X, **params) - self.offset_
+
+    def predict(self, X, **params):
+        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever the detectors take.
+        **params : dict
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return np.where(self.decision_function(X, **params) >= 0, 1, -1)
+
+    # the detectors' scores
+
+    def _anomaly_scores(self, X, **metadata):
+        """Return the scores of shape (n_clips, n_detectors), not standardised."""
+        routed = routed_to(self, "decision_function", **metadata)
+        scores = []
+        for (name, _), detector, offset in zip(self._kept, self.detectors_, self._offsets, strict=True):
+            own = routed[name]["decision_function"]
+            scores.append(
+                -(detector.decision_function(X, **own) + offset) if own else -detector.score_samples(X)
+            )
+        return np.column_stack(scores)
+
+    def _combine(self, scores):
+        columns = zip(self._standardizations, scores.T, strict=True)
+        scores = np.column_stack([standardization(column) for standardization, column in columns])
+        return combine_scores(scores, self.combine, self._weights, [name for name, _ in self._kept])
+
+    # parameters
+
+    def _check_detectors(self):
+        for item in self.detectors:
+            if not isinstance(item, (tuple, list)) or len(item) != 2 or not isinstance(item[0], str):
+                raise ValueError(f"detectors must be a list of (name, estimator) tuples, got {item!r} in it.")
+        self._validate_names([name for name, _ in self.detectors])
+        kept = [(name, detector) for name, detector in self.detectors if not isinstance(detector, str)]
+        for name, detector in self.detectors:
+            if isinstance(detector, str) and detector != "drop":
+                raise ValueError(f"The detector {name!r} is {detector!r}: give an estimator or 'drop'.")
+        for name, detector in kept:
+            if not hasattr(detector, "fit") or not hasattr(detector, "score_samples"):
+                raise TypeError(
+                    f"The detector {name!r} must be an outlier detector with fit and score_samples, "
+                    f"got {detector!r}."
+                )
+        if not kept:
+            raise ValueError(f"There is no detector left in detectors={self.detectors!r}.")
+        if self.combine == "product" and self.standardize == "zscore":
+            raise ValueError(
+                "combine='product' needs anomaly scores that are not negative, but standardize='zscore' "
+                "centres them at 0. Use standardize=None for scores that are distances, else 'rank'."
+            )
+        return kept
+
+    def _check_weights(self):
+        if self.weights is None:
+            return np.ones(len(self._kept))
+        weights = np.asarray(self.weights, dtype=float)
+        if weights.shape != (len(self.detectors),):
+            raise ValueError(
+                f"weights has shape {weights.shape}; each of the {len(self.detectors)} detectors needs one."
+            )
+        weights = weights[[not isinstance(detector, str) for _, detector in self.detectors]]
+        if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+            raise ValueError(f"weights must be finite, not negative and not all 0, got {self.weights!r}.")
+        return weights
+
+    def _splits(self, n_rows, y, metadata):
+        """Return the folds, None for one clip."""
+        if not isinstance(self.cv, Integral):
+            return list(check_cv(self.cv).split(np.zeros((n_rows, 1)), y, **metadata))
+        return shuffled_folds(n_rows, self.cv)
+
+    def set_params(self, **params):
+        """Set parameters of the ensemble and of its detectors, as ``lof__n_neighbors=8`` or ``lof="drop"``.
+
+        Parameters
+        ----------
+        **params : dict
+            By name.
+
+        Returns
+        -------
+        self : object
+        """
+        self._set_params("detectors", **params)
+        return self
+
+    def get_params(self, deep=True):
+        """Return the parameters of the ensemble and of its detectors.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the detectors and their parameters.
+
+        Returns
+        -------
+        dict
+        """
+        return self._get_params("detectors", deep=deep)
+
+    def get_metadata_routing(self):
+        """Return what metadata goes to which detector.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for method in ("predict", "decision_function"):
+            mapping.add(caller=method, callee="decision_function")
+        detectors = {name: detector for name, detector in self.detectors if not isinstance(detector, str)}
+        router.add(**detectors, method_mapping=mapping)
+        splitting = MethodMapping().add(caller="fit", callee="split")
+        return router.add(cv=check_cv(self.cv), method_mapping=splitting)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inputs = [get_tags(part).input_tags for _, part in self.detectors if not isinstance(part, str)]
+        if inputs:
+            tags.input_tags = inputs[0]
+            tags.input_tags.allow_nan = all(each.allow_nan for each in inputs)
+            tags.input_tags.sparse = all(each.sparse for each in inputs)
+        return tags
