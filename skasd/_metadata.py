@@ -3,45 +3,85 @@
 import warnings
 
 import numpy as np
-from sklearn.utils import column_or_1d
 
 DOMAINS = ("source", "target")
 
 
-def check_metadata(n_clips, **metadata):
+def as_labels(name, values, n_rows):
+    """Return per-clip metadata as a 1-D object array, one hashable label per row.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for the messages.
+    values : iterable of hashables
+        One entry per clip; tuples are labels, not rows.
+    n_rows : int
+        Number of clips.
+
+    Returns
+    -------
+    ndarray of object of shape (n_rows,)
+    """
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"{name} must hold one entry per clip, got the single string {values!r}.")
+    entries = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    if len(entries) != n_rows:
+        raise ValueError(
+            f"{name} has {len(entries)} entries for {n_rows} clips: give one entry per clip."
+        )
+    labels = np.empty(n_rows, dtype=object)
+    for row, entry in enumerate(entries):
+        if isinstance(entry, list):
+            entry = tuple(entry)
+        if entry is None or entry != entry:  # NaN, pandas.NaT
+            raise ValueError(f"{name} is missing in row {row}: {entry!r}. Give every clip a {name}.")
+        labels[row] = entry
+    return labels
+
+
+def as_domains(values, n_rows):
+    """Return the ``domain`` metadata as an object array of ``"source"`` / ``"target"``."""
+    labels = as_labels("domain", values, n_rows)
+    unknown = sorted({repr(label) for label in labels if label not in DOMAINS})
+    if unknown:
+        raise ValueError(f"domain must be 'source' or 'target' for every clip, got {', '.join(unknown)}.")
+    return labels
+
+
+def as_mask(name, values, n_rows):
+    """Return boolean per-clip metadata as an array of bool."""
+    labels = as_labels(name, values, n_rows)
+    unknown = sorted({repr(label) for label in labels if label not in (True, False)})
+    if unknown:
+        raise ValueError(f"{name} must be True or False for every clip, got {', '.join(unknown)}.")
+    return labels.astype(bool)
+
+
+def check_metadata(n_rows, **metadata):
     """Return metadata as arrays of one entry per clip; entries that are None stay None.
 
     Parameters
     ----------
-    n_clips : int
-
-    **metadata : array-like of shape (n_clips,) or None
-        By name: ``section``, ``domain``, ``attribute``, ``proxy``. ``domain`` holds "source" and "target" only,
-        ``proxy`` is returned as bool.
+    n_rows : int
+        Number of clips.
+    **metadata : iterable of hashables or None
+        By name. ``domain`` and ``proxy`` are checked for their values, others only for their length.
 
     Returns
     -------
-    dict of str to ndarray of shape (n_clips,) or None
-
-    Raises
-    ------
-    ValueError
-        If a length differs from ``n_clips``, or a domain is neither "source" nor "target".
+    dict of str to ndarray of shape (n_rows,) or None
     """
     checked = {}
     for name, values in metadata.items():
         if values is None:
             checked[name] = None
-            continue
-        values = column_or_1d(np.asarray(values), dtype=bool if name == "proxy" else None)
-        if len(values) != n_clips:
-            raise ValueError(f"{name} has {len(values)} entries for {n_clips} clips: give one entry per clip.")
-        if name == "domain":
-            values = values.astype(str)
-            unknown = sorted(set(values) - set(DOMAINS))
-            if unknown:
-                raise ValueError(f"Unknown domain {', '.join(map(repr, unknown))}: use 'source' and 'target'.")
-        checked[name] = values
+        elif name == "domain":
+            checked[name] = as_domains(values, n_rows)
+        elif name == "proxy":
+            checked[name] = as_mask(name, values, n_rows)
+        else:
+            checked[name] = as_labels(name, values, n_rows)
     return checked
 
 

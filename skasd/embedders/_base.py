@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context, clone
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
@@ -297,7 +297,11 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._check_outputs()
         clips, missing = check_time_frequency(self, X, reset=True)
         warn_about_anomalies(y, self)
-        metadata = check_metadata(len(missing), y=y, **metadata)
+        metadata = check_metadata(len(missing), **metadata)
+        if y is not None:
+            y = column_or_1d(y)
+            check_consistent_length(clips, y)
+        metadata["y"] = y
         keep = ~missing
         if metadata.get("proxy") is not None and not self._uses_proxies:
             keep &= ~metadata["proxy"]
@@ -558,7 +562,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 raise ValueError(f"{parameter}={getattr(self, parameter)!r}: use one or several of {known}.")
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         state.pop("embedding_network_", None)  # made anew from net_, on whatever device there is
         return state
 

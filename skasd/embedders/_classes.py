@@ -33,9 +33,10 @@ def section_labels(section, y):
             section = y
     if section is None:
         return None
-    labels = np.asarray(section)
-    if labels.dtype == object:  # sections are any hashables; strings of them sort and compare
-        labels = labels.astype(str)
+    labels = list(section)
+    if any(isinstance(label, tuple) for label in labels):  # any hashable may be a section; strings sort and compare
+        labels = [repr(label) for label in labels]
+    labels = np.asarray(labels)
     return labels if len(np.unique(labels)) > 1 else None
 
 

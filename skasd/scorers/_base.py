@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._metadata import warn_about_anomalies
+from .._metadata import as_domains, as_labels, as_mask, warn_about_anomalies
 from ._calibration import conformal_threshold, gamma_threshold
 from ._held_out import ALL, held_out_scores, merge_small, own_statistics, split
-from ._rows import as_domains, as_labels, as_mask, group_rows, skipped_rows
+from ._rows import group_rows, skipped_rows
 
 
 class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
@@ -103,10 +103,10 @@ class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     array([ 1, -1])
     """
 
-    # scikit-learn mangles these names; a scorer without sections lets `section` pass by unused
-    __metadata_request__fit = {"section": False, "domain": True, "proxy": True}
-    __metadata_request__decision_function = {"section": False}
-    __metadata_request__predict = {"section": False}
+    # a scorer without sections takes `section` and leaves it: one call of fit serves every pipeline
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
+    __metadata_request__decision_function = {"section": True}
+    __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
         "contamination": [Interval(Real, 0, 0.5, closed="right")],

@@ -67,10 +67,6 @@ class CosineMeanScorer(BaseScorer):
     array([1.])
     """
 
-    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
-    __metadata_request__decision_function = {"section": True}
-    __metadata_request__predict = {"section": True}
-
     _per_section = True
 
     def _fit_reference(self, X):

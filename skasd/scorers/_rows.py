@@ -1,8 +1,6 @@
-"""Checks of what describes the rows of ``X``: skipped clips, section, domain, proxy."""
+"""Which rows of ``X`` are skipped clips, and which belong together."""
 
 import numpy as np
-
-from .._metadata import DOMAINS
 
 
 def skipped_rows(X):
@@ -33,57 +31,6 @@ def skipped_rows(X):
                 "everywhere to mark a skipped clip: look for silent or broken clips before this step."
             )
     return skipped
-
-
-def as_labels(name, values, n_rows):
-    """Return per-clip metadata as a 1-D object array, one hashable label per row.
-
-    Parameters
-    ----------
-    name : str
-        The parameter's name, for the messages.
-    values : iterable of hashables
-        One entry per clip; tuples are labels, not rows.
-    n_rows : int
-        Number of clips.
-
-    Returns
-    -------
-    ndarray of object of shape (n_rows,)
-    """
-    if isinstance(values, (str, bytes)):
-        raise TypeError(f"{name} must hold one entry per clip, got the single string {values!r}.")
-    entries = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    if len(entries) != n_rows:
-        raise ValueError(
-            f"{name} has {len(entries)} entries but X has {n_rows} rows; it needs one entry per clip."
-        )
-    labels = np.empty(n_rows, dtype=object)
-    for row, entry in enumerate(entries):
-        if isinstance(entry, list):
-            entry = tuple(entry)
-        if entry is None or entry != entry:  # NaN, pandas.NaT
-            raise ValueError(f"{name} is missing in row {row}: {entry!r}. Give every clip a {name}.")
-        labels[row] = entry
-    return labels
-
-
-def as_domains(values, n_rows):
-    """Return the ``domain`` metadata as an object array of ``"source"`` / ``"target"``."""
-    labels = as_labels("domain", values, n_rows)
-    unknown = sorted({repr(label) for label in labels if label not in DOMAINS})
-    if unknown:
-        raise ValueError(f"domain must be 'source' or 'target' for every clip, got {', '.join(unknown)}.")
-    return labels
-
-
-def as_mask(name, values, n_rows):
-    """Return boolean per-clip metadata as an array of bool."""
-    labels = as_labels(name, values, n_rows)
-    unknown = sorted({repr(label) for label in labels if label not in (True, False)})
-    if unknown:
-        raise ValueError(f"{name} must be True or False for every clip, got {', '.join(unknown)}.")
-    return labels.astype(bool)
 
 
 def group_rows(labels):

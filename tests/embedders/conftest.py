@@ -6,35 +6,32 @@ import pytest
 N_BINS, N_FRAMES = 24, 40
 
 
-def make_clips(n_per_section, n_sections, random_state, shift=0):
-    """Clips with a comb of lines per section under strong nuisances: level, tilt and noise.
+def make_clips(n_per_section, n_sections, random_state, nuisance=1.0, anomaly=None):
+    """Clips with a comb of lines per section under nuisances: level, tilt and noise.
 
-    ``shift`` moves one line of the comb: an anomaly that is small beside the nuisances.
+    ``anomaly="shift"`` moves the comb by two bins, ``"comb"`` is one of a spacing that no section has.
     """
     rng = np.random.default_rng(random_state)
     clips, section = [], []
     bins = np.arange(N_BINS)
     for s in range(n_sections):
-        lines = (bins % (s + 4) == 0).astype(float)
-        if shift:
-            lines = np.roll(lines, shift)
+        spacing = 3 if anomaly == "comb" else s + 4
+        lines = ((bins - 2 * (anomaly == "shift")) % spacing == 0).astype(float)
         for _ in range(n_per_section):
             tilt = rng.normal() * np.linspace(-6, 6, N_BINS) + rng.normal() * 8 * np.sin(bins / N_BINS * np.pi)
             level = rng.normal() * 6
-            clip = 5 * lines[:, None] + tilt[:, None] + level + 2 * rng.normal(size=(N_BINS, N_FRAMES)) - 40
-            clips.append(clip)
+            noise = 2 * rng.normal(size=(N_BINS, N_FRAMES))
+            clips.append(5 * lines[:, None] + nuisance * (tilt[:, None] + level) + noise - 40)
             section.append(f"s{s}")
     return np.asarray(clips, dtype=np.float32), np.array(section)
+
+
+def make_test_clips(anomaly, nuisance=1.0):
+    normal, section = make_clips(12, 4, 1, nuisance)
+    anomalous, _ = make_clips(12, 4, 2, nuisance, anomaly)
+    return np.concatenate([normal, anomalous]), np.r_[np.ones(len(normal)), -np.ones(len(anomalous))], section
 
 
 @pytest.fixture(scope="session")
 def train():
     return make_clips(24, 4, 0)
-
-
-@pytest.fixture(scope="session")
-def test():
-    normal, section = make_clips(12, 4, 1)
-    anomalous, section_a = make_clips(12, 4, 2, shift=2)
-    y = np.r_[np.ones(len(normal)), -np.ones(len(anomalous))]
-    return np.concatenate([normal, anomalous]), y, np.r_[section, section_a]

@@ -32,9 +32,9 @@ from ._cases import (
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"domain": ["source"] * 9}, "domain has 9 entries but X has 10 rows"),
-        ({"proxy": [False] * 11}, "proxy has 11 entries but X has 10 rows"),
-        ({"section": ["00"] * 3}, "section has 3 entries but X has 10 rows"),
+        ({"domain": ["source"] * 9}, "domain has 9 entries for 10 clips"),
+        ({"proxy": [False] * 11}, "proxy has 11 entries for 10 clips"),
+        ({"section": ["00"] * 3}, "section has 3 entries for 10 clips"),
         (
             {"domain": ["source"] * 8 + ["cellar", "attic"]},
             "domain must be 'source' or 'target'.* 'attic', 'cellar'",
