@@ -75,7 +75,9 @@ class DomainDependent(DetectionMixin, BaseEstimator):
     PerSection : Put this in as the detector to have it for each section.
     skasd.scorers.LOFScorer : One formula with a reference for each domain.
 
-    Notes ----- [1]_ (sections 2.3 and 3.1) scores source clips by LOF, with training clips of the source
+    Notes
+    -----
+    [1]_ (sections 2.3 and 3.1) scores source clips by LOF, with training clips of the source
     domain, and target clips by the cosine distance to the nearest training clip of either domain. There the
     domain of a test clip is known, and so it is in ``decision_function(X, domain=...)``: with the anomaly
     score :math:`a_d` of domain d's detector, a clip scores

@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
 
 from ..scorers._calibration import conformal_threshold, gamma_threshold
+from ._last_step import last_step
 from ._normal_only import NormalOnly
 from ._rows import not_proxies, take, take_rows
 
@@ -89,17 +90,6 @@ def shuffled_folds(n_rows, n_folds=5):
         return [(np.arange(n_rows), np.arange(n_rows))]
     folds = KFold(min(n_folds, n_rows), shuffle=True, random_state=0)
     return list(folds.split(np.zeros((n_rows, 1))))
-
-
-def last_step(detector):
-    """Return the fitted detector inside pipelines, searches and `NormalOnly`."""
-    if isinstance(detector, Pipeline):
-        return last_step(detector.steps[-1][1])
-    if isinstance(detector, BaseSearchCV):
-        return last_step(detector.best_estimator_)
-    if isinstance(detector, NormalOnly):
-        return last_step(detector.estimator_)
-    return detector
 
 
 def _drops_anomalies(detector):

@@ -7,6 +7,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routi
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ._last_step import last_step
 from ._rows import check_lengths, take_rows
 
 METADATA = {"section", "domain", "attribute", "proxy"}
@@ -42,11 +43,16 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
     n_dropped_ : int
         Number of anomalous clips that were left out.
 
+    offset_ : float
+        The fitted detector's, where it has one; that of a pipeline's last step.
+
     See Also
     --------
     skasd.metrics.harmonic_auc_scorer : Scores a detector over domains and sections.
 
-    Notes ----- Metadata (``section``, ``domain``, ...) may be passed with metadata routing enabled, or
+    Notes
+    -----
+    Metadata (``section``, ``domain``, ...) may be passed with metadata routing enabled, or
     without it if every entry has one value per clip: each value passed to ``fit`` that has as many entries
     as ``X`` is cut with it.
 
@@ -126,6 +132,32 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
         if params and _routing_enabled():
             params = process_routing(self, method, **params).estimator[method]
         return getattr(self.estimator_, method)(X, **params)
+
+    @property
+    def offset_(self):
+        """Offset of the fitted detector: ``decision_function = score_samples - offset_``."""
+        return last_step(self.estimator_).offset_
+
+    @available_if(_estimator_has("predict"))
+    def fit_predict(self, X, y=None, **params):
+        """Fit on the normal rows and predict all rows.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Whatever the estimator takes.
+
+        y : array-like of shape (n_clips,) or None
+            As in ``fit``.
+
+        **params : dict
+            As in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+        """
+        return self.fit(X, y, **params).predict(X)
 
     @available_if(_estimator_has("predict"))
     def predict(self, X, **params):

@@ -61,7 +61,9 @@ class PerSection(BestFittingDetector):
     SelectBest : Another system for each machine.
     ScoreEnsemble : Several detectors that judge every clip together.
 
-    Notes ----- The systems of [1]_ (section 3.1: "We trained a CNN using 6 sections datasets in a Machine
+    Notes
+    -----
+    The systems of [1]_ (section 3.1: "We trained a CNN using 6 sections datasets in a Machine
     Type, and an anomaly detector using embedding vectors per section") and [2]_ (section 2.4) are built
     like this.
 
@@ -70,9 +72,8 @@ class PerSection(BestFittingDetector):
 
     - where the section is known, the decision is that of its detector, :math:`s_i(x) - o_i`;
     - ``score_samples`` knows no section: the score is that of the section which fits best when scores are
-      compared
-      relative to their thresholds, :math:`\max_i (s_i(x) - o_i) + \bar o`. A section whose scores are
-      high or low as a whole neither wins nor loses by it. Scores with a known section,
+      compared relative to their thresholds, :math:`\max_i (s_i(x) - o_i) + \bar o`. A section whose
+      scores are high or low as a whole neither wins nor loses by it. Scores with a known section,
       :math:`s_i(x) - o_i + \bar o`, are on the same scale.
 
     A clip that may choose among sections looks more normal than in its own. `offset_` makes up for that: it

@@ -76,7 +76,9 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
     PerSection : One detector per section; takes an ensemble as its `detector`.
     SelectBest : One system per machine instead of all together.
 
-    Notes ----- With the anomaly scores :math:`a_j` of detector j, standardised to :math:`z_j`, and weights
+    Notes
+    -----
+    With the anomaly scores :math:`a_j` of detector j, standardised to :math:`z_j`, and weights
     :math:`w_j`, the anomaly score is :math:`\sum_j w_j z_j`, :math:`\prod_j z_j^{w_j}`, :math:`\max_j w_j
     z_j` or :math:`\min_j w_j z_j`.
 

@@ -71,7 +71,9 @@ class SelectBest(BestFittingDetector, _BaseComposition):
     ScoreEnsemble : All systems together for every clip.
     sklearn.model_selection.GridSearchCV : Chooses for all clips alike.
 
-    Notes ----- [1]_ (Table 3) and [2]_ (the third submission, section 2) submit for each type of machine
+    Notes
+    -----
+    [1]_ (Table 3) and [2]_ (the third submission, section 2) submit for each type of machine
     the system that did best on the development set: "a single model can not show good detection performance
     on all machines".
 
@@ -93,8 +95,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
        strategy based method with anomaly detector for anomalous sound detection", DCASE2022 Challenge,
        technical report.
     .. [2] S. Kazakova, A. Semenov, A. Surkov and S. Astapov, "Anomalous sound detection with autoencoder
-    and image
-       MobileNet using outlier exposure approach", DCASE2022 Challenge, technical report.
+       and image MobileNet using outlier exposure approach", DCASE2022 Challenge, technical report.
 
     Examples
     --------
