@@ -18,9 +18,11 @@ class GammaSoftmaxScorer(BaseScorer):
 
     Parameters
     ----------
-    formula : {"nll", "log_odds"}, default="nll"
+    formula : {"nll", "log_odds", "negative"}, default="nll"
         "nll": :math:`-\log p`; "log_odds": :math:`\log(1 - p) - \log p` with p and 1 - p clamped at
-        2.22e-16, as in the challenge's MobileNetV2 baselines.
+        2.22e-16, as in the challenge's MobileNetV2 baselines; "negative": the negative of the column as it is,
+        for an embedder's ``output="log_odds"``, which takes the mean over a clip's patches of the odds
+        themselves, as those baselines do.
 
     contamination : float in (0, 0.5], default=0.1
         False-alarm rate that the threshold aims at; 0.1 is the 90th percentile of the report and the
@@ -91,7 +93,7 @@ class GammaSoftmaxScorer(BaseScorer):
     __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
-        "formula": [StrOptions({"nll", "log_odds"})],
+        "formula": [StrOptions({"nll", "log_odds", "negative"})],
         "contamination": BaseScorer._parameter_constraints["contamination"],
         "calibration": BaseScorer._parameter_constraints["calibration"],
     }
@@ -108,7 +110,7 @@ class GammaSoftmaxScorer(BaseScorer):
     def _fit_sections(self, X, groups, banks):
         if not self.sections_:
             return {None: {ALL: None}}
-        if X.max() > 1e-6:  # float32 log-probabilities may round up to just above 0
+        if self.formula != "negative" and X.max() > 1e-6:  # float32 log-probabilities may round up to just above 0
             raise ValueError(
                 f"The columns of X are to be the sections' log-probabilities, at most 0, but X reaches "
                 f"{X.max():g}. Give the scorer class log-probabilities (an embedder's output='log_proba')."
@@ -128,7 +130,7 @@ class GammaSoftmaxScorer(BaseScorer):
 
     def _score_reference(self, X, column):
         log_p = X.max(axis=1) if column is None else X[:, column]
-        if self.formula == "nll":
+        if self.formula != "log_odds":
             return -log_p
         log_p = np.minimum(log_p, 0)  # float32 may round up
         floor = np.log(SMALLEST_PROBABILITY)

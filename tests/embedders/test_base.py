@@ -350,7 +350,7 @@ def test_metadata_of_the_wrong_length_is_named(train):
     X, section = train
     with pytest.raises(ValueError, match="section has 95 entries for 96 clips"):
         MFNEmbedder(**QUICK).fit(X, section=section[:-1])
-    with pytest.raises(ValueError, match="Unknown domain 'here'"):
+    with pytest.raises(ValueError, match="'source' or 'target' for every clip, got 'here'"):
         MFNEmbedder(**QUICK).fit(X, section=section, domain=["here"] * len(X))
 
 

@@ -1,0 +1,113 @@
+"""Every published system fits, scores, and is what its report says."""
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone
+
+from skasd import systems
+from skasd.datasets import make_machine_sounds
+
+QUICK = {"max_epochs": 1, "random_state": 0}
+# the networks of SECOM and JLESS are as large in the tests as in the reports; few patches keep that short
+SYSTEMS = {
+    "secom2021 mobilenetv2 lof": lambda: systems.secom2021("mobilenetv2", "lof", width=0.25, **QUICK),
+    "secom2021 mobilenetv2 knn std": lambda: systems.secom2021("mobilenetv2", "knn", "std", width=0.25, **QUICK),
+    "jless2022_mfn logmel arcface lof": lambda: systems.jless2022_mfn(**QUICK),
+    "jless2022_mfn logmel focal log_softmax": lambda: systems.jless2022_mfn(machine="slider", **QUICK),
+    "official_mobilenetv2": lambda: systems.official_mobilenetv2(
+        **QUICK | {"crops_per_clip": 2, "patch_hop": 16, "lr": 1e-3}
+    ),
+}
+SLOW = {
+    "secom2021 mfn lof": lambda: systems.secom2021(**QUICK),
+    "jless2022_mfn stft arcface cosine": lambda: systems.jless2022_mfn("stft", "arcface", "cosine", **QUICK),
+    "jless2022_mfn ToyTrain": lambda: systems.jless2022_mfn(machine="ToyTrain", **QUICK),
+}
+
+
+@pytest.fixture(scope="session")
+def sounds():
+    return make_machine_sounds(
+        n_train=20, n_test=10, n_target_train=5, n_sections=2, duration=2.1, severity=2.0, random_state=0
+    )
+
+
+def check_system(system, sounds):
+    table = sounds.table
+    train, test = (table["split"] == "train").to_numpy(), (table["split"] == "test").to_numpy()
+    section, domain = table["section"].to_numpy(), table["domain"].to_numpy()
+    with sklearn.config_context(enable_metadata_routing=True):
+        detector = clone(system).fit(sounds.X[train], section=section[train], domain=domain[train])
+        scores = detector.score_samples(sounds.X[test])
+        told = detector.decision_function(sounds.X[test], section=section[test])
+        assert set(detector.predict(sounds.X[test])) <= {-1, 1}
+        with pytest.raises(ValueError, match=r"(?i)section.*'99'|'99'.*section"):
+            detector.decision_function(sounds.X[test], section=["99"] * test.sum())
+    for values in (scores, told):
+        assert values.shape == (test.sum(),)
+        assert np.isfinite(values).all()
+        assert len(np.unique(values)) > test.sum() // 2
+    assert not np.allclose(scores, told)
+
+
+# one epoch is too little for the network to know the sections
+@pytest.mark.filterwarnings("ignore:The place of sections", "ignore:No gamma distribution")
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_system_fits_and_scores(name, sounds):
+    check_system(SYSTEMS[name](), sounds)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The place of sections", "ignore:No gamma distribution")
+@pytest.mark.parametrize("name", SLOW)
+def test_large_system_fits_and_scores(name, sounds):
+    check_system(SLOW[name](), sounds)
+
+
+def test_secom_knows_the_domain(sounds):
+    table = sounds.table
+    train = (table["split"] == "train").to_numpy()
+    section, domain = table["section"].to_numpy(), table["domain"].to_numpy()
+    with sklearn.config_context(enable_metadata_routing=True):
+        detector = systems.secom2021("mobilenetv2", target_detector="knn", width=0.25, **QUICK)
+        detector.fit(sounds.X[train], section=section[train], domain=domain[train])
+        X = sounds.X[~train]
+        as_source = detector.decision_function(X, section=section[~train], domain=["source"] * len(X))
+        as_target = detector.decision_function(X, section=section[~train], domain=["target"] * len(X))
+    assert not np.allclose(as_source, as_target)
+
+
+def test_secom_submissions():
+    first, second, third = (
+        systems.secom2021_submission(f"Morita_SECOM_task2_{i}", machine="fan")[-1] for i in (1, 2, 3)
+    )
+    names = [
+        (type(s.detector.source).__name__, type(s.detector.target).__name__, s.embedder.merge)
+        for s in (first, second, third)
+    ]
+    assert names == [
+        ("LOFScorer", "LOFScorer", "mean"),
+        ("KNNCosineScorer", "KNNCosineScorer", "mean"),
+        ("LOFScorer", "KNNCosineScorer", "mean"),
+    ]
+    valve = systems.secom2021_submission("Morita_SECOM_task2_3", machine="valve")[-1]
+    assert (type(valve.detector.source).__name__, valve.embedder.merge) == ("KNNCosineScorer", "std")
+    with pytest.raises(ValueError, match="Morita_SECOM_task2_1"):
+        systems.secom2021_submission("Morita_SECOM_task2_4")
+
+
+def test_settings_of_the_reports(sounds):
+    secom = systems.secom2021()
+    assert secom[0].fit_transform(np.zeros((1, 16000), dtype=np.float32)).shape[1] == 1024
+    assert (secom[1].embedder.patch_frames, secom[1].embedder.patch_hop) == (32, 16)
+    jless = systems.jless2022_mfn(machine="ToyCar")
+    assert jless[0].fit_transform(np.zeros((1, 16000), dtype=np.float32)).shape[1] == 512
+    assert (jless[1].embedder.patch_frames, jless[1].embedder.loss, jless[1].embedder.mixing) == (32, "arcface", ("mixup",))
+    official = systems.official_mobilenetv2(year=2021)
+    assert official[0].fit_transform(np.zeros((1, 160000), dtype=np.float32)).shape == (1, 128, 313)
+    assert official[1].get_params()["lr"] == 1e-5
+    with pytest.raises(ValueError, match="year=2023"):
+        systems.official_mobilenetv2(2023)
+    with pytest.raises(ValueError, match="machine='bearing'"):
+        systems.jless2022_mfn(machine="bearing")
