@@ -17,8 +17,8 @@ import pandas as pd
 import torch
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.preprocessing import Normalizer
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
 
 from skasd import embedders as zoo
 from skasd import scorers

@@ -14,6 +14,7 @@ All three start from the same weights and see the same batches; the losses are c
 
 import argparse
 import copy
+import itertools
 import time
 
 import numpy as np
@@ -87,7 +88,13 @@ def main():
     rng = np.random.default_rng(0)
     labels = np.arange(args.clips) % 6
     X = rng.normal(size=(args.clips, 128, 200)).astype(np.float32) + labels[:, None, None].astype(np.float32)
-    settings = {"mixing": None, "lr_schedule": "constant", "max_epochs": 1, "random_state": 0, "device": "cpu"}
+    settings = {
+        "mixing": None,
+        "lr_schedule": "constant",
+        "max_epochs": 1,
+        "random_state": 0,
+        "device": "cpu",
+    }
 
     plan, datasets = [], []
 
@@ -103,10 +110,11 @@ def main():
     first_network, dataset = start.net_.module_, datasets[0]
     state = dataset.generator.get_state()
     for positions in TrainingBatches(dataset, 32).sampler:
-        plan.append(list(zip(positions.tolist(), dataset.patches.random_starts(positions.numpy(), dataset.generator).tolist(), strict=True)))
+        starts = dataset.patches.random_starts(positions.numpy(), dataset.generator)
+        plan.append(list(zip(positions.tolist(), starts.tolist(), strict=True)))
     items = [pair for batch in plan for pair in batch]
     bounds = np.cumsum([0] + [len(batch) for batch in plan])
-    order = [list(range(a, b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    order = [list(range(first, last)) for first, last in itertools.pairwise(bounds)]
 
     def textbook():
         loader = DataLoader(Crops(X, labels, items), batch_sampler=order)
@@ -136,24 +144,23 @@ def main():
     for task, functions in variants.items():
         wall = {name: [] for name in functions}
         cpu = {name: [] for name in functions}
-        for repeat in range(args.repeats + 1):
+        results = {}
+        for _ in range(args.repeats + 1):
             for name, function in functions.items():
                 began = time.perf_counter(), time.process_time()
                 result = function()
-                if repeat:  # the first turn warms up
+                if name in results:
                     wall[name].append(time.perf_counter() - began[0])
                     cpu[name].append(time.process_time() - began[1])
-                else:
-                    reference = result if name == next(iter(functions)) else reference
-                    difference = np.abs(np.array(result) - np.array(reference)).max()
-                    scale = np.abs(np.array(reference)).max()
-                    print(f"{task}, {name}: largest difference from the first variant {difference / scale:.1e}")
+                results[name] = np.array(result)  # the first turn warms up
         first = next(iter(functions))
         for name in functions:
+            difference = np.abs(results[name] - results[first]).max() / np.abs(results[first]).max()
             print(
                 f"{task:10} {name:20} {np.median(wall[name]):7.3f} s wall  {np.median(cpu[name]):7.3f} s CPU   "
                 f"speed-up by wall {np.median(np.array(wall[first]) / wall[name]):.2f}, "
-                f"by CPU time {np.median(np.array(cpu[first]) / cpu[name]):.2f}"
+                f"by CPU time {np.median(np.array(cpu[first]) / cpu[name]):.2f}   "
+                f"results differ by {difference:.0e}"
             )
 
 

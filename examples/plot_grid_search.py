@@ -19,7 +19,15 @@ import sklearn
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from skasd import ClipStatistics, KNNCosineScorer, KNNScorer, LOFScorer, LogMelTransformer, MahalanobisScorer, NormalOnly
+from skasd import (
+    ClipStatistics,
+    KNNCosineScorer,
+    KNNScorer,
+    LOFScorer,
+    LogMelTransformer,
+    MahalanobisScorer,
+    NormalOnly,
+)
 from skasd.datasets import make_machine_sounds
 from skasd.metrics import harmonic_auc_scorer
 from skasd.model_selection import RecordingKFold
@@ -33,7 +41,8 @@ table = data.table
 # ``domain`` travels to the scorers (one reference per domain) and to the metric (one AUC per domain).
 with tempfile.TemporaryDirectory() as folder, sklearn.config_context(enable_metadata_routing=True):
     pipeline = Pipeline(
-        [("logmel", LogMelTransformer()), ("statistics", ClipStatistics()), ("scorer", LOFScorer())], memory=folder
+        [("logmel", LogMelTransformer()), ("statistics", ClipStatistics()), ("scorer", LOFScorer())],
+        memory=folder,
     )
     search = GridSearchCV(
         NormalOnly(pipeline),
@@ -44,7 +53,9 @@ with tempfile.TemporaryDirectory() as folder, sklearn.config_context(enable_meta
         scoring=harmonic_auc_scorer,
         cv=RecordingKFold(3, shuffle=True, random_state=0),
     )
-    search.fit(data.X, data.y, groups=np.arange(len(data.y)), domain=table["domain"], section=table["section"])
+    search.fit(
+        data.X, data.y, groups=np.arange(len(data.y)), domain=table["domain"], section=table["section"]
+    )
 
 results = pd.DataFrame(search.cv_results_)
 results["detector"] = [
@@ -55,7 +66,9 @@ results["detector"] = [
 ]
 results = results.sort_values("mean_test_score")
 print(results[["detector", "mean_test_score", "std_test_score"]].to_string(index=False))
-print(f"refitted on {np.sum(data.y == 1)} normal clips, {search.best_estimator_.n_dropped_} anomalous ones dropped")
+print(
+    f"refitted on {np.sum(data.y == 1)} normal clips, {search.best_estimator_.n_dropped_} anomalous ones dropped"
+)
 
 # %%
 figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")

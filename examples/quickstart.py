@@ -57,7 +57,9 @@ def evaluate(detector, X, table):
 def main():
     """Train, evaluate, print the table and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--data", help="folder in the layout of the DCASE Challenge; default: synthetic sounds")
+    parser.add_argument(
+        "--data", help="folder in the layout of the DCASE Challenge; default: synthetic sounds"
+    )
     parser.add_argument("--output", default="outputs", help="folder for the picture (default: %(default)s)")
     args = parser.parse_args()
     matplotlib.use("Agg")
@@ -70,7 +72,9 @@ def main():
         clips = X[known.index.to_numpy()]
         known = known.reset_index(drop=True)
         counts = known["split"].value_counts()
-        print(f"\n{machine}: {counts.get('train', 0)} healthy clips to learn from, {counts.get('test', 0)} to test on")
+        print(
+            f"\n{machine}: {counts.get('train', 0)} healthy clips to learn from, {counts.get('test', 0)} to test on"
+        )
         rows, best = {}, None
         for name, scorer in SCORERS.items():
             detector = make_pipeline(LogMelTransformer(), ClipStatistics(), clone(scorer))

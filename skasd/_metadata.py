@@ -27,9 +27,7 @@ def as_labels(name, values, n_rows):
         raise TypeError(f"{name} must hold one entry per clip, got the single string {values!r}.")
     entries = values.tolist() if isinstance(values, np.ndarray) else list(values)
     if len(entries) != n_rows:
-        raise ValueError(
-            f"{name} has {len(entries)} entries for {n_rows} clips: give one entry per clip."
-        )
+        raise ValueError(f"{name} has {len(entries)} entries for {n_rows} clips: give one entry per clip.")
     labels = np.empty(n_rows, dtype=object)
     for row, entry in enumerate(entries):
         if isinstance(entry, list):

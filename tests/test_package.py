@@ -14,11 +14,15 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 def run(code):
-    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    heavy = run("import sys, skasd; print(sorted({'torch', 'librosa', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)))")
+    heavy = run(
+        "import sys, skasd; print(sorted({'torch', 'librosa', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
     assert heavy.strip() == "[]"
 
 
@@ -30,7 +34,11 @@ def test_scorers_features_and_metrics_do_without_torch():
 @pytest.mark.parametrize("name", [n for n in skasd.__all__ if n != "__version__"])
 def test_exported_names_exist(name):
     assert getattr(skasd, name) is not None
-    module = importlib.import_module(getattr(skasd, name).__module__) if hasattr(getattr(skasd, name), "__module__") else None
+    module = (
+        importlib.import_module(getattr(skasd, name).__module__)
+        if hasattr(getattr(skasd, name), "__module__")
+        else None
+    )
     assert module is None or module.__name__.startswith("skasd")
 
 

@@ -35,7 +35,12 @@ OBJECTIVES = {
     "binary_cross_entropy": nn.BinaryCrossEntropy,
 }
 MIXINGS = {"mixup": nn.Mixup, "fmix": nn.FMix}
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adamax": torch.optim.Adamax, "sgd": torch.optim.SGD}
+OPTIMIZERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "adamax": torch.optim.Adamax,
+    "sgd": torch.optim.SGD,
+}
 
 # torch modules draw their first weights from torch's global generator: one network at a time
 _INITIALISATION = threading.Lock()
@@ -139,7 +144,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         0: quiet; 1: progress bars.
     """
 
-    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}  # noqa: RUF012
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
 
     _parameter_constraints: dict = {
         "loss": [StrOptions(set(OBJECTIVES))],
@@ -234,6 +239,19 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     _outputs: tuple[str, ...] = ("embedding", "log_proba", "log_odds")  # what ``output`` may name
     _uses_proxies = False  # whether clips of other machines are trained on or dropped
+    _training_batches: type[TrainingBatches] = TrainingBatches  # how an epoch is drawn
+
+    def _check_clips(self, X, reset):
+        """Return the clips, (n_clips, n_bins, n_frames) or a list, and which of them are missing."""
+        return check_time_frequency(self, X, reset=reset)
+
+    def _choose_patch_frames(self, lengths):
+        """Return the length of a patch for training clips of these lengths."""
+        return min(self.patch_frames, max(lengths))
+
+    def _make_patches(self, clips, patch_frames):
+        """Return what cuts patches out of clips."""
+        return ClipPatches(clips, patch_frames)
 
     def _make_backbone(self, n_bins, n_frames):
         """Return the network that maps patches (n, 1, n_bins, n_frames) to embeddings (n, embedding_dim)."""
@@ -295,7 +313,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _fit(self, X, y=None, **metadata):
         self._check_outputs()
-        clips, missing = check_time_frequency(self, X, reset=True)
+        clips, missing = self._check_clips(X, reset=True)
         warn_about_anomalies(y, self)
         metadata = check_metadata(len(missing), **metadata)
         if y is not None:
@@ -306,7 +324,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if metadata.get("proxy") is not None and not self._uses_proxies:
             keep &= ~metadata["proxy"]
         if not keep.any():
-            raise ValueError(f"No clip to train {type(self).__name__} on: all {len(keep)} are skipped or proxies.")
+            raise ValueError(
+                f"No clip to train {type(self).__name__} on: all {len(keep)} are skipped or proxies."
+            )
         clips, metadata = _rows(clips, metadata, keep)
         if self.augmenter is not None:
             clips, metadata = self._augment(clips, metadata)
@@ -315,7 +335,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         seeds = rng.randint(2**31 - 1, size=3)
         labels = self._learn_classes(clips, metadata, seeds[0])
         lengths = [clip.shape[1] for clip in clips] if isinstance(clips, list) else [clips.shape[2]]
-        patch_frames = min(self.patch_frames, max(lengths))
+        patch_frames = self._choose_patch_frames(lengths)
         generator = torch.Generator().manual_seed(int(seeds[1]))
         targets = self._make_targets(labels, len(self.classes_), metadata)
         dataset = self._make_dataset(clips, targets, metadata, patch_frames, generator)
@@ -324,7 +344,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if not (self.warm_start and hasattr(self, "net_")):
             self.patch_frames_ = patch_frames
             self.net_ = self._make_net(clips, int(seeds[2]))
-        elif self.net_.module_.objective.n_classes != len(self.classes_) or self.patch_frames_ != patch_frames:
+        elif (
+            self.net_.module_.objective.n_classes != len(self.classes_) or self.patch_frames_ != patch_frames
+        ):
             raise ValueError(
                 f"warm_start=True, but the clips have {len(self.classes_)} classes and patches of {patch_frames} "
                 f"frames where the fitted network has {self.net_.module_.objective.n_classes} and {self.patch_frames_}: "
@@ -356,7 +378,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             is_target = metadata["domain"] == "target"
             is_target = is_target if 0 < is_target.sum() < len(is_target) else None
         return PatchDataset(
-            ClipPatches(clips, patch_frames),
+            self._make_patches(clips, patch_frames),
             targets,
             self._make_batch,
             generator,
@@ -372,7 +394,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         names = [self.mixing] if isinstance(self.mixing, str) else list(self.mixing)
         unknown = set(names) - set(MIXINGS)
         if unknown:
-            raise ValueError(f"mixing={self.mixing!r}: unknown {sorted(unknown)}; known are {sorted(MIXINGS)}.")
+            raise ValueError(
+                f"mixing={self.mixing!r}: unknown {sorted(unknown)}; known are {sorted(MIXINGS)}."
+            )
         mixings = [MIXINGS[name]() for name in names]
         return mixings[0] if len(mixings) == 1 else nn.OneOf(tuple(mixings))
 
@@ -382,7 +406,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             mean, scale = clip_moments(clips, per_bin=self.standardize == "bin")
         with _INITIALISATION, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            backbone = self._make_backbone(self.n_features_in_, self.patch_frames_)
+            backbone = self._make_backbone(clips[0].shape[0], self.patch_frames_)
             network = self._make_network(backbone, mean, scale, len(self.classes_))
         if self.precision != "float32" and torch.device(self.device_).type == "cuda":
             network.autocast = torch.bfloat16
@@ -394,7 +418,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             optimizer__weight_decay=self.weight_decay,
             lr=self.lr,
             batch_size=self.batch_size,
-            iterator_train=TrainingBatches,
+            iterator_train=self._training_batches,
             iterator_valid=ValidationBatches,
             train_split=None,
             device=self.device_,
@@ -411,7 +435,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             net.train_split = predefined_split(held_out)
             callbacks.insert(0, EarlyStopping(patience=self.early_stopping, load_best=True, sink=_quiet))
         if self.lr_schedule == "onecycle" and epochs:
-            callbacks.insert(0, OneCycle(self.lr, epochs * len(TrainingBatches(dataset, self.batch_size))))
+            callbacks.insert(0, OneCycle(self.lr, epochs * len(self._training_batches(dataset, self.batch_size))))
         done = len(net.history)
         if self.verbose:
             callbacks.append(EpochProgress(done + epochs, type(self).__name__))
@@ -427,7 +451,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if remaining or not stop_early:
             net.partial_fit(dataset, epochs=remaining)
         if len(net.history) < done + epochs and not stop_early:
-            warnings.warn(f"Training was interrupted after {len(net.history) - done} of {epochs} epochs.", UserWarning)
+            warnings.warn(
+                f"Training was interrupted after {len(net.history) - done} of {epochs} epochs.", UserWarning
+            )
         # a fitted net holds neither data nor the best weights a second time
         net.train_split = None
         for _, callback in net.callbacks_:
@@ -448,10 +474,21 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _fingerprint(self, clips, dataset):
         """Identify a training run: class, parameters that matter, data, library version."""
-        neutral = {"verbose", "checkpoint_dir", "callbacks", "device", "output", "merge", "patch_hop", "warm_start"}
+        neutral = {
+            "verbose",
+            "checkpoint_dir",
+            "callbacks",
+            "device",
+            "output",
+            "merge",
+            "patch_hop",
+            "warm_start",
+        }
         parameters = {name: value for name, value in self.get_params().items() if name not in neutral}
         targets = {name: value.numpy() for name, value in dataset.targets.items()}
-        return joblib.hash([type(self).__name__, __version__, parameters, clips, targets, dataset.is_target])[:16]
+        return joblib.hash([type(self).__name__, __version__, parameters, clips, targets, dataset.is_target])[
+            :16
+        ]
 
     def _resolve_device(self):
         if self.device == "auto":
@@ -459,9 +496,13 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         try:
             device = torch.device(self.device)
         except RuntimeError as error:
-            raise ValueError(f"device={self.device!r} is no torch device: use 'auto', 'cpu' or 'cuda'.") from error
+            raise ValueError(
+                f"device={self.device!r} is no torch device: use 'auto', 'cpu' or 'cuda'."
+            ) from error
         if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"device={self.device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'.")
+            raise ValueError(
+                f"device={self.device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'."
+            )
         return str(device)
 
     # -- embedding -----------------------------------------------------------------------------------------------
@@ -499,7 +540,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _transform(self, X, names):
         check_is_fitted(self)
-        clips, missing = check_time_frequency(self, X, reset=False)
+        clips, missing = self._check_clips(X, reset=False)
         if missing.all():
             return np.full((len(missing), self._n_features_out), np.nan, dtype=np.float32)
         rows = self._embed(_rows(clips, {}, ~missing)[0], names, verbose=self.verbose)
@@ -510,7 +551,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return rows
 
     def _embed(self, clips, names, verbose):
-        patches = ClipPatches(clips, self.patch_frames_)
+        patches = self._make_patches(clips, self.patch_frames_)
         index, start = patches.grid(self._patch_hop(self.patch_frames_))
         device = next(self.embedding_network_.parameters()).device
         step = max(self.batch_size, 64)
@@ -585,7 +626,11 @@ def _rows(clips, metadata, keep):
     if isinstance(keep, np.ndarray) and keep.all():
         return clips, metadata
     if isinstance(clips, list):
-        clips = clips[keep] if isinstance(keep, slice) else [clip for clip, k in zip(clips, keep, strict=True) if k]
+        clips = (
+            clips[keep]
+            if isinstance(keep, slice)
+            else [clip for clip, k in zip(clips, keep, strict=True) if k]
+        )
     else:
         clips = clips[keep]
     return clips, {name: value if value is None else value[keep] for name, value in metadata.items()}

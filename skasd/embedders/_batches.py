@@ -95,7 +95,16 @@ class PatchDataset(Dataset):
     """
 
     def __init__(
-        self, patches, targets, make_batch, generator, *, is_target=None, mixing=None, crops_per_clip=1, patch_hop=1
+        self,
+        patches,
+        targets,
+        make_batch,
+        generator,
+        *,
+        is_target=None,
+        mixing=None,
+        crops_per_clip=1,
+        patch_hop=1,
     ):
         self.patches = patches
         self.targets = {name: torch.as_tensor(value) for name, value in targets.items()}
@@ -176,4 +185,6 @@ class ValidationBatches:
         generator = torch.Generator().manual_seed(0)  # the same validation batches after every epoch
         for first in range(0, len(self.index), self.batch_size):
             chunk = slice(first, first + self.batch_size)
-            yield self.dataset.make_batch(*self.dataset.batch(self.index[chunk], self.start[chunk]), generator)
+            yield self.dataset.make_batch(
+                *self.dataset.batch(self.index[chunk], self.start[chunk]), generator
+            )

@@ -101,7 +101,10 @@ class Checkpoint(Callback):
             "optimizer": net.optimizer_.state_dict(),
             "generator": self.generator.get_state(),
             # without NumPy's scalars, so that the file loads without running code
-            "history": [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in net.history],
+            "history": [
+                {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
+                for row in net.history
+            ],
         }
         for _, callback in net.callbacks_:
             if isinstance(callback, EarlyStopping):

@@ -34,7 +34,9 @@ def section_labels(section, y):
     if section is None:
         return None
     labels = list(section)
-    if any(isinstance(label, tuple) for label in labels):  # any hashable may be a section; strings sort and compare
+    if any(
+        isinstance(label, tuple) for label in labels
+    ):  # any hashable may be a section; strings sort and compare
         labels = [repr(label) for label in labels]
     labels = np.asarray(labels)
     return labels if len(np.unique(labels)) > 1 else None

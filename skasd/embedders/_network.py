@@ -67,7 +67,9 @@ def clip_moments(clips, per_bin):
     """
     count, total, square = 0, 0.0, 0.0
     first = np.asarray(clips[0], dtype=np.float64)
-    shift = first.mean(axis=1, keepdims=True) if per_bin else first.mean()  # against cancellation in the squares
+    shift = (
+        first.mean(axis=1, keepdims=True) if per_bin else first.mean()
+    )  # against cancellation in the squares
     for clip in clips:
         deviation = clip - shift
         count += clip.shape[1]

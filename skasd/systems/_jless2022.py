@@ -75,7 +75,9 @@ def jless2022_mfn(features=None, loss=None, detector=None, *, machine=None, mixi
     >>> jless2022_mfn(machine="gearbox")[-1].embedder.loss
     'focal'
     """
-    table = ("logmel", "arcface", _MIXUP, "lof") if machine is None else chosen("machine", machine, JLESS_TABLE_3)
+    table = (
+        ("logmel", "arcface", _MIXUP, "lof") if machine is None else chosen("machine", machine, JLESS_TABLE_3)
+    )
     front_end, patch_frames, architecture = chosen("features", features or table[0], _FEATURES)
     detector = detector or table[3]
     scorer = chosen("detector", detector, _DETECTORS)()

@@ -8,7 +8,10 @@ from ..features import STFTTransformer
 from ..scorers import KNNCosineScorer, LOFScorer
 from ._parts import chosen
 
-_MODELS = {"mfn": (MFNEmbedder, {"architecture": "secom"}), "mobilenetv2": (MobileNetV2Embedder, {"variant": "secom"})}
+_MODELS = {
+    "mfn": (MFNEmbedder, {"architecture": "secom"}),
+    "mobilenetv2": (MobileNetV2Embedder, {"variant": "secom"}),
+}
 _DETECTORS = {"lof": LOFScorer, "knn": KNNCosineScorer}
 _SUBMISSIONS = {
     "Morita_SECOM_task2_1": lambda valve: ("lof", "lof"),

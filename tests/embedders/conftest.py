@@ -18,7 +18,9 @@ def make_clips(n_per_section, n_sections, random_state, nuisance=1.0, anomaly=No
         spacing = 3 if anomaly == "comb" else s + 4
         lines = ((bins - 2 * (anomaly == "shift")) % spacing == 0).astype(float)
         for _ in range(n_per_section):
-            tilt = rng.normal() * np.linspace(-6, 6, N_BINS) + rng.normal() * 8 * np.sin(bins / N_BINS * np.pi)
+            tilt = rng.normal() * np.linspace(-6, 6, N_BINS) + rng.normal() * 8 * np.sin(
+                bins / N_BINS * np.pi
+            )
             level = rng.normal() * 6
             noise = 2 * rng.normal(size=(N_BINS, N_FRAMES))
             clips.append(5 * lines[:, None] + nuisance * (tilt[:, None] + level) + noise - 40)

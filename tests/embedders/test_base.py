@@ -78,15 +78,17 @@ def test_same_seed_gives_identical_results_also_in_threads(train):
     threads = torch.get_num_threads()
     try:
         first = embed(0)
-        state, np_state = torch.get_rng_state(), np.random.get_state()[1]
-        again = joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(embed)(seed) for seed in (0, 1, 0))
+        state, np_state = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+        again = joblib.Parallel(n_jobs=2, backend="threading")(
+            joblib.delayed(embed)(seed) for seed in (0, 1, 0)
+        )
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(again[0], first)
     np.testing.assert_array_equal(again[2], first)
     assert not np.allclose(again[1], first)
     assert torch.equal(torch.get_rng_state(), state)
-    np.testing.assert_array_equal(np.random.get_state()[1], np_state)
+    np.testing.assert_array_equal(np.random.get_state()[1], np_state)  # noqa: NPY002
 
 
 class Killed(Exception):
@@ -109,7 +111,9 @@ class KillAfter(Callback):
             raise Killed
 
 
-@pytest.mark.parametrize("options", [{}, {"early_stopping": 2, "validation_fraction": 0.2}], ids=["plain", "early"])
+@pytest.mark.parametrize(
+    "options", [{}, {"early_stopping": 2, "validation_fraction": 0.2}], ids=["plain", "early"]
+)
 def test_a_killed_run_goes_on_and_ends_with_the_same_weights(train, tmp_path, options):
     X, section = train
     params = QUICK | {"max_epochs": 4, "mixing": ("mixup", "fmix")} | options
@@ -122,7 +126,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(train, tmp_path, op
     assert count.n_epochs == len(whole.net_.history) - 2
     np.testing.assert_array_equal(weights(resumed), weights(whole))
     np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
-    assert [row["train_loss"] for row in resumed.net_.history] == [row["train_loss"] for row in whole.net_.history]
+    assert [row["train_loss"] for row in resumed.net_.history] == [
+        row["train_loss"] for row in whole.net_.history
+    ]
     # other parameters, other data: another run
     MFNEmbedder(**params | {"lr": 2e-3, "max_epochs": 1}, checkpoint_dir=tmp_path).fit(X, section=section)
     MFNEmbedder(**params | {"max_epochs": 1}, checkpoint_dir=tmp_path).fit(X + 1, section=section)
@@ -141,7 +147,13 @@ def test_interrupting_from_the_keyboard_warns(train):
 
 def test_early_stopping_stops_and_goes_back_to_the_best(train):
     X, section = train
-    params = QUICK | {"max_epochs": 30, "lr": 0.05, "lr_schedule": "constant", "optimizer": "sgd", "early_stopping": 1}
+    params = QUICK | {
+        "max_epochs": 30,
+        "lr": 0.05,
+        "lr_schedule": "constant",
+        "optimizer": "sgd",
+        "early_stopping": 1,
+    }
     embedder = MFNEmbedder(**params).fit(X, section=section)
     losses = [row["valid_loss"] for row in embedder.net_.history]
     assert len(losses) < 30
@@ -185,7 +197,9 @@ def test_folded_network_embeds_like_the_trained_one(train):
 
 def test_merging_and_outputs(train):
     X, section = train
-    embedder = MFNEmbedder(**QUICK, merge=("mean", "std"), output=("embedding", "log_proba", "log_odds"), patch_hop=8)
+    embedder = MFNEmbedder(
+        **QUICK, merge=("mean", "std"), output=("embedding", "log_proba", "log_odds"), patch_hop=8
+    )
     rows = embedder.fit(X, section=section).transform(X)
     assert rows.shape == (len(X), 2 * 128 + 4 + 4)
     assert len(embedder.get_feature_names_out()) == rows.shape[1]
@@ -198,7 +212,9 @@ def test_merging_and_outputs(train):
     np.testing.assert_allclose(np.exp(log_p).sum(-1), 1, rtol=1e-4)
     np.testing.assert_allclose(rows[:, 256:260], log_p.mean(0), rtol=1e-3, atol=1e-4)
     p = np.exp(log_p.astype(float))
-    np.testing.assert_allclose(rows[:, 260:], (log_p - np.log(np.maximum(1 - p, 2.2e-16))).mean(0), rtol=2e-2, atol=5e-2)
+    np.testing.assert_allclose(
+        rows[:, 260:], (log_p - np.log(np.maximum(1 - p, 2.2e-16))).mean(0), rtol=2e-2, atol=5e-2
+    )
     np.testing.assert_allclose(embedder.predict_log_proba(X), rows[:, 256:260], atol=1e-5)
 
 
@@ -221,7 +237,9 @@ def test_merging_and_outputs(train):
 )
 def test_every_choice_trains(train, options):
     X, section = train
-    embedder = MobileNetV2Embedder(**QUICK | {"width": 0.25, "max_epochs": 3} | options).fit(X, section=section)
+    embedder = MobileNetV2Embedder(**QUICK | {"width": 0.25, "max_epochs": 3} | options).fit(
+        X, section=section
+    )
     losses = [row["train_loss"] for row in embedder.net_.history]
     assert np.isfinite(losses).all()
     assert np.isfinite(embedder.transform(X)).all()
@@ -299,7 +317,9 @@ def test_domain_mixing_fills_every_batch_with_both_domains(train):
     assert all(partner is not None for partner in seen)
     for one_domain in (None, ["source"] * len(X)):
         seen.clear()
-        MobileNetV2Embedder(**QUICK | {"width": 0.25, "mixing": record}).fit(X, section=section, domain=one_domain)
+        MobileNetV2Embedder(**QUICK | {"width": 0.25, "mixing": record}).fit(
+            X, section=section, domain=one_domain
+        )
         assert seen == [None] * 6
 
 

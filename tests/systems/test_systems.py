@@ -12,7 +12,9 @@ QUICK = {"max_epochs": 1, "random_state": 0}
 # the networks of SECOM and JLESS are as large in the tests as in the reports; few patches keep that short
 SYSTEMS = {
     "secom2021 mobilenetv2 lof": lambda: systems.secom2021("mobilenetv2", "lof", width=0.25, **QUICK),
-    "secom2021 mobilenetv2 knn std": lambda: systems.secom2021("mobilenetv2", "knn", "std", width=0.25, **QUICK),
+    "secom2021 mobilenetv2 knn std": lambda: systems.secom2021(
+        "mobilenetv2", "knn", "std", width=0.25, **QUICK
+    ),
     "jless2022_mfn logmel arcface lof": lambda: systems.jless2022_mfn(**QUICK),
     "jless2022_mfn logmel focal log_softmax": lambda: systems.jless2022_mfn(machine="slider", **QUICK),
     "official_mobilenetv2": lambda: systems.official_mobilenetv2(
@@ -103,7 +105,11 @@ def test_settings_of_the_reports(sounds):
     assert (secom[1].embedder.patch_frames, secom[1].embedder.patch_hop) == (32, 16)
     jless = systems.jless2022_mfn(machine="ToyCar")
     assert jless[0].fit_transform(np.zeros((1, 16000), dtype=np.float32)).shape[1] == 512
-    assert (jless[1].embedder.patch_frames, jless[1].embedder.loss, jless[1].embedder.mixing) == (32, "arcface", ("mixup",))
+    assert (jless[1].embedder.patch_frames, jless[1].embedder.loss, jless[1].embedder.mixing) == (
+        32,
+        "arcface",
+        ("mixup",),
+    )
     official = systems.official_mobilenetv2(year=2021)
     assert official[0].fit_transform(np.zeros((1, 160000), dtype=np.float32)).shape == (1, 128, 313)
     assert official[1].get_params()["lr"] == 1e-5
