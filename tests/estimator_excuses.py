@@ -45,6 +45,8 @@ _HELD_OUT = dict.fromkeys(
 )
 
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {
+    "AutoencoderEmbedder": {"check_estimators_pickle": _PARTLY_NAN},
+    "ColumnScorer": _HELD_OUT,
     "CosineMeanScorer": _HELD_OUT,
     "GammaSoftmaxScorer": _GAMMA_QUANTILE,
     "KMeansScorer": _HELD_OUT,
@@ -64,6 +66,7 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
 }
 
 QUICK: dict[str, dict] = {
+    "AutoencoderEmbedder": {"max_epochs": 2},
     "NormalOnly": {"estimator": KNNScorer()},
     "ScoreEnsemble": {"detectors": [("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())]},
     "SelectBest": {"systems": [("lof", LOFScorer()), ("knn", KNNScorer())], "by": {None: "lof"}},
