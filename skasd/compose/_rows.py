@@ -60,8 +60,8 @@ def take_rows(values, rows, n_rows):
 
 
 def take(X, rows):
-    """Return some of the rows of `X`; `X` itself if these are all of them; None for None."""
-    if X is None or len(rows) == _num_samples(X):
+    """Return some of the rows of `X`; `X` itself for all of them in order; None for None."""
+    if X is None or np.array_equal(rows, np.arange(_num_samples(X))):
         return X
     return _safe_indexing(X, rows)
 
