@@ -1,16 +1,18 @@
 """MobileNetV2 embeddings."""
 
 from numbers import Integral, Real
+from os import PathLike
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import nn
-from ._base import BaseEmbedder
 from ._docs import with_shared_parameters
+from ._pretrained import input_scaling, load_panns_mobilenetv2, read_state
+from ._target import SoundEventTarget
 
 
-@with_shared_parameters(BaseEmbedder)
-class MobileNetV2Embedder(BaseEmbedder):
+@with_shared_parameters(SoundEventTarget)
+class MobileNetV2Embedder(SoundEventTarget):
     """Embed clips by a MobileNetV2 trained to tell sections apart.
 
     The network of SECOM 2021 (spectrogram patches of 1024 x 32, ArcFace), of CQUPT 2023 (64 mels, 3 s patches,
@@ -29,6 +31,10 @@ class MobileNetV2Embedder(BaseEmbedder):
 
     in_channels : int
         Channels of the first convolution; the patch is copied to all of them (3 in the baseline).
+
+    pretrained : path-like or None
+        Checkpoint of the MobileNetV2 that PANNs [4]_ trained on AudioSet, to start training from; for
+        ``variant="cqupt"`` with ``in_channels=1`` and patches of at least 32 x 32. See Notes.
 
     {shared}
 
@@ -52,9 +58,25 @@ class MobileNetV2Embedder(BaseEmbedder):
     n_features_in_ : int
         Number of frequency bins.
 
+    pretrained_report_ : tuple of lists of str, or None
+        ``(loaded, left_out, mismatched)``: what became of the entries of ``pretrained``; ``verbose`` prints it.
+
     See Also
     --------
     MFNEmbedder : A network derived from this one, with learnt pooling.
+    ViTEmbedder : The other network of CQUPT 2023.
+
+    Notes
+    -----
+    ``loss="auto"`` is ArcFace with ``target="sec"``, ``mixing="auto"`` mixup.
+
+    The weights that PANNs published are ``MobileNetV2_mAP=0.383.pth`` of https://zenodo.org/records/3987831 (also as
+    https://doi.org/10.5281/zenodo.3987831); compare the checksum that this page prints beside the file with that of
+    your download. All convolutions and batch normalisations up to the last are taken over, the last too with
+    ``embedding_dim=None``; ``fc1`` and ``fc_audioset``, which name 527 sounds, are left out, and so are the fixed
+    filters of its own log-mels (64 mels). The network then pools after convolutions where it otherwise strides, as
+    the published one does, and with 64 bins its normalisation of the input is put behind ``standardize``, or in
+    its place where that is None.
 
     References
     ----------
@@ -63,6 +85,8 @@ class MobileNetV2Embedder(BaseEmbedder):
     .. [2] Y. Zeng, H. Liu, Y. Zhou, "General anomalous sound detection using sound event classification and
        detection", DCASE2023 Challenge technical report, 2023.
     .. [3] K. Dohi et al., "Description and discussion on DCASE 2022 Challenge Task 2", arXiv:2206.05876, 2022.
+    .. [4] Q. Kong et al., "PANNs: large-scale pretrained audio neural networks for audio pattern recognition",
+       IEEE/ACM Transactions on Audio, Speech, and Language Processing 28, 2020.
 
     Examples
     --------
@@ -75,12 +99,15 @@ class MobileNetV2Embedder(BaseEmbedder):
     """
 
     _parameter_constraints: dict = {
-        **BaseEmbedder._parameter_constraints,
+        **SoundEventTarget._parameter_constraints,
         "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
         "width": [Interval(Real, 0, None, closed="neither")],
         "variant": [StrOptions({"secom", "cqupt", "official"})],
         "in_channels": [Interval(Integral, 1, None, closed="left")],
+        "pretrained": [str, PathLike, None],
     }
+
+    _auto_loss = "arcface"
 
     def __init__(
         self,
@@ -88,8 +115,10 @@ class MobileNetV2Embedder(BaseEmbedder):
         width=1.0,
         variant="secom",
         in_channels=1,
+        pretrained=None,
         *,
-        loss="arcface",
+        target="sec",
+        loss="auto",
         loss_params=None,
         patch_frames=64,
         patch_hop=None,
@@ -97,7 +126,7 @@ class MobileNetV2Embedder(BaseEmbedder):
         output="embedding",
         n_pseudo_classes=10,
         standardize="bin",
-        mixing="mixup",
+        mixing="auto",
         domain_mixing=True,
         augmenter=None,
         max_epochs=30,
@@ -150,6 +179,8 @@ class MobileNetV2Embedder(BaseEmbedder):
         self.width = width
         self.variant = variant
         self.in_channels = in_channels
+        self.pretrained = pretrained
+        self.target = target
 
     def _make_backbone(self, n_bins, n_frames):
         return nn.MobileNetV2(
@@ -160,3 +191,29 @@ class MobileNetV2Embedder(BaseEmbedder):
             width=self.width,
             variant=self.variant,
         )
+
+    def _make_network(self, backbone, mean, scale, n_classes):
+        self.pretrained_report_ = None
+        if self.pretrained is not None:
+            self._check_fit_of_pretrained()
+            state = read_state(self.pretrained)
+            report = load_panns_mobilenetv2(backbone, state)
+            if len(state.get("bn0.weight", ())) == self.n_features_in_:
+                mean, scale, used = input_scaling(state, mean, scale, self.standardize)
+                report = report.also(used)
+            self.pretrained_report_ = report
+            if self.verbose:
+                print(report)
+        return super()._make_network(backbone, mean, scale, n_classes)
+
+    def _check_fit_of_pretrained(self):
+        for name, wanted in (("variant", "cqupt"), ("in_channels", 1)):
+            if getattr(self, name) != wanted:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} does not go with pretrained weights: use {name}={wanted!r}."
+                )
+        if min(self.n_features_in_, self.patch_frames_) < 32:
+            raise ValueError(
+                f"Patches of {self.n_features_in_} bins x {self.patch_frames_} frames are too small for pretrained "
+                "weights, whose network halves them five times: 32 x 32 at least (64 bins are what it was trained on)."
+            )

@@ -1,0 +1,208 @@
+"""Weights of the published AudioSet networks for our layers."""
+
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+
+from ..nn._inverted_residual import ConvBlock
+
+
+class PretrainedReport(NamedTuple):
+    """What became of the entries of a checkpoint.
+
+    Attributes
+    ----------
+    loaded : list of str
+        Entries that are now weights of the network.
+
+    left_out : list of str
+        Entries with no counterpart in the network.
+
+    mismatched : list of str
+        Entries with a counterpart of another shape, with both shapes.
+    """
+
+    loaded: list[str]
+    left_out: list[str]
+    mismatched: list[str]
+
+    def also(self, names):
+        """Return the report with the entries ``names`` loaded as well."""
+        left_out = [name for name in self.left_out if name not in names]
+        return self._replace(loaded=[*self.loaded, *names], left_out=left_out)
+
+    def __str__(self):
+        parts = (f"{len(entries)} {name.replace('_', ' ')}" for name, entries in self._asdict().items())
+        return "\n".join(
+            ["pretrained weights: " + ", ".join(parts), *map("  left out: {}".format, self.left_out)]
+            + ["  mismatched: " + entry for entry in self.mismatched]
+        )
+
+
+def read_state(path):
+    """Return the tensors of a checkpoint by name; nothing in the file is run.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.safetensors``, or a file of :func:`torch.save` that holds the tensors, or them under ``"model"``.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
+    ValueError
+        If it is no checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"pretrained={os.fspath(path)!r}: there is no such file.")
+    try:
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, safetensors.SafetensorError) as error:
+        raise ValueError(
+            f"pretrained={os.fspath(path)!r} cannot be read as a checkpoint of tensors: incomplete, another kind of "
+            "file, or with Python objects in it. Compare its checksum with the published one; if objects are in it and "
+            "you trust it, write its tensors alone into a .safetensors file."
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("model"), dict):
+        state = state["model"]
+    if not isinstance(state, dict) or not any(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError(
+            f'pretrained={os.fspath(path)!r} holds no tensors by name, nor {{"model": tensors by name}}.'
+        )
+    return {
+        str(name).removeprefix("module."): value
+        for name, value in state.items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+def load_panns_mobilenetv2(backbone, state):
+    """Give a MobileNetV2 of ``variant="cqupt"`` the convolutions of the PANNs MobileNetV2.
+
+    Three things differ between the two. The published one lists the layers of a block flat, with the poolings
+    counted; halves the map by average pooling after a convolution, before batch normalisation; and its images have
+    time along their rows. So layers are matched by their order, ``backbone`` gets the poolings in place of strides,
+    and kernels are transposed.
+
+    Parameters
+    ----------
+    backbone : skasd.nn.MobileNetV2
+        Changed in place.
+
+    state : dict of str to torch.Tensor
+        Of the layout ``features.0.{0,2}.*``, ``features.i.conv.{j}.*``.
+
+    Returns
+    -------
+    PretrainedReport
+
+    Raises
+    ------
+    ValueError
+        If ``state`` has another layout, or none of its tensors fits.
+    """
+    published: dict[int, dict[int, dict[str, str]]] = {}
+    for name in state:
+        if match := re.fullmatch(r"features\.(\d+)\.(?:conv\.)?(\d+)\.(\w+)", name):
+            block, layer, tensor = match.groups()
+            published.setdefault(int(block), {}).setdefault(int(layer), {})[tensor] = name
+    ours = [_layers(block) for block in backbone.features]
+    counts = [len(published.get(i, {})) for i in range(len(ours))]
+    if sorted(published) != list(range(len(ours))) or counts != [len(layers) for layers in ours]:
+        raise ValueError(
+            f"The checkpoint, with {list(state)[:3]} ..., does not have the layout of the PANNs MobileNetV2 "
+            f"(features.0 to features.{len(ours) - 1}, of {[len(layers) for layers in ours]} layers with weights)."
+        )
+    report = PretrainedReport([], [], [])
+    taken = {}
+    for i, layers in enumerate(ours):
+        for layer, (_, names) in zip(layers, sorted(published[i].items()), strict=True):
+            tensors = layer.state_dict()
+            for tensor in names.keys() & tensors.keys():
+                value = state[names[tensor]]
+                value = value.transpose(2, 3) if value.ndim == 4 else value
+                name, wanted = names[tensor], tensors[tensor]
+                if value.shape != wanted.shape:
+                    report.mismatched.append(
+                        f"{name}: {tuple(value.shape)} in the file, {tuple(wanted.shape)} here"
+                    )
+                else:
+                    wanted.copy_(value)
+                    taken[name] = True
+    report.loaded.extend(name for name in state if name in taken)
+    shapes = {entry.split(":")[0] for entry in report.mismatched}
+    report.left_out.extend(name for name in state if name not in taken and name not in shapes)
+    if not any(name.endswith(".weight") for name in report.loaded):
+        raise ValueError(
+            f"No tensor of the checkpoint fits: {report.mismatched[0]}, and so on. The published one has width=1."
+        )
+    _pool_instead_of_strides(backbone)
+    return report
+
+
+def input_scaling(state, mean, scale, standardize):
+    """Return the ``(mean, scale)`` of the input that continue the checkpoint's own normalisation of it.
+
+    Its first layer ``bn0`` gives each frequency bin a scale and a shift after standardisation. The same scale and
+    shift are put behind ours; with ``standardize=None`` its mean and variance are taken over too.
+
+    Parameters
+    ----------
+    state : dict of str to torch.Tensor
+        Must hold ``bn0.*``.
+
+    mean, scale : float or ndarray of shape (n_bins,)
+        Standardisation learnt on the training clips.
+
+    standardize : {"bin", "global"} or None
+        How it was learnt.
+
+    Returns
+    -------
+    mean, scale : ndarrays of shape (n_bins,)
+
+    used : list of str
+        The entries of ``state`` that are in them.
+    """
+    used = ["bn0.weight", "bn0.bias"]
+    weight, bias = (state[name].double().numpy() for name in used)
+    if standardize is None:
+        used += ["bn0.running_mean", "bn0.running_var"]
+        mean, variance = (state[name].double().numpy() for name in used[2:])
+        scale = np.sqrt(variance + 1e-5)
+    # a bin that it gives no weight would be divided by zero
+    weight = np.where(np.abs(weight) < 1e-3, np.copysign(1e-3, weight), weight)
+    return mean - bias * scale / weight, scale / weight, used
+
+
+def _layers(block):
+    """Return the layers of a block that have weights, in order."""
+    return [
+        module for module in block.modules() if isinstance(module, (torch.nn.Conv2d, torch.nn.BatchNorm2d))
+    ]
+
+
+def _pool_instead_of_strides(backbone):
+    """Let every strided convolution step by 1 and average its output over 2 x 2 instead."""
+    for block in backbone.modules():
+        if isinstance(block, ConvBlock) and block[0].stride != (1, 1):
+            stride = block[0].stride
+            block[0].stride = (1, 1)
+            block.insert(1, torch.nn.AvgPool2d(stride))

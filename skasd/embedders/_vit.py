@@ -1,0 +1,186 @@
+"""Vision transformer embeddings."""
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval
+
+from .. import nn
+from ._docs import with_shared_parameters
+from ._target import SoundEventTarget
+
+
+@with_shared_parameters(SoundEventTarget)
+class ViTEmbedder(SoundEventTarget):
+    """Embed clips by a shallow vision transformer trained on sound event classification or detection.
+
+    The ViT of CQUPT 2023 on log-mels of 64 bins (STFT of 512 with a hop of 160 at 16 kHz): 16 x 16 pieces, one
+    encoder layer, 3 s patches every 0.5 s.
+
+    Parameters
+    ----------
+    patch : int or tuple of (int, int)
+        Height (bins) and width (frames) of the pieces that become tokens.
+
+    dim : int
+        Width of a token, and length of the embedding.
+
+    depth : int
+        Number of encoder layers.
+
+    heads : int
+        Attention heads; must divide ``dim``.
+
+    mlp_ratio : float
+        Width of the feed-forward parts, as a multiple of ``dim``.
+
+    dropout : float
+        Dropout on the residual branches, in [0, 1).
+
+    {shared}
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained network; ``net_.history`` holds the losses.
+
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the auxiliary task, sorted.
+
+    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
+        Cluster of each training clip where clusters stood in for sections.
+
+    patch_frames_ : int
+        Frames of the patches that the network takes.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of frequency bins.
+
+    See Also
+    --------
+    MobileNetV2Embedder : The other network of the same report (``variant="cqupt"``).
+    skasd.nn.ViT : The network.
+    skasd.scorers.MahalanobisScorer : The report's detector.
+
+    Notes
+    -----
+    ``loss="auto"`` is the cross-entropy with ``target="sec"``; ``mixing="auto"`` then mixes nothing. Sizes,
+    optimiser (Adam, 1e-3), batches of 32 and patches are the report's [1]_ (section 2.2, table 2, section 3.2), whose
+    40,000 batches of 14 machines of 1,000 clips are about 90 passes. EPOCHS
+
+    References
+    ----------
+    .. [1] Y. Zeng, H. Liu, Y. Zhou, "General anomalous sound detection using sound event classification and
+       detection", DCASE2023 Challenge technical report, 2023.
+    .. [2] A. Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at scale",
+       ICLR, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.embedders import ViTEmbedder
+    >>> X = np.random.default_rng(0).normal(size=(12, 16, 20)).astype("float32")
+    >>> ViTEmbedder(max_epochs=1, random_state=0).fit_transform(X, section=["a", "b"] * 6).shape
+    (12, 128)
+    """
+
+    _parameter_constraints: dict = {
+        **SoundEventTarget._parameter_constraints,
+        "patch": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "dim": [Interval(Integral, 1, None, closed="left")],
+        "depth": [Interval(Integral, 1, None, closed="left")],
+        "heads": [Interval(Integral, 1, None, closed="left")],
+        "mlp_ratio": [Interval(Real, 0, None, closed="neither")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    _auto_mixing = None
+
+    def __init__(
+        self,
+        patch=16,
+        dim=128,
+        depth=1,
+        heads=8,
+        mlp_ratio=4,
+        dropout=0.0,
+        *,
+        target="sec",
+        loss="auto",
+        loss_params=None,
+        patch_frames=301,
+        patch_hop=50,
+        merge="mean",
+        output="embedding",
+        n_pseudo_classes=10,
+        standardize="bin",
+        mixing="auto",
+        domain_mixing=True,
+        augmenter=None,
+        max_epochs=60,
+        crops_per_clip=1,
+        batch_size=32,
+        lr=1e-3,
+        lr_schedule="onecycle",
+        optimizer="adam",
+        weight_decay=0.0,
+        early_stopping=None,
+        validation_fraction=0.1,
+        checkpoint_dir=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            loss=loss,
+            loss_params=loss_params,
+            patch_frames=patch_frames,
+            patch_hop=patch_hop,
+            merge=merge,
+            output=output,
+            n_pseudo_classes=n_pseudo_classes,
+            standardize=standardize,
+            mixing=mixing,
+            domain_mixing=domain_mixing,
+            augmenter=augmenter,
+            max_epochs=max_epochs,
+            crops_per_clip=crops_per_clip,
+            batch_size=batch_size,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            checkpoint_dir=checkpoint_dir,
+            warm_start=warm_start,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.patch = patch
+        self.dim = dim
+        self.depth = depth
+        self.heads = heads
+        self.mlp_ratio = mlp_ratio
+        self.dropout = dropout
+        self.target = target
+
+    def _make_backbone(self, n_bins, n_frames):
+        return nn.ViT(
+            n_bins,
+            n_frames,
+            patch=self.patch,
+            dim=self.dim,
+            depth=self.depth,
+            heads=self.heads,
+            mlp_ratio=self.mlp_ratio,
+            dropout=self.dropout,
+        )
