@@ -1,5 +1,6 @@
 """One detector for clips of the source domain and another for those of the target domain."""
 
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -14,7 +15,7 @@ from .._metadata import DOMAINS, as_domains
 from ..scorers import BaseScorer, KNNCosineScorer, LOFScorer
 from ._combination import spread
 from ._detection import DetectionMixin
-from ._held_out import fit_with_held_out, set_threshold
+from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, set_threshold
 from ._rows import (
     check_lengths,
     not_proxies,
@@ -114,9 +115,10 @@ class DomainDependent(DetectionMixin, BaseEstimator):
     array([ 1, -1])
     """
 
-    __metadata_request__fit = {"domain": True, "proxy": True}
-    __metadata_request__decision_function = {"domain": True}
-    __metadata_request__predict = {"domain": True}
+    # scikit-learn mangles these names
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
+    __metadata_request__decision_function = {"section": True, "domain": True}
+    __metadata_request__predict = {"section": True, "domain": True}
 
     _parameter_constraints: dict = {
         "source": [HasMethods(["fit", "score_samples"]), None],
@@ -187,6 +189,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             name: float(np.nanmean(scores)) for name, (_, scores) in zip(fitted_on, fits, strict=True)
         }
         self.scale_ = {name: spread(scores) for name, (_, scores) in zip(fitted_on, fits, strict=True)}
+        self._offsets = {name: offset_of(fitted, X) for name, fitted in self.detectors_.items()}
         self._keep_names_of(self.detectors_["target"])
         self._calibrate(X, is_source, [scores for _, scores in fits])
         return self
@@ -210,11 +213,11 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             name: -set_threshold(scores, self.contamination, self.calibration) for name, scores in own.items()
         }
 
-    def _standardized(self, X, name):
-        anomaly = -scores_of_present(self.detectors_[name].score_samples, X)
-        return (anomaly - self.mean_[name]) / self.scale_[name]
+    def _standardized(self, X, name, **metadata):
+        score = partial(anomaly_scores_of, self.detectors_[name], offset=self._offsets[name])
+        return (scores_of_present(score, X, **metadata) - self.mean_[name]) / self.scale_[name]
 
-    def anomaly_score(self, X, *, domain=None):
+    def anomaly_score(self, X, *, domain=None, **params):
         """Return the anomaly score of each clip; higher is more anomalous.
 
         Parameters
@@ -223,6 +226,8 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             Whatever was fitted on.
         domain : sequence of {"source", "target"} of length n_clips, default=None
             The domain of each clip, where known.
+        **params : dict
+            Other metadata that a detector requests, as `section`.
 
         Returns
         -------
@@ -230,17 +235,23 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             In standard deviations of the detector's held-out training scores; NaN for skipped clips.
         """
         check_is_fitted(self)
-        if domain is None:
-            return np.minimum(*(self._standardized(X, name) for name in DOMAINS))
-        domain = as_domains(domain, _num_samples(X))
-        scores = np.empty(len(domain))
-        for name in DOMAINS:
-            rows = np.flatnonzero(domain == name)
-            if len(rows):
-                scores[rows] = self._standardized(take(X, rows), name)
-        return scores
+        n_rows = _num_samples(X)
+        check_lengths(n_rows, **params)
+        with route_metadata():
+            routed = routed_to(self, "decision_function", **params)
+            metadata = {name: dict(routed[name]["decision_function"]) for name in DOMAINS}
+            if domain is None:
+                return np.minimum(*(self._standardized(X, name, **metadata[name]) for name in DOMAINS))
+            domain = as_domains(domain, n_rows)
+            scores = np.empty(n_rows)
+            for name in DOMAINS:
+                rows = np.flatnonzero(domain == name)
+                if len(rows):
+                    own = take_rows(metadata[name], rows, n_rows)
+                    scores[rows] = self._standardized(take(X, rows), name, **own)
+            return scores
 
-    def decision_function(self, X, *, domain=None):
+    def decision_function(self, X, *, domain=None, **params):
         """Return the signed distance to the threshold; negative means anomalous.
 
         Parameters
@@ -249,18 +260,20 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             Whatever was fitted on.
         domain : sequence of {"source", "target"} of length n_clips, default=None
             The domain of each clip, where known: its detector and its threshold decide.
+        **params : dict
+            Other metadata that a detector requests, as `section`.
 
         Returns
         -------
         ndarray of shape (n_clips,)
             ``score_samples(X) - offset_`` where `domain` is not given; NaN for skipped clips.
         """
-        scores = -self.anomaly_score(X, domain=domain)
+        scores = -self.anomaly_score(X, domain=domain, **params)
         if domain is None:
             return scores - self.offset_
         return scores - np.array([self.domain_offset_[name] for name in domain])
 
-    def predict(self, X, *, domain=None):
+    def predict(self, X, *, domain=None, **params):
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
 
         Parameters
@@ -269,12 +282,14 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             Whatever was fitted on.
         domain : sequence of {"source", "target"} of length n_clips, default=None
             As in `decision_function`.
+        **params : dict
+            As in `decision_function`.
 
         Returns
         -------
         ndarray of int of shape (n_clips,)
         """
-        return np.where(self.decision_function(X, domain=domain) >= 0, 1, -1)
+        return np.where(self.decision_function(X, domain=domain, **params) >= 0, 1, -1)
 
     def get_metadata_routing(self):
         """Return what metadata goes to which part.
@@ -284,6 +299,8 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         MetadataRouter
         """
         mapping = MethodMapping().add(caller="fit", callee="fit")
+        for method in ("predict", "decision_function"):
+            mapping.add(caller=method, callee="decision_function")
         return MetadataRouter(owner=self).add_self_request(self).add(**self._parts(), method_mapping=mapping)
 
     def _parts(self):

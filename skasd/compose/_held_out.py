@@ -120,6 +120,16 @@ def offset_of(detector, X):
     return float(np.ravel(offset)[0])
 
 
+def anomaly_scores_of(detector, X, offset, **metadata):
+    """Return the anomaly scores of a fitted detector, with what is known about the clips.
+
+    ``score_samples`` takes no metadata. With some, the score is the detector's threshold minus its decision.
+    """
+    if not metadata:
+        return -detector.score_samples(X)
+    return -(detector.decision_function(X, **metadata) + offset)
+
+
 def set_threshold(scores, contamination, calibration):
     """Return the threshold on anomaly scores, by the rules of `skasd.scorers.BaseScorer`."""
     if calibration == "train":

@@ -15,7 +15,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from ..scorers import BaseScorer
 from ._combination import COMBINE, Standardization, combine_scores
 from ._detection import DetectionMixin
-from ._held_out import fit_with_held_out, offset_of, set_threshold, shuffled_folds
+from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, set_threshold, shuffled_folds
 from ._rows import check_lengths, not_proxies, route_metadata, routed_to
 
 
@@ -124,8 +124,10 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
     dict_keys(['lof'])
     """
 
-    # scikit-learn mangles this name
+    # scikit-learn mangles these names
     __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
+    __metadata_request__decision_function = {"section": True}
+    __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
         "detectors": [list],
@@ -276,13 +278,13 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
     def _anomaly_scores(self, X, **metadata):
         """Return the scores of shape (n_clips, n_detectors), not standardised."""
         routed = routed_to(self, "decision_function", **metadata)
-        scores = []
-        for (name, _), detector, offset in zip(self._kept, self.detectors_, self._offsets, strict=True):
-            own = routed[name]["decision_function"]
-            scores.append(
-                -(detector.decision_function(X, **own) + offset) if own else -detector.score_samples(X)
-            )
-        return np.column_stack(scores)
+        columns = zip(self._kept, self.detectors_, self._offsets, strict=True)
+        return np.column_stack(
+            [
+                anomaly_scores_of(detector, X, offset, **routed[name]["decision_function"])
+                for (name, _), detector, offset in columns
+            ]
+        )
 
     def _combine(self, scores):
         columns = zip(self._standardizations, scores.T, strict=True)

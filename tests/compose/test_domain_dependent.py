@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_outliers_fit_predict, check_outliers_train
 
 from skasd.compose import DomainDependent
-from skasd.scorers import KNNCosineScorer, KNNScorer, LOFScorer, MahalanobisScorer
+from skasd.scorers import CosineMeanScorer, KNNCosineScorer, KNNScorer, LOFScorer, MahalanobisScorer
 
 
 def clips(n_source=60, n_target=12, seed=0):
@@ -144,3 +144,20 @@ def test_errors():
         fitted.decision_function(X[:3], domain=domain)
     with pytest.raises(ValueError, match="n_samples=72, all of them skipped or proxies"):
         DomainDependent().fit(np.full_like(X, np.nan))
+
+
+def test_known_sections_are_handed_to_detectors_that_keep_them_apart():
+    X, domain = clips(80, 40)
+    section = np.tile(["a", "b"], 60)
+    X[section == "b"] *= [1, -1, 1, 1]
+    wrong = np.where(section == "a", "b", "a")
+    with config_context(enable_metadata_routing=True):
+        pipe = make_pipeline(StandardScaler(), DomainDependent(CosineMeanScorer(), CosineMeanScorer()))
+        pipe.fit(X, section=section, domain=domain)
+        right = pipe.decision_function(X, section=section, domain=domain)
+        mistaken = pipe.decision_function(X, section=wrong, domain=domain)
+    assert np.mean(right > mistaken) > 0.9
+    alone = DomainDependent().fit(X, domain=domain)
+    assert_allclose(
+        alone.decision_function(X, domain=domain, section=section), alone.decision_function(X, domain=domain)
+    )
