@@ -7,7 +7,7 @@ import re
 def with_shared_parameters(base):
     """Return a class decorator that writes the parameters of ``base`` where the docstring says ``{shared}``.
 
-    Parameters that the class documents itself are left out of the shared part.
+    Parameters that the class documents itself, or does not have, are left out of the shared part.
     """
 
     def decorate(cls):
@@ -16,7 +16,8 @@ def with_shared_parameters(base):
         section = inspect.getdoc(base).split("Parameters\n----------\n")[1]
         section = re.split(r"\n\n(?=\w+\n-{3,}\n)", section)[0]
         entries = re.split(r"\n\n(?=\w+ : )", section.strip())
-        cls.__doc__ = doc.replace("{shared}", "\n\n".join(e for e in entries if e.split(" : ")[0] not in own))
+        wanted = set(inspect.signature(cls).parameters) - own
+        cls.__doc__ = doc.replace("{shared}", "\n\n".join(e for e in entries if e.split(" : ")[0] in wanted))
         return cls
 
     return decorate

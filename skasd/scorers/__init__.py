@@ -5,6 +5,7 @@
 """
 
 from ._base import BaseScorer as BaseScorer
+from ._column import ColumnScorer
 from ._cosine_mean import CosineMeanScorer
 from ._gamma_softmax import GammaSoftmaxScorer
 from ._kmeans import KMeansScorer
@@ -14,6 +15,7 @@ from ._lof import LOFScorer
 from ._mahalanobis import MahalanobisScorer
 
 __all__ = [
+    "ColumnScorer",
     "CosineMeanScorer",
     "GammaSoftmaxScorer",
     "KMeansScorer",

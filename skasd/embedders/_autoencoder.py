@@ -1,0 +1,349 @@
+"""The official autoencoder: reconstruction errors as anomaly scores."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+
+from .. import nn
+from ._base import BaseEmbedder
+from ._docs import with_shared_parameters
+from ._stacks import AllWindows, FrameStacks
+
+
+@with_shared_parameters(BaseEmbedder)
+class AutoencoderEmbedder(BaseEmbedder):
+    r"""Reconstruct windows of frames by a dense autoencoder, and hand on how badly that works.
+
+    The autoencoder of the challenge's baselines: 640-128-128-128-128-8-128-128-128-128-640 for windows of 5 frames of
+    128 mel bands. Its reconstruction errors are anomaly scores already:
+    ``make_pipeline(LogMelTransformer(), AutoencoderEmbedder(), ColumnScorer())`` is the official detector.
+
+    Parameters
+    ----------
+    hidden : int
+        Width of the four hidden layers on either side of the bottleneck.
+
+    bottleneck : int
+        Width of the bottleneck.
+
+    bn_momentum : float
+        Share of a batch in the running statistics of the batch normalisation. The official 0.01 takes some 300
+        batches to forget its start: take more for few clips.
+
+    outlier_exposure : bool
+        Train on the clips of other machines that ``proxy=`` marks as well: their error is to be 1, that of the
+        machine's own clips 0. See Notes.
+
+    patch_frames : int
+        Frames of a window. Clips shorter than a window are repeated in time; if all training clips are shorter,
+        the network is built for the longest of them (``patch_frames_``).
+
+    output : {"mse", "mahalanobis", "mahalanobis_textbook", "embedding"} or tuple of them
+        What ``transform`` returns; several are concatenated. All but ``"embedding"`` are one column, the anomaly
+        score of the clip. ``"mse"``: mean squared error over windows, frames and bins. ``"mahalanobis"``: the
+        selective Mahalanobis score as the baseline computes it, ``"mahalanobis_textbook"`` as its paper words it.
+        ``"embedding"``: the bottleneck, merged over windows.
+
+    standardize : {"bin", "global"} or None
+        Input standardisation learnt on the training clips: per frequency bin, overall, or none, as in the baselines.
+        With ``outlier_exposure=True`` an error of 1 should mean something: take ``"bin"`` or ``"global"``.
+
+    batch_size : int
+        Windows in a mini-batch: 512 in the baselines of 2020 to 2022, 256 since 2023.
+
+    early_stopping : int or None
+        Stop when the loss on held-out clips has not improved for this many epochs, and go back to the best; None:
+        train on all clips for ``max_epochs``. The baselines hold 10 % of the windows out, but do not stop early.
+
+    {shared}
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained network; ``net_.history`` holds the losses.
+
+    residual_precision_ : ndarray of shape (2, n_bins, n_bins)
+        Inverse covariance of the reconstruction errors of the source and of the target domain; the same one twice
+        where there are no target clips.
+
+    classes_ : ndarray
+        What the loss tells apart: ``["target"]``, with outlier exposure ``["proxy", "target"]``.
+
+    patch_frames_ : int
+        Frames of the windows that the network takes.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of frequency bins.
+
+    See Also
+    --------
+    skasd.scorers.ColumnScorer : Takes a column for the anomaly score and sets the threshold.
+    OEVAEEmbedder : Outlier exposure by a classifier.
+
+    Notes
+    -----
+    With windows :math:`x` (frame by frame, every frame begins one) and their reconstructions :math:`\hat x` the loss is
+    the mean of :math:`e(x) = \| x - \hat x \|^2 / d` over windows. All windows of all clips are seen in each epoch.
+
+    ``"mahalanobis"`` is [1]_ as its authors' program has it. Cut into rows :math:`d_1, d_2, \ldots` of one frame each,
+    the residuals of a clip give :math:`\min_D \bar d^\top P_D \bar d`, the squared Mahalanobis length of the *mean*
+    row under the source's or the target's covariance. ``"mahalanobis_textbook"`` is the minimum over domains of the
+    mean of :math:`d_i^\top P_D d_i`. Covariances are gathered after training, as in
+    :class:`skasd.nn.SelectiveCovariance`.
+
+    With outlier exposure [2]_ (section 2.2, equation 1) the level of abnormality is
+    :math:`A = | loss_{true} - loss_{pred} |`, and :math:`loss_{true}` is 0 for normal and 1 for outlier clips: the
+    training minimises :math:`| t - e(x) |` with these :math:`t`. Test clips are taken for normal, so that their
+    score is :math:`| 0 - e |`, the output ``"mse"``. That report does not say how its mel-spectrograms were scaled.
+
+    ``section`` is accepted and not looked at: until 2022 the baselines have one model for all sections of a machine,
+    later one per section (:class:`skasd.compose.PerSection`).
+
+    References
+    ----------
+    .. [1] N. Harada, D. Niizumi, Y. Ohishi, D. Takeuchi, M. Yasuda, "First-shot anomaly sound detection for machine
+       condition monitoring: a domain generalization baseline", EUSIPCO, 2023.
+    .. [2] S. Kazakova, A. Semenov, A. Surkov, S. Astapov, "Anomalous sound detection with autoencoder and image
+       MobileNet using outlier exposure approach", DCASE2022 Challenge technical report, 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.embedders import AutoencoderEmbedder
+    >>> X = np.random.default_rng(0).normal(size=(12, 16, 20)).astype("float32")
+    >>> embedder = AutoencoderEmbedder(max_epochs=1, output=("mse", "mahalanobis"))
+    >>> embedder.fit_transform(X, domain=["source"] * 10 + ["target"] * 2).shape
+    (12, 2)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseEmbedder._parameter_constraints,
+        "hidden": [Interval(Integral, 1, None, closed="left")],
+        "bottleneck": [Interval(Integral, 1, None, closed="left")],
+        "bn_momentum": [Interval(Real, 0, 1, closed="right")],
+        "outlier_exposure": ["boolean"],
+    }
+
+    _outputs = ("mse", "mahalanobis", "mahalanobis_textbook", "embedding")
+    _training_batches = AllWindows
+    # no parameters here: every window is looked at, once, as it is
+    patch_hop = crops_per_clip = 1
+    mixing = None
+    domain_mixing = False
+
+    def __init__(
+        self,
+        hidden=128,
+        bottleneck=8,
+        bn_momentum=0.01,
+        *,
+        outlier_exposure=False,
+        patch_frames=5,
+        merge="mean",
+        output="mse",
+        standardize=None,
+        augmenter=None,
+        max_epochs=100,
+        batch_size=512,
+        lr=1e-3,
+        lr_schedule="constant",
+        optimizer="adam",
+        weight_decay=0.0,
+        early_stopping=None,
+        validation_fraction=0.1,
+        checkpoint_dir=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.hidden = hidden
+        self.bottleneck = bottleneck
+        self.bn_momentum = bn_momentum
+        self.outlier_exposure = outlier_exposure
+        self.patch_frames = patch_frames
+        self.merge = merge
+        self.output = output
+        self.standardize = standardize
+        self.augmenter = augmenter
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.checkpoint_dir = checkpoint_dir
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def _uses_proxies(self):
+        return self.outlier_exposure
+
+    def _learn_classes(self, clips, metadata, seed):
+        proxy = metadata.get("proxy")
+        if not self.outlier_exposure:
+            self.classes_ = np.array(["target"])
+            return np.zeros(len(clips), dtype=int)
+        if proxy is None or proxy.all() or not proxy.any():
+            raise ValueError(
+                "outlier_exposure=True needs clips of the machine and of others: give proxy= with an entry per clip, "
+                "True for those of other machines."
+            )
+        self.classes_ = np.array(["proxy", "target"])
+        return (~proxy).astype(int)
+
+    def _make_targets(self, labels, n_classes, metadata):
+        is_normal = labels == n_classes - 1
+        is_target = np.zeros(len(labels), dtype=bool)
+        if metadata.get("domain") is not None:
+            is_target = metadata["domain"] == "target"
+            if is_target[is_normal].all():  # one domain is all there is
+                is_target = np.zeros(len(labels), dtype=bool)
+        return {"loss": (~is_normal).astype(np.float32), "is_target": is_target}
+
+    def _make_batch(self, x, targets, generator):
+        return x, targets["loss"]
+
+    def _make_patches(self, clips, patch_frames):
+        return FrameStacks(clips, patch_frames)
+
+    def _make_backbone(self, n_bins, n_frames):
+        return nn.DenseAutoencoder(n_bins * n_frames, self.hidden, self.bottleneck, self.bn_momentum)
+
+    def _make_network(self, backbone, mean, scale, n_classes):
+        return VectorNetwork(backbone, ReconstructionObjective(n_classes), mean, scale, self.patch_frames_)
+
+    def _make_net(self, clips, seed):
+        net = super()._make_net(clips, seed)
+        if self.optimizer in ("adam", "adamw"):
+            net.set_params(optimizer__fused=True)  # a tenth of the time of an epoch
+        return net
+
+    def _train(self, dataset, clips, labels):
+        super()._train(dataset, clips, labels)
+        self.residual_precision_ = self._residual_precision(dataset)
+
+    def _residual_precision(self, dataset):
+        """Gather the residuals' covariances in one more pass over the clips of the machine."""
+        if dataset.patches.n_starts.sum() < 2:
+            raise ValueError(
+                f"Covariances take two windows at least; n_samples={len(dataset)} clips have one. Give more or longer "
+                "clips."
+            )
+        network = self.net_.module_.eval()
+        n_bins = self.n_features_in_
+        covariance = nn.SelectiveCovariance(n_bins)
+        batches = AllWindows(dataset, self.batch_size)
+        batches.index, batches.start = (
+            part[np.asarray(dataset.targets["loss"] == 0)[batches.index]]
+            for part in (batches.index, batches.start)
+        )
+        parts = max(1, len(batches))
+        order = torch.randperm(len(batches.index), generator=dataset.generator).numpy()
+        with torch.inference_mode():
+            for rows in np.array_split(order, parts):
+                x, targets = dataset.batch(batches.index[rows], batches.start[rows])
+                covariance.update(network.residual(x.to(self.device_)), targets["is_target"])
+        return covariance.precision().numpy()
+
+    def _patch_outputs(self, network, x, names):
+        outputs = {}
+        residual = network.residual(x)
+        rows = residual.unflatten(1, (self.patch_frames_, -1))
+        if "mse" in names:
+            outputs["mse"] = residual.square().mean(1, keepdim=True)
+        if "mahalanobis" in names:
+            outputs["mahalanobis"] = rows.mean(1)
+        if "mahalanobis_textbook" in names:
+            outputs["mahalanobis_textbook"] = torch.stack(
+                [(rows @ root).square().sum(-1).mean(1) for root in network.precision_roots], dim=1
+            )
+        if "embedding" in names:
+            outputs["embedding"] = network.encode(x)
+        return {name: outputs[name] for name in names}
+
+    def _merge(self, values, index, name):
+        merged = super()._merge(values, index, name)
+        if name == "mahalanobis":  # so far the clips' mean rows
+            lengths = [np.einsum("ij,jk,ik->i", merged, p, merged) for p in self.residual_precision_]
+            return np.min(lengths, axis=0)[:, None]
+        return merged.min(axis=1, keepdims=True) if name == "mahalanobis_textbook" else merged
+
+    def _prepare_embedding(self):
+        super()._prepare_embedding()
+        # matrices W with W W^T the precision: the squared length of a row times W is exact enough in float32
+        values, vectors = np.linalg.eigh(self.residual_precision_)
+        roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
+        self.embedding_network_.precision_roots = torch.from_numpy(roots).to(self.device_, torch.float32)
+
+
+class ReconstructionObjective(torch.nn.Module):
+    """Distance of the windows' errors from the errors they should have; without outliers the mean error."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.n_classes = n_classes
+
+    def forward(self, error, wanted):
+        """Return the mean of ``|wanted - error|``, both of shape (n,)."""
+        return (wanted - error).abs().mean()
+
+
+class VectorNetwork(torch.nn.Module):
+    """Standardise vectors of frames, reconstruct them, and return their errors.
+
+    Parameters
+    ----------
+    backbone : skasd.nn.DenseAutoencoder
+
+    objective : ReconstructionObjective
+
+    mean, scale : float or ndarray of shape (n_bins,)
+        Input standardisation, ``(x - mean) / scale``.
+
+    n_frames : int
+        Frames of a vector.
+    """
+
+    def __init__(self, backbone, objective, mean, scale, n_frames):
+        super().__init__()
+        self.backbone = backbone
+        self.objective = objective
+        self.autocast = None
+        self.precision_roots = None
+        for name, value in (("mean", mean), ("scale", scale)):
+            value = np.tile(value, n_frames) if np.ndim(value) else value
+            self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def residual(self, x):
+        """Return what the reconstruction of vectors (n, n_frames * n_bins) leaves of them."""
+        x = (x - self.mean) / self.scale
+        with torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+            restored = self.backbone(x)
+        return x - restored.float()
+
+    def encode(self, x):
+        """Return the bottlenecks (n, bottleneck)."""
+        with torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+            return self.backbone.encode((x - self.mean) / self.scale).float()
+
+    def forward(self, x):
+        """Return the mean squared error (n,) of each vector."""
+        return self.residual(x).square().mean(1)

@@ -1,0 +1,108 @@
+"""Anomaly scores that are features already."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._base import ALL, BaseScorer
+
+
+class ColumnScorer(BaseScorer):
+    r"""Take features that are anomaly scores already for the score, and set the threshold.
+
+    Parameters
+    ----------
+    weights : float or array-like of shape (n_features,), default=1.0
+        Factors of the columns, which are then added up. Negative for a column that is higher for normal clips,
+        such as the probability of the machine; 0 leaves a column out.
+
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at; not looked at with ``calibration="mean"``.
+
+    calibration : {"cross", "train", "gamma", "mean"}, default="cross"
+        Where the threshold comes from, see `BaseScorer`; "gamma" is that of the challenge's baselines. "mean" is
+        :math:`(1 - margin)` times the mean score of the training clips.
+
+    margin : float, default=0.04
+        The margin of ``calibration="mean"``.
+
+    Attributes
+    ----------
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        The anomaly scores the threshold was set from.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where `X` had names that are all strings.
+
+    See Also
+    --------
+    GammaSoftmaxScorer : Takes class log-probabilities.
+    skasd.embedders.AutoencoderEmbedder : Hands reconstruction errors on.
+
+    Notes
+    -----
+    There is no reference to leave a clip out of, so "cross" differs from "train" by its quantile only. Where the
+    columns come from a network that was trained on the same clips, their scores are lower than those of new clips,
+    and more than `contamination` of these exceed the threshold.
+
+    With ``weights=-1`` on the probability p of the machine, "mean" is the rule of [1]_ (section 2.2, equation 2):
+    a clip is anomalous where p is below :math:`(1 - \alpha)` times the mean p of the training clips, with
+    :math:`\alpha = 0.04`. It is meant for scores below 0: on positive ones it calls most clips anomalous.
+
+    References
+    ----------
+    .. [1] S. Kazakova, A. Semenov, A. Surkov and S. Astapov, "Anomalous sound detection with autoencoder and
+       image MobileNet using outlier exposure approach", DCASE2022 Challenge, technical report.
+
+    Examples
+    --------
+    >>> from skasd.scorers import ColumnScorer
+    >>> p = [[0.9], [0.8], [0.97], [0.93]]  # probability of the machine
+    >>> scorer = ColumnScorer(weights=-1, calibration="mean").fit(p)
+    >>> round(scorer.threshold_, 3)
+    -0.864
+    >>> scorer.predict([[0.88], [0.85]])
+    array([ 1, -1])
+    """
+
+    _parameter_constraints: dict = {
+        "weights": [Real, "array-like"],
+        "contamination": BaseScorer._parameter_constraints["contamination"],
+        "calibration": [StrOptions({"cross", "train", "gamma", "mean"})],
+        "margin": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    _by_domain = False
+    domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
+
+    def __init__(self, weights=1.0, *, contamination=0.1, calibration="cross", margin=0.04):
+        self.weights = weights
+        self.contamination = contamination
+        self.calibration = calibration
+        self.margin = margin
+
+    def _fit_reference(self, X):
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if weights.shape not in ((), (X.shape[1],)):
+            raise ValueError(
+                f"weights has shape {weights.shape}, but X has {X.shape[1]} columns: give one weight per column, or "
+                "one for all."
+            )
+        return np.broadcast_to(weights, X.shape[1]).copy()
+
+    def _score_reference(self, X, weights):
+        return X @ weights
+
+    def _held_out(self, X, banks, references):
+        return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference
+
+    def _threshold(self, scores):
+        if self.calibration == "mean":
+            return float((1 - self.margin) * scores.mean())
+        return super()._threshold(scores)
