@@ -1,7 +1,10 @@
 """Embedders: estimators that train a network on healthy clips and turn each clip into one row."""
 
+from ._autoencoder import AutoencoderEmbedder
 from ._base import BaseEmbedder
+from ._dpt import DPTEmbedder
 from ._mfn import MFNEmbedder
 from ._mobilenetv2 import MobileNetV2Embedder
+from ._vit import ViTEmbedder
 
-__all__ = ["BaseEmbedder", "MFNEmbedder", "MobileNetV2Embedder"]
+__all__ = ["AutoencoderEmbedder", "BaseEmbedder", "DPTEmbedder", "MFNEmbedder", "MobileNetV2Embedder", "ViTEmbedder"]
