@@ -26,6 +26,8 @@ from skasd import scorers
 EMBEDDERS = {
     "mfn": zoo.MFNEmbedder(),
     "mobilenetv2": zoo.MobileNetV2Embedder(),
+    "dpt": zoo.DPTEmbedder(),
+    "vit": zoo.ViTEmbedder(),
 }
 
 SCORERS = {

@@ -23,7 +23,7 @@ def section_labels(section, y):
         None when there are fewer than two different labels.
     """
     if section is None and y is not None:
-        kind = type_of_target(y, input_name="y")
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind not in ("binary", "multiclass"):
             raise ValueError(
                 f"y is {kind}: as the classes of the auxiliary task it must be one discrete label per clip. "

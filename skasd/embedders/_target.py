@@ -40,7 +40,6 @@ class SoundEventTarget(BaseEmbedder):
     }
 
     _auto_loss = "cross_entropy"  # what "auto" is for target="sec"
-    _auto_mixing: str | None = "mixup"
 
     def _loss_name(self):
         if self.target == "sed":
@@ -61,6 +60,4 @@ class SoundEventTarget(BaseEmbedder):
     def _make_mixing(self):
         if not (isinstance(self.mixing, str) and self.mixing == "auto"):
             return super()._make_mixing()
-        if self.target == "sed":
-            return nn.SoundEventMixing()
-        return None if self._auto_mixing is None else MIXINGS[self._auto_mixing]()
+        return nn.SoundEventMixing() if self.target == "sed" else nn.Mixup()

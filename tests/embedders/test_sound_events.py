@@ -99,10 +99,9 @@ def test_target_chooses_loss_and_mixing(train, embedder):
     with pytest.raises(ValueError, match="several may sound at once"):
         embedder.set_params(loss="focal").fit(X, section=section)
     embedder.set_params(target="sec", loss="auto", mixing="auto").fit(X, section=section)
-    is_vit = isinstance(embedder, ViTEmbedder)
-    kind, mixing = (nn.CrossEntropy, type(None)) if is_vit else (nn.ArcFace, nn.Mixup)
+    kind = nn.CrossEntropy if isinstance(embedder, ViTEmbedder) else nn.ArcFace
     assert isinstance(embedder.net_.criterion_, kind)
-    assert isinstance(embedder._make_mixing(), mixing)
+    assert isinstance(embedder._make_mixing(), nn.Mixup)
 
 
 def test_events_are_summed_in_power_before_standardisation(train):

@@ -78,3 +78,11 @@ def test_patches_longer_than_the_clips_of_fit(train):
     assert embedder.patch_frames_ == X.shape[2]
     longer = np.concatenate([X, X], axis=2)
     assert np.isfinite(embedder.transform(longer)).all()
+
+
+def test_rows_do_not_depend_on_the_other_clips(train):
+    X, section = train
+    embedder = ViTEmbedder(**QUICK).fit(X, section=section)
+    rows = embedder.transform(X)
+    alone = np.concatenate([embedder.transform(X[i : i + 1]) for i in range(0, len(X), 7)])
+    np.testing.assert_allclose(alone, rows[::7], atol=1e-5 * np.abs(rows).max())
