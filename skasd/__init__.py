@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "augment": ["MixupSMOTEAugmenter", "WaveformAugmenter"],
-        "compose": ["NormalOnly"],
+        "compose": ["DomainDependent", "NormalOnly", "PerSection", "ScoreEnsemble", "SelectBest"],
         "embedders": ["MFNEmbedder", "MobileNetV2Embedder"],
         "features": [
             "ClipStatistics",

@@ -44,15 +44,6 @@ _HELD_OUT = dict.fromkeys(
     "(with calibration='train' the checks pass, see tests/scorers/test_base.py)",
 )
 
-_NETWORK = {
-    "check_estimators_pickle": _PARTLY_NAN,
-    "check_methods_subset_invariance": (
-        "float32 matrix products add in another order for another number of rows: values agree to 1e-5 of the "
-        "largest, not to 1e-4 of each, and the check compares values near 0 (tests/embedders/test_vit.py "
-        "has the bound that holds)"
-    ),
-}
-
 EMBEDDERS = (
     "AutoencoderEmbedder",
     "DPTEmbedder",
@@ -66,10 +57,7 @@ EMBEDDERS = (
 ROUNDED = dict.fromkeys(EMBEDDERS, ("check_methods_subset_invariance", "check_methods_sample_order_invariance"))
 
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {
-    "AutoencoderEmbedder": {"check_estimators_pickle": _PARTLY_NAN},
     "ColumnScorer": _HELD_OUT,
-    "DPTEmbedder": _NETWORK,
-    "ViTEmbedder": _NETWORK,
     "CosineMeanScorer": _HELD_OUT,
     "GammaSoftmaxScorer": _GAMMA_QUANTILE,
     "KMeansScorer": _HELD_OUT,
@@ -93,9 +81,6 @@ for _name in EMBEDDERS:
 
 QUICK: dict[str, dict] = {
     **{_name: {"max_epochs": 1} for _name in EMBEDDERS},
-    "DPTEmbedder": {"max_epochs": 1},
-    "ViTEmbedder": {"max_epochs": 1},
-    "AutoencoderEmbedder": {"max_epochs": 2},
     "NormalOnly": {"estimator": KNNScorer()},
     "ScoreEnsemble": {"detectors": [("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())]},
     "SelectBest": {"systems": [("lof", LOFScorer()), ("knn", KNNScorer())], "by": {None: "lof"}},
