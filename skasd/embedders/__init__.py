@@ -5,6 +5,15 @@ from ._base import BaseEmbedder
 from ._dpt import DPTEmbedder
 from ._mfn import MFNEmbedder
 from ._mobilenetv2 import MobileNetV2Embedder
+from ._oevae import OEVAEEmbedder
 from ._vit import ViTEmbedder
 
-__all__ = ["AutoencoderEmbedder", "BaseEmbedder", "DPTEmbedder", "MFNEmbedder", "MobileNetV2Embedder", "ViTEmbedder"]
+__all__ = [
+    "AutoencoderEmbedder",
+    "BaseEmbedder",
+    "DPTEmbedder",
+    "MFNEmbedder",
+    "MobileNetV2Embedder",
+    "OEVAEEmbedder",
+    "ViTEmbedder",
+]

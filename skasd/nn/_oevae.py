@@ -14,7 +14,7 @@ class OEVAEOutput(NamedTuple):
     """What :class:`OEVAE` makes of N embeddings."""
 
     machine_logit: Tensor
-    """Log-odds of the target machine, of shape (N,)."""
+    """Log-odds of the target machine, of shape (N,), or of each of several, (N, n_machines)."""
     mean: Tensor
     """Means of the latents, of shape (N, latent_dim), those bound to the domain first."""
     log_variance: Tensor
@@ -36,6 +36,9 @@ class OEVAE(nn.Module):
         How many of them, the first, are bound to the domain attribute; 1 ... `latent_dim` - 1.
     hidden : int, default=128
         Width of the one hidden layer of encoder and decoder.
+    n_machines : int, default=1
+        Number of target machines. With several, each has log-odds of its own and takes the clips of all others
+        for pseudo-anomalies.
 
     Attributes
     ----------
@@ -73,20 +76,21 @@ class OEVAE(nn.Module):
     (torch.Size([]), torch.Size([6]))
     """
 
-    def __init__(self, feature_dim=512, latent_dim=64, domain_dim=8, hidden=128):
+    def __init__(self, feature_dim=512, latent_dim=64, domain_dim=8, hidden=128, n_machines=1):
         super().__init__()
         if not 1 <= domain_dim < latent_dim:
             raise ValueError(f"domain_dim={domain_dim!r}: must be in 1 ... latent_dim - 1 = {latent_dim - 1}")
         self.embedding_dim = feature_dim
         self.latent_dim = latent_dim
         self.domain_dim = domain_dim
-        self.machine = nn.Linear(feature_dim, 1)
+        self.n_machines = n_machines
+        self.machine = nn.Linear(feature_dim, n_machines)
         self.encoder = nn.Sequential(
             nn.Linear(feature_dim, hidden), nn.ReLU(), nn.Linear(hidden, 2 * latent_dim)
         )
         self.decoder = nn.Sequential(nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, feature_dim))
 
-    def forward(self, features, generator=None):
+    def forward(self, features, generator=None, noise=None):
         """Classify, encode, sample and decode embeddings.
 
         Parameters
@@ -95,6 +99,8 @@ class OEVAE(nn.Module):
             Embeddings.
         generator : torch.Generator, default=None
             Source of randomness of the latents while training. In eval mode they are their means.
+        noise : torch.Tensor of shape (N, latent_dim), default=None
+            Standard normal numbers to use in training mode, drawn by the caller.
 
         Returns
         -------
@@ -104,10 +110,13 @@ class OEVAE(nn.Module):
         mean, log_variance = self.encode(features)
         latent = mean
         if self.training:
-            device = generator.device if generator is not None else mean.device
-            noise = torch.randn(mean.shape, generator=generator, device=device).to(mean)
-            latent = mean + (0.5 * log_variance).exp() * noise
-        return OEVAEOutput(self.machine(features)[:, 0], mean, log_variance, self.decoder(latent))
+            if noise is None:
+                device = generator.device if generator is not None else mean.device
+                noise = torch.randn(mean.shape, generator=generator, device=device)
+            latent = mean + (0.5 * log_variance).exp() * noise.to(mean)
+        logit = self.machine(features)
+        logit = logit[:, 0] if self.n_machines == 1 else logit
+        return OEVAEOutput(logit, mean, log_variance, self.decoder(latent))
 
     def encode(self, features):
         """Return mean and log-variance of the latents, each of shape (N, latent_dim)."""
@@ -163,7 +172,8 @@ class OEVAE(nn.Module):
             What the module made of them.
         is_target : torch.Tensor of shape (N,)
             1 for clips of the target machine, 0 for pseudo-anomalies (clips of other machines); between
-            them for mixed clips, which count as pseudo-anomalies for the autoencoder.
+            them for mixed clips, which count as pseudo-anomalies for the autoencoder. With several
+            machines of shape (N, n_machines), one-hot; the autoencoder is trained on the clips of all of them.
         attribute : torch.Tensor of shape (N,)
             Physical parameter v of the target machine's clips (load, speed, mean power); not looked at for
             pseudo-anomalies.
@@ -196,7 +206,7 @@ class OEVAE(nn.Module):
         target = is_target.to(output.machine_logit)
         machine = F.binary_cross_entropy_with_logits(output.machine_logit, target)
         # Rows are picked and not weighted by 0: a foreign clip's attribute may be NaN.
-        normal = target == 1
+        normal = target == 1 if target.ndim == 1 else (target == 1).any(1)
         domain, free = self.kl_terms(output.mean[normal], output.log_variance[normal], attribute[normal], k)
         error = (features - output.reconstruction)[normal].square().sum(1)
         return machine + lambda_vae * (domain + free + error).sum() / normal.sum().clamp(min=1)

@@ -13,8 +13,10 @@ class ResNet18(nn.Module):
     in_channels : int, default=1
         Channels of the input.
     embedding_dim : int, default=512
-        Length of the embedding. 512: the mean over the last feature map; any other: a dense layer ``fc``
-        on that mean.
+        Length of the embedding. ``8 * width``: the mean over the last feature map; any other: a dense layer
+        ``fc`` on that mean.
+    width : int, default=64
+        Channels of the first stage, doubled in each of the three others.
 
     Attributes
     ----------
@@ -43,18 +45,19 @@ class ResNet18(nn.Module):
     torch.Size([2, 512])
     """
 
-    def __init__(self, in_channels=1, embedding_dim=512):
+    def __init__(self, in_channels=1, embedding_dim=512, width=64):
         super().__init__()
         self.embedding_dim = embedding_dim
-        self.conv1 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(in_channels, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        self.layer1 = nn.Sequential(_BasicBlock(64, 64), _BasicBlock(64, 64))
-        self.layer2 = nn.Sequential(_BasicBlock(64, 128, 2), _BasicBlock(128, 128))
-        self.layer3 = nn.Sequential(_BasicBlock(128, 256, 2), _BasicBlock(256, 256))
-        self.layer4 = nn.Sequential(_BasicBlock(256, 512, 2), _BasicBlock(512, 512))
-        self.fc = nn.Identity() if embedding_dim == 512 else nn.Linear(512, embedding_dim)
+        n = [width, 2 * width, 4 * width, 8 * width]
+        self.layer1 = nn.Sequential(_BasicBlock(n[0], n[0]), _BasicBlock(n[0], n[0]))
+        self.layer2 = nn.Sequential(_BasicBlock(n[0], n[1], 2), _BasicBlock(n[1], n[1]))
+        self.layer3 = nn.Sequential(_BasicBlock(n[1], n[2], 2), _BasicBlock(n[2], n[2]))
+        self.layer4 = nn.Sequential(_BasicBlock(n[2], n[3], 2), _BasicBlock(n[3], n[3]))
+        self.fc = nn.Identity() if embedding_dim == n[3] else nn.Linear(n[3], embedding_dim)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -13,6 +13,7 @@ from ._knn import KNNScorer
 from ._knn_cosine import KNNCosineScorer
 from ._lof import LOFScorer
 from ._mahalanobis import MahalanobisScorer
+from ._oevae import OEVAEScorer
 
 __all__ = [
     "ColumnScorer",
@@ -23,4 +24,5 @@ __all__ = [
     "KNNScorer",
     "LOFScorer",
     "MahalanobisScorer",
+    "OEVAEScorer",
 ]

@@ -1,0 +1,396 @@
+"""Outlier-exposed embeddings with a variational autoencoder whose latents part domain and sound."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch.nn.functional import logsigmoid
+
+from .. import nn
+from ._base import BaseEmbedder
+from ._docs import with_shared_parameters
+from ._network import Network
+from ._segments import BalancedBatches, ClipSegments
+
+MOST_LEVELS = 20  # of an attribute; more are taken for a continuous one and rounded
+
+
+@with_shared_parameters(BaseEmbedder)
+class OEVAEEmbedder(BaseEmbedder):
+    r"""Embed clips by a ResNet-18 that tells a machine from others, with a variational autoencoder on top.
+
+    The OEVAE of Hai et al. [1]_: clips of other machines (``proxy=``) stand in for anomalies, and a variational
+    autoencoder models the embedding of the machine's own clips. Some of its latents are bound to what changes with the
+    domain (load, speed ...), so that the others need not carry it; how unlikely these are is an anomaly score.
+
+    Parameters
+    ----------
+    embedding_dim : int
+        Length of the embedding.
+
+    width : int
+        Channels of the first stage of the ResNet-18.
+
+    latent_dim : int
+        Number of latents.
+
+    domain_dim : int
+        How many of them are bound to the attribute.
+
+    lambda_vae : float
+        Weight of the autoencoder's loss beside the classification's.
+
+    attribute_gain : "auto" or float
+        Factor k of the attribute v in the prior N(k v, 1) of the bound latents. ``"auto"``: 5 over the least distance
+        of two values.
+
+    target_section : hashable or None
+        The machine, where ``section=`` holds several and no ``proxy=`` is given: clips of all other sections are the
+        proxies. See Notes.
+
+    n_segments : int
+        Segments of a clip when embedding, ``patch_frames`` long each, at equal distances from beginning to end.
+
+    patch_frames : int
+        Frames of one segment: 126 are the 2 s of [1]_ with a hop of 16 ms. Clips shorter than a segment are repeated in
+        time; if all training clips are shorter, the network is built for the longest of them (``patch_frames_``).
+
+    merge : {"mean", "std"} or tuple of them
+        How the embeddings of a clip's segments become one row; several are concatenated.
+
+    output : {"embedding", "alpha", "latent", "log_proba"} or tuple of them
+        What ``transform`` returns; several are concatenated. ``"alpha"``: :math:`-\log p(z_c)`, the anomaly score of
+        the free latents, one column. ``"latent"``: all latents, those bound to the attribute first.
+        ``"log_proba"``: log-probabilities of ``classes_``. All but the embedding are means over segments. The two
+        scores of [1]_ together: ``("alpha", "embedding")`` for :class:`skasd.scorers.OEVAEScorer`.
+
+    {shared}
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained network; ``net_.history`` holds the losses.
+
+    exposed_to_ : {"proxies", "sections"}
+        What stood in for anomalies.
+
+    classes_ : ndarray of shape (n_classes,)
+        ``["proxy", "target"]``, or the sections.
+
+    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
+        Cluster of each training clip where clusters stood in for sections.
+
+    attribute_gain_ : float
+        The factor k.
+
+    patch_frames_ : int
+        Frames of the segments that the network takes.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of frequency bins.
+
+    See Also
+    --------
+    skasd.scorers.OEVAEScorer : Weighs alpha and the distance to the nearest embeddings.
+    skasd.nn.OEVAE : The loss.
+
+    Notes
+    -----
+    The loss is :math:`L_{machine} + \lambda_{vae} (L_{vae1} + L_{vae2})`, equations 1 to 4 of [1]_ as in
+    :class:`skasd.nn.OEVAE`. Settings are those of its section 4.2: log-mels of 224 bins, 8 segments of 2 s,
+    64 latents of which 8 are bound, k = 5 / (least distance of two attribute values), Adam at 1e-3, 20 epochs,
+    batches of 128 with as many proxies as clips of the machine. Two things differ: segments to train on are cut
+    anywhere in the clips, and neighbours are looked for by the mean embedding of a clip, not by each segment's.
+
+    Which clips are exposed to which:
+
+    - ``proxy=`` marks some: they are the pseudo-anomalies of all other clips;
+    - ``target_section`` names a section: the clips of all other sections are;
+    - neither: each section (without sections, each cluster) has log-odds of its own, and for it the clips of all
+      others are pseudo-anomalies. Every clip is then a normal one to the autoencoder.
+
+    ``attribute=`` takes one number or string for each clip. Strings are coded 0, 1, 2 ... in the order of the sorted
+    values. Of more than 20 different numbers each is rounded to a twentieth of their range; v is centred, so that the
+    encoder needs no large offset. Attributes of proxies are not looked at. Without attributes v is the clip's mean
+    power as [1]_ has it, taken from the array as it comes (the mean level, for log-mels) and rounded to whole standard
+    deviations.
+
+    References
+    ----------
+    .. [1] J. Hai, D. Zhou, R. Liu, Y. I. Wu, "Anomalous sound detection by self-supervised learning of VAE with domain
+       shift techniques", DCASE2024 Challenge technical report, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.embedders import OEVAEEmbedder
+    >>> X = np.random.default_rng(0).normal(size=(12, 16, 20)).astype("float32")
+    >>> embedder = OEVAEEmbedder(64, width=8, max_epochs=1, patch_frames=16, output=("alpha", "embedding"))
+    >>> embedder.fit_transform(X, proxy=[False, True] * 6, attribute=[10.0, 20.0, 30.0] * 4).shape
+    (12, 65)
+    """
+
+    __metadata_request__fit = {"section": True, "domain": True, "attribute": True, "proxy": True}
+
+    _parameter_constraints: dict = {
+        **BaseEmbedder._parameter_constraints,
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "latent_dim": [Interval(Integral, 2, None, closed="left")],
+        "domain_dim": [Interval(Integral, 1, None, closed="left")],
+        "lambda_vae": [Interval(Real, 0, None, closed="left")],
+        "attribute_gain": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "target_section": [object, None],
+        "n_segments": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    _outputs = ("embedding", "alpha", "latent", "log_proba")
+    _uses_proxies = True
+    _training_batches = BalancedBatches
+    # no parameters here: segments take the place of a hop, and attributes that of domains
+    patch_hop = 1
+    mixing = None
+    domain_mixing = False
+
+    def __init__(
+        self,
+        embedding_dim=512,
+        width=64,
+        latent_dim=64,
+        domain_dim=8,
+        *,
+        lambda_vae=1e-7,
+        attribute_gain="auto",
+        target_section=None,
+        n_segments=8,
+        patch_frames=126,
+        merge="mean",
+        output="embedding",
+        n_pseudo_classes=10,
+        standardize="bin",
+        augmenter=None,
+        max_epochs=20,
+        crops_per_clip=8,
+        batch_size=128,
+        lr=1e-3,
+        lr_schedule="constant",
+        optimizer="adam",
+        weight_decay=0.0,
+        early_stopping=None,
+        validation_fraction=0.1,
+        checkpoint_dir=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.embedding_dim = embedding_dim
+        self.width = width
+        self.latent_dim = latent_dim
+        self.domain_dim = domain_dim
+        self.lambda_vae = lambda_vae
+        self.attribute_gain = attribute_gain
+        self.target_section = target_section
+        self.n_segments = n_segments
+        self.patch_frames = patch_frames
+        self.merge = merge
+        self.output = output
+        self.n_pseudo_classes = n_pseudo_classes
+        self.standardize = standardize
+        self.augmenter = augmenter
+        self.max_epochs = max_epochs
+        self.crops_per_clip = crops_per_clip
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.checkpoint_dir = checkpoint_dir
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None):
+        """Train the network on healthy clips and those of other machines.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames), list of ndarrays of shape (n_bins, n_frames_i) or \
+                array-like of shape (n_clips, n_bins)
+            Time-frequency clips. All-NaN clips (skipped files) are left out.
+
+        y : array-like of shape (n_clips,) or None
+            Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
+
+        section : array-like of shape (n_clips,) or None
+            Machine, ID or section of each clip; see Notes.
+
+        domain : array-like of {"source", "target"} of shape (n_clips,) or None
+            Handed to the augmenter, where there is one.
+
+        attribute : array-like of float or str of shape (n_clips,) or None
+            What changes with the domain.
+
+        proxy : array-like of bool of shape (n_clips,) or None
+            Clips of other machines, which stand in for anomalies.
+
+        Returns
+        -------
+        self : object
+        """
+        return self._fit(X, y, section=section, domain=domain, attribute=attribute, proxy=proxy)
+
+    def _learn_classes(self, clips, metadata, seed):
+        is_normal = self._is_normal(metadata, len(clips))
+        if metadata.get("attribute") is None:
+            metadata["attribute"] = mean_power_levels(clips, slice(None) if is_normal is None else is_normal)
+        if is_normal is None:
+            self.exposed_to_ = "sections"
+            return super()._learn_classes(clips, metadata, seed)
+        self.exposed_to_ = "proxies"
+        self.pseudo_labels_ = None
+        self.classes_ = np.array(["proxy", "target"])
+        return is_normal.astype(int)
+
+    def _is_normal(self, metadata, n_clips):
+        """Return which clips are of the machine; None where all are and sections are exposed to each other."""
+        proxy, section = metadata.get("proxy"), metadata.get("section")
+        if self.target_section is not None and section is None:
+            raise ValueError(f"target_section={self.target_section!r}, but no section= was given to fit.")
+        is_normal = np.ones(n_clips, dtype=bool) if proxy is None else ~proxy
+        if self.target_section is not None:
+            is_normal &= np.array([label == self.target_section for label in section])
+        if not is_normal.any():
+            raise ValueError(
+                f"No clip to train {type(self).__name__} on: none of n_samples={n_clips} is of the machine "
+                f"(target_section={self.target_section!r}, {0 if proxy is None else proxy.sum()} proxies)."
+            )
+        return None if is_normal.all() else is_normal
+
+    def _make_targets(self, labels, n_classes, metadata):
+        if self.exposed_to_ == "proxies":
+            label = labels.astype(np.float32)
+            is_normal = labels == 1
+        else:
+            label = np.eye(n_classes, dtype=np.float32)[labels]
+            is_normal = np.ones(len(labels), dtype=bool)
+        value = attribute_values(metadata["attribute"], is_normal)
+        gain = self.attribute_gain
+        self.attribute_gain_ = (
+            nn.domain_gain(torch.from_numpy(value[is_normal])) if gain == "auto" else float(gain)
+        )
+        return {"label": label, "attribute": (self.attribute_gain_ * value).astype(np.float32)}
+
+    def _make_batch(self, x, targets, generator):
+        # drawn here, not in the network: all chance of a run comes from its own generator
+        return x, {**targets, "noise": torch.randn(len(x), self.latent_dim, generator=generator)}
+
+    def _make_patches(self, clips, patch_frames):
+        return ClipSegments(clips, patch_frames, self.n_segments)
+
+    def _make_backbone(self, n_bins, n_frames):
+        return nn.ResNet18(embedding_dim=self.embedding_dim, width=self.width)
+
+    def _make_network(self, backbone, mean, scale, n_classes):
+        if self.domain_dim >= self.latent_dim:
+            raise ValueError(
+                f"domain_dim={self.domain_dim} of latent_dim={self.latent_dim} latents are bound: leave some free."
+            )
+        n_machines = 1 if self.exposed_to_ == "proxies" else n_classes
+        oevae = nn.OEVAE(self.embedding_dim, self.latent_dim, self.domain_dim, n_machines=n_machines)
+        return Network(backbone, OEVAEObjective(oevae, self.lambda_vae, n_classes), mean, scale)
+
+    def _patch_outputs(self, network, x, names):
+        embedding = network(x)
+        objective = network.objective
+        make = {
+            "embedding": lambda: embedding,
+            "alpha": lambda: objective.oevae.negative_log_likelihood(embedding),
+            "latent": lambda: objective.oevae.encode(embedding)[0],
+            "log_proba": lambda: objective.log_proba(embedding),
+        }
+        return {name: make[name]() for name in names}
+
+
+class OEVAEObjective(torch.nn.Module):
+    """The loss of classifier and variational autoencoder, which it owns.
+
+    Parameters
+    ----------
+    oevae : skasd.nn.OEVAE
+
+    lambda_vae : float
+        Weight of the autoencoder's terms.
+
+    n_classes : int
+        Proxies and target, or the sections.
+    """
+
+    def __init__(self, oevae, lambda_vae, n_classes):
+        super().__init__()
+        self.oevae = oevae
+        self.lambda_vae = lambda_vae
+        self.n_classes = n_classes
+
+    def forward(self, features, target):
+        """Return the loss of embeddings (n, feature_dim) with ``label``, ``attribute`` and ``noise``."""
+        output = self.oevae(features, noise=target["noise"])
+        return self.oevae.loss(
+            features, output, target["label"], target["attribute"], lambda_vae=self.lambda_vae
+        )
+
+    def log_proba(self, features):
+        """Return the log-probabilities (n, n_classes): of proxy and target, or of each section by itself."""
+        logit = self.oevae.machine(features)
+        return logsigmoid(torch.cat([-logit, logit], 1) if self.oevae.n_machines == 1 else logit)
+
+
+def attribute_values(attribute, is_normal):
+    """Return the attribute of each clip as a number, centred; 0 for proxies.
+
+    Parameters
+    ----------
+    attribute : ndarray of object of shape (n_clips,)
+        Numbers, or strings, which are coded in the order of the sorted values.
+
+    is_normal : ndarray of bool of shape (n_clips,)
+        Clips of the machine.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_clips,)
+    """
+    normal = attribute[is_normal]
+    if all(isinstance(value, Real) for value in normal):
+        levels = normal.astype(np.float64)
+        if not np.isfinite(levels).all():
+            raise ValueError("attribute must be finite for every clip of the machine.")
+        if len(np.unique(levels)) > MOST_LEVELS:
+            step = np.ptp(levels) / MOST_LEVELS
+            levels = np.rint(levels / step) * step
+    else:
+        levels = np.unique([str(value) for value in normal], return_inverse=True)[1].astype(np.float64)
+    values = np.zeros(len(attribute))
+    values[is_normal] = levels - levels.mean()
+    return values
+
+
+def mean_power_levels(clips, rows):
+    """Return the mean of each clip's array in whole standard deviations, those of ``rows``, from -3 to 3."""
+    power = np.array([clip.mean(dtype=np.float64) for clip in clips])
+    spread = power[rows].std()
+    levels = np.zeros(len(power)) if spread < 1e-9 else np.rint((power - power[rows].mean()) / spread)
+    return np.clip(levels, -3, 3).astype(object)

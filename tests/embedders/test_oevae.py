@@ -1,0 +1,260 @@
+"""The outlier-exposed variational autoencoder: what its latents hold, its batches, its scores."""
+
+import math
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skasd.embedders import OEVAEEmbedder
+from skasd.embedders._oevae import attribute_values, mean_power_levels
+from skasd.embedders._segments import ClipSegments
+from skasd.scorers import OEVAEScorer
+
+from .conftest import make_clips
+
+SMALL = {"embedding_dim": 64, "width": 8, "patch_frames": 16, "n_segments": 4, "random_state": 0}
+QUICK = SMALL | {"max_epochs": 2, "crops_per_clip": 1, "batch_size": 32}
+BOTH = ("alpha", "embedding")
+
+
+def weights(embedder):
+    return np.concatenate([p.detach().numpy().ravel() for p in embedder.net_.module_.parameters()])
+
+
+def make_machines(n_clips, random_state):
+    """Three machines; a load of 0, 1 or 2 raises a band of their spectra."""
+    X, section = make_clips(n_clips, 3, random_state, 0.2)
+    load = np.random.default_rng(random_state).integers(0, 3, len(X)).astype(float)
+    band = np.exp(-0.5 * ((np.arange(X.shape[1]) - 16) / 3) ** 2)
+    X += (3 * load[:, None] * band).astype(np.float32)[:, :, None]
+    return X, section, load
+
+
+@pytest.fixture(scope="module")
+def machines():
+    return make_machines(24, 0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    X, section, load = make_machines(60, 0)
+    embedder = OEVAEEmbedder(
+        **SMALL, max_epochs=30, crops_per_clip=2, batch_size=32, lambda_vae=1.0, output=(*BOTH, "latent")
+    )
+    return embedder.fit(X, proxy=section != "s0", attribute=load), X, section != "s0", load
+
+
+def test_free_latents_know_less_of_the_attribute_than_bound_ones(trained):
+    embedder, X, proxy, load = trained
+    X_test, section_test, load_test = make_machines(24, 1)
+    own = section_test == "s0"
+    latents, latents_test = (embedder.transform(x)[:, -64:] for x in (X[~proxy], X_test[own]))
+    r2 = {}
+    for name, columns in (("bound", slice(0, 8)), ("free", slice(8, 64))):
+        probe = Ridge(1.0).fit(latents[:, columns], load[~proxy])
+        r2[name] = probe.score(latents_test[:, columns], load_test[own])
+    assert r2["bound"] > 0.9, r2
+    assert r2["free"] < 0.7, r2
+    # the bound ones follow their prior: 5 apart for neighbouring loads
+    means = [latents[load[~proxy] == v, :8].mean() for v in (0, 1, 2)]
+    np.testing.assert_allclose(np.diff(means), embedder.attribute_gain_, rtol=0.4)
+
+
+@pytest.mark.parametrize("omega", [0.0, 0.5, 1.0])
+def test_proxies_score_above_held_out_normals_after_training(trained, omega):
+    embedder, X, proxy, load = trained
+    X_test, section_test, _ = make_machines(24, 1)
+    auc = {}
+    untrained = clone(embedder).set_params(max_epochs=0).fit(X, proxy=proxy, attribute=load)
+    for name, fitted in (("trained", embedder), ("untrained", untrained)):
+        rows, rows_test = (fitted.transform(x)[:, :65] for x in (X, X_test))
+        scores = OEVAEScorer(omega).fit(rows, proxy=proxy).anomaly_score(rows_test)
+        assert len(np.unique(scores)) == len(scores)
+        auc[name] = roc_auc_score(section_test != "s0", scores)
+    assert auc["trained"] > 0.95, auc
+    assert auc["trained"] > auc["untrained"] + 0.1, auc
+
+
+def test_outputs_are_means_over_segments(trained):
+    embedder, X, _, _ = trained
+    full = clone(embedder).set_params(output=("alpha", "latent", "log_proba", "embedding"), max_epochs=1)
+    rows = full.fit(X, proxy=np.arange(len(X)) % 2 == 0).transform(X)
+    assert rows.shape == (len(X), 1 + 64 + 2 + 64)
+    starts = (0, 8, 16, 24)
+    each = np.stack([full.transform(X[:, :, s : s + 16]) for s in starts])
+    np.testing.assert_allclose(rows, each.mean(0), rtol=1e-3, atol=1e-3)
+    free = each[:, :, 9:65].astype(float)
+    alpha = 0.5 * (free**2).sum(-1) + 28 * math.log(2 * math.pi)
+    np.testing.assert_allclose(each[:, :, 0], alpha, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(each[:, :, 65:67]).sum(-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(full.predict_log_proba(X), rows[:, 65:67], atol=1e-5)
+
+
+def test_segments_cover_the_clips(machines):
+    X = machines[0][:3]
+    index, start = ClipSegments(X, 16, 8).grid(None)
+    assert list(index) == [0] * 8 + [1] * 8 + [2] * 8
+    assert start[0] == 0
+    assert start[7] == 40 - 16
+    assert set(np.diff(start[:8])) <= {3, 4}
+    index, start = ClipSegments([X[0], X[1][:, :18], X[2][:, :5]], 16, 8).grid(None)
+    assert list(np.bincount(index)) == [8, 3, 1]
+    assert list(start[8:]) == [0, 1, 2, 0]
+
+
+def test_batches_hold_as_many_proxies_as_clips_of_the_machine(machines):
+    X, section, load = machines
+    seen = []
+
+    class Recording(OEVAEEmbedder):
+        def _make_batch(self, x, targets, generator):
+            x, targets = super()._make_batch(x, targets, generator)
+            seen.append({name: value.clone() for name, value in targets.items()})
+            return x, targets
+
+    params = QUICK | {"max_epochs": 1, "crops_per_clip": 3}
+    Recording(**params).fit(X, proxy=section != "s0", attribute=load)
+    assert [batch["label"].mean().item() for batch in seen] == [0.5] * 6  # 24 clips, 3 times, 12 a batch
+    counts = np.unique(
+        torch.cat([b["attribute"][b["label"] == 1] for b in seen]).numpy(), return_counts=True
+    )[1]
+    np.testing.assert_array_equal(counts, 3 * np.unique(load[section == "s0"], return_counts=True)[1])
+    assert all(abs(batch["noise"].std().item() - 1) < 0.2 for batch in seen)
+    seen.clear()
+    Recording(**params).fit(X, section=section)
+    assert sum(len(batch["label"]) for batch in seen) == 3 * len(X)
+    assert all(batch["label"].shape[1] == 3 for batch in seen)
+
+
+def test_what_stands_in_for_anomalies(machines):
+    X, section, load = machines
+    embedder = OEVAEEmbedder(**QUICK)
+    by_proxy = clone(embedder).fit(X, proxy=section != "s0", attribute=load)
+    by_section = clone(embedder).set_params(target_section="s0").fit(X, section=section, attribute=load)
+    np.testing.assert_array_equal(weights(by_proxy), weights(by_section))
+    assert by_proxy.exposed_to_ == "proxies"
+    assert list(by_proxy.classes_) == ["proxy", "target"]
+    assert by_proxy.predict_log_proba(X).shape == (len(X), 2)
+    others = clone(embedder).fit(X, section=section)
+    assert others.exposed_to_ == "sections"
+    assert list(others.classes_) == ["s0", "s1", "s2"]
+    pseudo = clone(embedder).fit(X)
+    assert pseudo.pseudo_labels_.shape == (len(X),)
+    with pytest.raises(ValueError, match="none of n_samples=72 is of the machine"):
+        clone(embedder).set_params(target_section="s9").fit(X, section=section)
+    with pytest.raises(ValueError, match="but no section= was given"):
+        clone(embedder).set_params(target_section="s0").fit(X)
+
+
+def test_sections_are_told_apart_by_their_own_log_odds():
+    X, section, _ = make_machines(60, 0)
+    X_test, section_test, _ = make_machines(12, 1)
+    accuracy = {}
+    for epochs in (0, 15):
+        embedder = OEVAEEmbedder(**SMALL, max_epochs=epochs, crops_per_clip=1, batch_size=32)
+        log_p = embedder.fit(X, section=section).predict_log_proba(X_test)
+        accuracy[epochs] = np.mean(embedder.classes_[log_p.argmax(1)] == section_test)
+    assert accuracy[15] > 0.9 > accuracy[0] + 0.2, accuracy
+
+
+def test_attributes_become_numbers():
+    normal = np.array([True, True, True, False])
+    values = attribute_values(np.array([10.0, 20, 30, "other machine's"], dtype=object), normal)
+    np.testing.assert_allclose(values, [-10, 0, 10, 0])
+    values = attribute_values(np.array(["vel_8", "vel_12", "vel_12", 3], dtype=object), normal)
+    np.testing.assert_allclose(values, [2 / 3, -1 / 3, -1 / 3, 0])  # sorted as strings: vel_12, vel_8
+    many = attribute_values(np.linspace(0, 100, 501).astype(object), np.ones(501, dtype=bool))
+    assert len(np.unique(many.round(6))) == 21
+    with pytest.raises(ValueError, match="attribute must be finite"):
+        attribute_values(np.array([1.0, np.inf, 2.0, 3.0], dtype=object), normal)
+
+
+def test_without_attributes_it_is_the_mean_power(machines):
+    X, section, _ = machines
+    levels = mean_power_levels(X, section == "s0")
+    power = X.mean(axis=(1, 2))
+    own = power[section == "s0"]
+    np.testing.assert_array_equal(levels, np.clip(np.rint((power - own.mean()) / own.std()), -3, 3))
+    embedder = OEVAEEmbedder(**QUICK).fit(X, proxy=section != "s0")
+    same = OEVAEEmbedder(**QUICK).fit(X, proxy=section != "s0", attribute=levels)
+    np.testing.assert_array_equal(weights(embedder), weights(same))
+    assert embedder.attribute_gain_ == 5
+    assert OEVAEEmbedder(**QUICK, attribute_gain=2.0).fit(X).attribute_gain_ == 2
+
+
+def test_skipped_clips_fit_and_seeds(machines):
+    X, section, load = machines
+    proxy = section != "s0"
+    embedder = OEVAEEmbedder(**QUICK, output=BOTH)
+    before = {k: repr(v) for k, v in embedder.get_params().items()}
+    expected = embedder.fit(X[2:], proxy=proxy[2:], attribute=load[2:])
+    assert before == {k: repr(v) for k, v in embedder.get_params().items()}
+    untrained = clone(embedder).set_params(max_epochs=0).fit(X[2:], proxy=proxy[2:], attribute=load[2:])
+    pairs = zip(untrained.net_.module_.parameters(), expected.net_.module_.parameters(), strict=True)
+    assert not any(torch.equal(a, b) for a, b in pairs)  # classifier, autoencoder and every layer before them
+    holes = X.copy()
+    holes[:2] = np.nan
+    state = torch.get_rng_state()
+    fitted = clone(embedder).fit(holes, proxy=proxy, attribute=load)
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(weights(fitted), weights(expected))
+    rows = fitted.transform(holes)
+    assert np.isnan(rows[:2]).all()
+    np.testing.assert_array_equal(rows[2:], pickle.loads(pickle.dumps(expected)).transform(X[2:]))
+    other = clone(embedder).set_params(random_state=1).fit(X, proxy=proxy, attribute=load)
+    assert not np.allclose(other.transform(X)[2:], rows[2:])
+
+
+def test_augmented_clips_bring_their_attributes(machines):
+    X, section, load = machines
+    proxy = section != "s0"
+
+    class Doubled(BaseEstimator):
+        def augment(self, X, y=None, **metadata):
+            twice = {name: None if v is None else np.concatenate([v, v]) for name, v in metadata.items()}
+            return np.concatenate([X, X + 1]), y, twice
+
+    embedder = OEVAEEmbedder(**QUICK, augmenter=Doubled()).fit(X, proxy=proxy, attribute=load)
+    n_seen = sum(batch["train_batch_size"] for batch in embedder.net_.history[0]["batches"])
+    assert n_seen == 2 * 2 * 24
+
+
+def test_omega_can_be_searched_over(machines):
+    X, section, load = machines
+    proxy = section != "s0"
+    detector = make_pipeline(OEVAEEmbedder(**QUICK, output=BOTH), OEVAEScorer())
+    detector.fit(X, oevaeembedder__proxy=proxy, oevaeembedder__attribute=load, oevaescorer__proxy=proxy)
+    rows = detector[0].transform(X)
+    own = np.flatnonzero(~proxy)
+    search = GridSearchCV(
+        OEVAEScorer(),
+        {"omega": [0.0, 0.5, 1.0]},
+        scoring="roc_auc",
+        cv=[(own[:12], np.r_[own[12:], np.flatnonzero(proxy)])],
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the refit meets the proxies, which y marks
+        search.fit(rows, np.where(proxy, -1, 1))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert len(set(search.cv_results_["mean_test_score"])) > 1
+    scores = [detector.set_params(oevaescorer__omega=omega).score_samples(X) for omega in (0.0, 1.0)]
+    np.testing.assert_allclose(scores[1], -rows[:, 0], rtol=1e-6)
+    assert not np.allclose(scores[0], scores[1])
+
+
+def test_bad_arguments_are_named(machines):
+    X, section, load = machines
+    with pytest.raises(ValueError, match="domain_dim=64 of latent_dim=64"):
+        OEVAEEmbedder(**QUICK, domain_dim=64).fit(X, section=section)
+    with pytest.raises(ValueError, match="attribute has 71 entries for 72 clips"):
+        OEVAEEmbedder(**QUICK).fit(X, section=section, attribute=load[1:])
+    with pytest.raises(ValueError, match="use one or several of"):
+        OEVAEEmbedder(**QUICK, output="beta").fit(X, section=section)
