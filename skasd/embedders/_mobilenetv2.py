@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import nn
 from ._docs import with_shared_parameters
-from ._pretrained import input_scaling, load_panns_mobilenetv2, read_state
+from ._pretrained import input_scaling, load_panns_mobilenetv2, pool_instead_of_strides, read_state
 from ._target import SoundEventTarget
 
 
@@ -183,7 +183,7 @@ class MobileNetV2Embedder(SoundEventTarget):
         self.target = target
 
     def _make_backbone(self, n_bins, n_frames):
-        return nn.MobileNetV2(
+        backbone = nn.MobileNetV2(
             n_bins,
             n_frames,
             in_channels=self.in_channels,
@@ -191,11 +191,14 @@ class MobileNetV2Embedder(SoundEventTarget):
             width=self.width,
             variant=self.variant,
         )
+        if self.pretrained is not None:
+            self._check_fit_of_pretrained()
+            pool_instead_of_strides(backbone)
+        return backbone
 
     def _make_network(self, backbone, mean, scale, n_classes):
         self.pretrained_report_ = None
         if self.pretrained is not None:
-            self._check_fit_of_pretrained()
             state = read_state(self.pretrained)
             report = load_panns_mobilenetv2(backbone, state)
             if len(state.get("bn0.weight", ())) == self.n_features_in_:

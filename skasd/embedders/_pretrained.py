@@ -98,8 +98,8 @@ def load_panns_mobilenetv2(backbone, state):
 
     Three things differ between the two. The published one lists the layers of a block flat, with the poolings
     counted; halves the map by average pooling after a convolution, before batch normalisation; and its images have
-    time along their rows. So layers are matched by their order, ``backbone`` gets the poolings in place of strides,
-    and kernels are transposed.
+    time along their rows. So layers are matched by their order, kernels are transposed, and ``backbone`` should have
+    gone through `pool_instead_of_strides`.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def load_panns_mobilenetv2(backbone, state):
     Raises
     ------
     ValueError
-        If ``state`` has another layout, or none of its tensors fits.
+        If ``state`` has another layout, or tensors before the last convolution do not fit.
     """
     published: dict[int, dict[int, dict[str, str]]] = {}
     for name in state:
@@ -149,11 +149,11 @@ def load_panns_mobilenetv2(backbone, state):
     report.loaded.extend(name for name in state if name in taken)
     shapes = {entry.split(":")[0] for entry in report.mismatched}
     report.left_out.extend(name for name in state if name not in taken and name not in shapes)
-    if not any(name.endswith(".weight") for name in report.loaded):
+    last = f"features.{len(ours) - 1}."  # of as many channels as the embedding: may differ
+    if any(not entry.startswith(last) for entry in report.mismatched):
         raise ValueError(
-            f"No tensor of the checkpoint fits: {report.mismatched[0]}, and so on. The published one has width=1."
+            f"The checkpoint is of another width: {report.mismatched[0]}, and so on. The published one has width=1."
         )
-    _pool_instead_of_strides(backbone)
     return report
 
 
@@ -199,8 +199,8 @@ def _layers(block):
     ]
 
 
-def _pool_instead_of_strides(backbone):
-    """Let every strided convolution step by 1 and average its output over 2 x 2 instead."""
+def pool_instead_of_strides(backbone):
+    """Let every strided convolution of a MobileNetV2 step by 1 and average its output over 2 x 2 instead."""
     for block in backbone.modules():
         if isinstance(block, ConvBlock) and block[0].stride != (1, 1):
             stride = block[0].stride

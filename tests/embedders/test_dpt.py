@@ -1,10 +1,13 @@
 """The dual-path transformer's two tasks, their outputs and their chance."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
+from skorch.callbacks import Callback
 
 from skasd import nn
 from skasd.embedders import DPTEmbedder
@@ -65,6 +68,27 @@ def test_same_seed_same_result_and_no_global_chance(train):
     assert torch.equal(torch.get_rng_state(), state)
     other = clone(embedder).set_params(random_state=1).fit(X, section=section).transform(X)
     assert not np.allclose(other, first)
+
+
+def test_a_resumed_run_ends_with_the_same_weights_and_pickles(train, tmp_path):
+    class Killed(Exception):
+        pass
+
+    class KillAfterTwo(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) > 2:
+                raise Killed
+
+    X, section = train
+    params = SMALL | {"max_epochs": 3}
+    whole = DPTEmbedder(**params).fit(X, section=section)
+    with pytest.raises(Killed):
+        DPTEmbedder(**params, checkpoint_dir=tmp_path, callbacks=[KillAfterTwo()]).fit(X, section=section)
+    resumed = DPTEmbedder(**params, checkpoint_dir=tmp_path, output=("embedding", "reconstruction_error"))
+    resumed.fit(X, section=section)
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+    loaded = pickle.loads(pickle.dumps(resumed))
+    np.testing.assert_array_equal(loaded.transform(X), resumed.transform(X))
 
 
 def test_outputs_side_by_side(train):
