@@ -542,7 +542,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         check_is_fitted(self)
         clips, missing = self._check_clips(X, reset=False)
         if missing.all():
-            return np.full((len(missing), self._n_features_out), np.nan, dtype=np.float32)
+            width = self._n_features_out if names == self._output_names() else len(self.classes_)
+            return np.full((len(missing), width), np.nan, dtype=np.float32)
         rows = self._embed(_rows(clips, {}, ~missing)[0], names, verbose=self.verbose)
         if missing.any():
             every = np.full((len(missing), rows.shape[1]), np.nan, dtype=np.float32)

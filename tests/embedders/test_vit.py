@@ -86,3 +86,13 @@ def test_rows_do_not_depend_on_the_other_clips(train):
     rows = embedder.transform(X)
     alone = np.concatenate([embedder.transform(X[i : i + 1]) for i in range(0, len(X), 7)])
     np.testing.assert_allclose(alone, rows[::7], atol=1e-5 * np.abs(rows).max())
+
+
+def test_skipped_clips_have_as_many_columns_as_others(train):
+    X, section = train
+    embedder = ViTEmbedder(**QUICK).fit(X, section=section)
+    skipped = np.full_like(X[:2], np.nan)
+    for method in (embedder.transform, embedder.predict_log_proba):
+        rows = method(skipped)
+        assert rows.shape == (2, method(X).shape[1])
+        assert np.isnan(rows).all()
