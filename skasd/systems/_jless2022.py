@@ -2,11 +2,11 @@
 
 from sklearn.pipeline import make_pipeline
 
-from ..compose import PerSection
-from ..embedders import MFNEmbedder
+from ..compose import PerSection, ScoreEnsemble, SelectBest
+from ..embedders import DPTEmbedder, MFNEmbedder
 from ..features import LogMelTransformer, STFTTransformer
-from ..scorers import GammaSoftmaxScorer
-from ._parts import chosen, cosine_to_mean, lof
+from ..scorers import ColumnScorer, GammaSoftmaxScorer
+from ._parts import chosen, cosine_to_mean, lof, on_columns
 
 _MIXUP, _BOTH = ("mixup",), ("fmix", "mixup")
 # table 3: features, loss, augmentation, detector of the machines for which MobileFaceNet was chosen
@@ -95,3 +95,89 @@ def jless2022_mfn(features=None, loss=None, detector=None, *, machine=None, mixi
     if detector == "lof":
         return make_pipeline(front_end(), PerSection(network, scorer))
     return make_pipeline(front_end(), network, scorer)  # these scorers keep the sections apart themselves
+
+
+def jless2022_dpt(loss="focal", *, mixing="mixup", **embedder):
+    """Return the dual-path transformer system of J. Bai et al. (JLESS), DCASE 2022 [1]_.
+
+    A dual-path transformer on log-mel patches of 128 x 64 that restores masked areas and names the section; the anomaly
+    score adds the negative log-softmax of the section and the mean squared error of the reconstruction ("log-softmax
+    & MSE", tables 2 and 3), each standardised by its scores of the training clips.
+
+    Parameters
+    ----------
+    loss : {"focal", "cross_entropy"}, default="focal"
+        Focal loss in table 3, cross-entropy in section 3.3.
+
+    mixing : {"mixup", "fmix"}, tuple of them or None, default="mixup"
+        Batch mixing; mixup in table 3.
+
+    **embedder
+        Further parameters of :class:`~skasd.embedders.DPTEmbedder`.
+
+    Returns
+    -------
+    Pipeline
+        Unfitted; ``fit(clips, section=..., domain=...)`` with metadata routing enabled;
+        ``decision_function(clips, section=...)`` where the section is known.
+
+    Notes
+    -----
+    The report does not say how the two scores are combined. Sizes of the network are the library's, see the embedder.
+
+    References
+    ----------
+    .. [1] J. Bai, Y. Jia, S. Huang, M. Wang, J. Chen, "JLESS submission to DCASE2022 Task 2: batch mixing strategy
+       based method with anomaly detector for anomalous sound detection", DCASE2022 Challenge technical report, 2022.
+
+    Examples
+    --------
+    >>> from skasd.systems import jless2022_dpt
+    >>> [name for name, _ in jless2022_dpt()[-1].detectors]
+    ['log_softmax', 'mse']
+    """
+    network = DPTEmbedder(
+        **{
+            "loss": loss,
+            "mixing": mixing,
+            "domain_mixing": True,
+            "patch_frames": 64,
+            "output": ("log_proba", "reconstruction_error"),
+            **embedder,
+        }
+    )
+    both = ScoreEnsemble(
+        [
+            ("log_softmax", on_columns(slice(0, -1), GammaSoftmaxScorer())),
+            ("mse", on_columns([-1], ColumnScorer())),
+        ]
+    )
+    return make_pipeline(_FEATURES["logmel"][0](), network, both)
+
+
+def jless2022_ensemble(*, n_jobs=None, **embedder):
+    """Return submission 1 of J. Bai et al. (JLESS), DCASE 2022: for each machine the system of table 3.
+
+    Parameters
+    ----------
+    n_jobs : int or None, default=None
+        Machines fitted in parallel.
+
+    **embedder
+        Further parameters of all embedders, as ``max_epochs=10`` or ``device="cuda"``.
+
+    Returns
+    -------
+    SelectBest
+        Unfitted; ``fit(clips, machine=..., section=..., domain=...)`` with metadata routing enabled.
+        :func:`jless2022_mfn` for six machines, :func:`jless2022_dpt` for the bearing.
+
+    Examples
+    --------
+    >>> from skasd.systems import jless2022_ensemble
+    >>> sorted(jless2022_ensemble().by)
+    ['ToyCar', 'ToyTrain', 'bearing', 'fan', 'gearbox', 'slider', 'valve']
+    """
+    systems = [(machine, jless2022_mfn(machine=machine, **embedder)) for machine in JLESS_TABLE_3]
+    systems.append(("bearing", jless2022_dpt(**embedder)))
+    return SelectBest(systems, by={machine: machine for machine, _ in systems}, n_jobs=n_jobs)

@@ -1,6 +1,8 @@
 """What several systems are put together from."""
 
 import sklearn
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
 
 from ..scorers import CosineMeanScorer, KNNCosineScorer, LOFScorer
 
@@ -24,6 +26,11 @@ def nearest_cosine():
 def cosine_to_mean():
     """Return the cosine distance to the mean of the clips of all domains."""
     return one_bank(CosineMeanScorer())
+
+
+def on_columns(columns, scorer):
+    """Return a detector on some of the columns of an embedding: an int, a list or a slice of them."""
+    return make_pipeline(ColumnTransformer([("own", "passthrough", columns)]), scorer)
 
 
 def chosen(parameter, value, choices):

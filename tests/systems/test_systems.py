@@ -21,7 +21,16 @@ SYSTEMS = {
         **QUICK | {"crops_per_clip": 2, "patch_hop": 16, "lr": 1e-3}
     ),
 }
+SYSTEMS |= {
+    "jless2022_dpt": lambda: systems.jless2022_dpt(**QUICK),
+    "cqupt2023 mobilenetv2 sec": lambda: systems.cqupt2023(width=0.25, **QUICK),
+    "cqupt2023 vit sed nll": lambda: systems.cqupt2023("vit", "sed", score="nll", **QUICK),
+    "cqupt2023_ensemble 2": lambda: systems.cqupt2023_ensemble(2, **QUICK),
+}
 SLOW = {
+    "cqupt2023_ensemble 1": lambda: systems.cqupt2023_ensemble(1, **QUICK),
+    "cqupt2023_ensemble 3": lambda: systems.cqupt2023_ensemble(3, **QUICK),
+    "cqupt2023_ensemble 4": lambda: systems.cqupt2023_ensemble(4, **QUICK),
     "secom2021 mfn lof": lambda: systems.secom2021(**QUICK),
     "jless2022_mfn stft arcface cosine": lambda: systems.jless2022_mfn("stft", "arcface", "cosine", **QUICK),
     "jless2022_mfn ToyTrain": lambda: systems.jless2022_mfn(machine="ToyTrain", **QUICK),
@@ -117,3 +126,19 @@ def test_settings_of_the_reports(sounds):
         systems.official_mobilenetv2(2023)
     with pytest.raises(ValueError, match="machine='bearing'"):
         systems.jless2022_mfn(machine="bearing")
+
+
+@pytest.mark.filterwarnings("ignore:The place of sections", "ignore:No gamma distribution")
+def test_jless_ensemble_takes_the_system_of_the_machine(sounds):
+    train = (sounds.table["split"] == "train").to_numpy()
+    section, domain = sounds.table["section"].to_numpy(), sounds.table["domain"].to_numpy()
+    system = systems.jless2022_ensemble(**QUICK)
+    assert [name for name, _ in system.systems] == list(system.by)
+    with sklearn.config_context(enable_metadata_routing=True):
+        machine = ["bearing"] * train.sum()
+        system.fit(sounds.X[train], machine=machine, section=section[train], domain=domain[train])
+        alone = systems.jless2022_dpt(**QUICK)
+        alone.fit(sounds.X[train], section=section[train], domain=domain[train])
+    assert system.choice_ == {"bearing": "bearing"}
+    rank = np.argsort(system.score_samples(sounds.X[~train]))
+    np.testing.assert_array_equal(rank, np.argsort(alone.score_samples(sounds.X[~train])))
