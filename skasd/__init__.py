@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "augment": ["MixupSMOTEAugmenter", "WaveformAugmenter"],
         "compose": ["DomainDependent", "NormalOnly", "PerSection", "ScoreEnsemble", "SelectBest"],
-        "embedders": ["MFNEmbedder", "MobileNetV2Embedder"],
+        "embedders": ["DPTEmbedder", "MFNEmbedder", "MobileNetV2Embedder", "ViTEmbedder"],
         "features": [
             "ClipStatistics",
             "LogMelTransformer",

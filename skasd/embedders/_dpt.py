@@ -139,7 +139,7 @@ class DPTEmbedder(BaseEmbedder):
         self,
         patch=(8, 8),
         dim=64,
-        heads=4,
+        heads=2,
         blocks=2,
         mlp_ratio=4,
         dropout=0.0,

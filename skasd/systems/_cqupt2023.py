@@ -25,8 +25,11 @@ _SETTINGS = {  # table 2 and section 3.2; 3 s are 301 frames at a hop of 10 ms, 
 def _network(model, target, embedder):
     own = {"mobilenetv2": {"variant": "cqupt", "embedding_dim": _DIM}, "vit": {}}
     embedder_class = {"mobilenetv2": MobileNetV2Embedder, "vit": ViTEmbedder}[model]
-    mixing = chosen("target", target, {"sec": None, "sed": "auto"})
-    return embedder_class(**{**own[model], **_SETTINGS, "target": target, "mixing": mixing, **embedder})
+    # "auto" of the embedders is mixup for "sec", which the report does not use
+    loss, mixing = chosen("target", target, {"sec": ("cross_entropy", None), "sed": ("auto", "auto")})
+    return embedder_class(
+        **{**own[model], **_SETTINGS, "target": target, "loss": loss, "mixing": mixing, **embedder}
+    )
 
 
 def _front_end():
