@@ -5,6 +5,7 @@ from ._base import BaseEmbedder
 from ._dpt import DPTEmbedder
 from ._mfn import MFNEmbedder
 from ._mobilenetv2 import MobileNetV2Embedder
+from ._multibranch import MultiBranchEmbedder
 from ._oevae import OEVAEEmbedder
 from ._vit import ViTEmbedder
 
@@ -14,6 +15,7 @@ __all__ = [
     "DPTEmbedder",
     "MFNEmbedder",
     "MobileNetV2Embedder",
+    "MultiBranchEmbedder",
     "OEVAEEmbedder",
     "ViTEmbedder",
 ]

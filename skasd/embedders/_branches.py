@@ -1,0 +1,160 @@
+"""Branches of a network on several features: what computes the features, the module and its objective."""
+
+import torch
+from sklearn.base import clone
+
+from .. import nn
+from ..features import PhaseTransformer, SpectrumTransformer, STFTTransformer
+
+KINDS = ("stft", "spectrum", "phase")
+
+
+def make_transformers(branches, n_samples, **params):
+    """Return the transformer of each branch, by the name of the branch.
+
+    Parameters
+    ----------
+    branches : sequence of str or (str, transformer)
+        Kind of each branch, and what computes its features where that is not the default.
+
+    n_samples : int
+        Length of the waveforms.
+
+    **params : dict
+        Set on all transformers.
+
+    Returns
+    -------
+    dict of str to transformer
+        Names as :class:`skasd.nn.MultiBranchNet` has them: the kind; a kind's second branch is "stft_2".
+    """
+    transformers: dict = {}
+    for entry in branches:
+        kind, transformer = (entry, None) if isinstance(entry, str) else entry
+        if kind not in KINDS:
+            raise ValueError(f"branches={branches!r}: {kind!r} is none of the kinds {KINDS}.")
+        if transformer is not None:
+            transformer = clone(transformer)
+        elif kind == "spectrum":
+            transformer = SpectrumTransformer(n_samples)
+        else:
+            transformer = (STFTTransformer if kind == "stft" else PhaseTransformer)(center=False)
+        number = sum(kind_of(name) == kind for name in transformers) + 1
+        transformers[kind if number == 1 else f"{kind}_{number}"] = transformer.set_params(**params)
+    if not transformers:
+        raise ValueError("branches is empty: name at least one.")
+    return transformers
+
+
+def kind_of(name):
+    """Return the kind of a branch by its name."""
+    return name.split("_")[0]
+
+
+def features(transformers, waveforms):
+    """Return the inputs of the branches, by name.
+
+    Parameters
+    ----------
+    transformers : dict of str to transformer
+
+    waveforms : torch.Tensor of shape (n, 1, n_samples)
+        On the CPU.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        Spectra (n, n_bins); spectrograms (n, 1, n_bins, n_frames), channels last.
+    """
+    inputs = {}
+    for name, transformer in transformers.items():
+        x = torch.from_numpy(transformer.transform(waveforms[:, 0].numpy()))
+        if kind_of(name) == "spectrum":
+            inputs[name] = x.flatten(1)
+        else:
+            inputs[name] = x[:, None].contiguous(memory_format=torch.channels_last)
+    return inputs
+
+
+class Spectra:
+    """The spectrograms (or else the spectra) of clips, computed one by one while iterating.
+
+    Parameters
+    ----------
+    transformers : dict of str to transformer
+
+    clips : sequence of ndarrays of shape (1, n_samples_i)
+    """
+
+    def __init__(self, transformers, clips):
+        self.clips = clips
+        self.transformer = transformers[min(transformers, key=lambda name: KINDS.index(kind_of(name)))]
+
+    def __len__(self):
+        return len(self.clips)
+
+    def __iter__(self):
+        for clip in self.clips:
+            yield self.transformer.transform(clip)[0]
+
+
+class MultiBranchObjective(torch.nn.Module):
+    """Classification of the embedding, plus that of an embedding whose parts are exchanged between clips.
+
+    Parameters
+    ----------
+    classification : skasd.nn objective
+        For the classes.
+
+    exchange : skasd.nn.SubclusterAdaCos or None
+        For one set of classes per branch, and one for clips that are left as they are.
+
+    p : float
+        Probability of an exchange.
+    """
+
+    def __init__(self, classification, exchange, p):
+        super().__init__()
+        self.classification = classification
+        self.exchange = exchange
+        self.p = p
+        self.n_classes = classification.n_classes
+
+    def forward(self, outputs, target):
+        """Return the loss of ``(branches, embedding)``; nothing is exchanged in evaluation mode."""
+        branches, embedding = outputs
+        loss = self.classification(embedding, target["label"])
+        if self.training and self.exchange is not None:
+            generator = torch.Generator().manual_seed(int(target["seed"]))
+            branches, label = nn.feature_exchange(branches, target["label"], self.p, generator)
+            loss = loss + self.exchange(torch.cat(branches, dim=1), label)
+        return loss
+
+    def log_proba(self, embedding):
+        """Return the log-probabilities (n, n_classes) of embeddings (n, embedding_dim)."""
+        return self.classification.log_proba(embedding)
+
+
+class MultiBranchNetwork(torch.nn.Module):
+    """The branches; the objective travels along as a submodule.
+
+    Parameters
+    ----------
+    backbone : skasd.nn.MultiBranchNet
+
+    objective : MultiBranchObjective
+    """
+
+    def __init__(self, backbone, objective):
+        super().__init__()
+        self.backbone = backbone
+        self.objective = objective
+        self.autocast = None
+
+    def forward(self, inputs=None, **named):
+        """Return the embeddings of a dict of inputs; of inputs by keyword those of each branch and all together."""
+        inputs = named if inputs is None else inputs
+        device = next(iter(inputs.values())).device.type
+        with torch.autocast(device, dtype=self.autocast, enabled=self.autocast is not None):
+            branches, embedding = self.backbone(inputs)
+        return ([branch.float() for branch in branches], embedding.float()) if named else embedding.float()

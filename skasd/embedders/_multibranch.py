@@ -1,0 +1,389 @@
+"""Several networks on several features of the same clips: Wilkinghoff's embeddings."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import validate_data
+
+from .. import nn
+from ..clips import Clips, check_clips
+from ._base import OBJECTIVES, BaseEmbedder
+from ._branches import (
+    MultiBranchNetwork,
+    MultiBranchObjective,
+    Spectra,
+    features,
+    kind_of,
+    make_transformers,
+)
+from ._classes import pseudo_labels, section_labels
+from ._docs import with_shared_parameters
+
+
+@with_shared_parameters(BaseEmbedder)
+class MultiBranchEmbedder(BaseEmbedder):
+    r"""Embed clips by networks on their spectrum and their spectrogram, trained together to name the clip's class.
+
+    Wilkinghoff's network [1]_: one branch sees the spectrum of the whole clip, one its spectrogram; their embeddings
+    side by side are trained to tell apart machines, attributes and domains. It is the first step of a pipeline: it
+    takes the clips themselves and computes the features of each batch, since clips are mixed as waveforms.
+
+    Parameters
+    ----------
+    branches : tuple of {"spectrum", "stft", "phase"} or of (str, transformer) tuples
+        Kind of each branch, which says what network it is and, without a transformer of your own, what it sees:
+        ``SpectrumTransformer(n_samples)``, ``STFTTransformer(center=False)``, ``PhaseTransformer(center=False)``.
+        With one, such as ``("stft", LogMelTransformer())``, the branch sees what that makes of the waveform.
+
+    n_samples : int
+        Length that clips are brought to: random crops of longer ones while training, windows at ``patch_hop`` when
+        embedding; shorter ones are repeated. 10 s at 16 kHz by default; [1]_ has 18 s (288,000).
+
+    sample_rate : int
+        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
+
+    channel : "mean" or int
+        What to take of files with several channels.
+
+    on_error : {"raise", "skip"}
+        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, they are not trained
+        on, and their rows are NaN.
+
+    n_jobs : int or None
+        Number of threads that read clips and compute features.
+
+    branch_dim : int
+        Length of the embedding of a branch.
+
+    activation : {"relu", "prelu"}
+        Activation of all layers; ``"prelu"`` in [2]_.
+
+    squeeze_excitation : bool
+        Whether the branches use squeeze-and-excitation, as in the 2024 form of the network.
+
+    feature_exchange : float
+        Probability with which a branch's embedding is exchanged between clips while training (FeatEx). 0: never.
+        Without a second branch there is nothing to exchange.
+
+    loss : {"arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"}
+        Objective of the classification.
+
+    patch_hop : int or None
+        Samples between the windows of clips longer than ``n_samples`` when embedding; None: half a window.
+
+    merge : {"mean", "std"} or tuple of them
+        How the embeddings of a clip's windows become one row; several are concatenated.
+
+    mixing : {"mixup"}, callable or None
+        Mixing of the waveforms of a batch while training. A callable is called as
+        ``mixing(x, y, generator=generator, partner=None)`` with waveforms of shape (n, 1, n_samples).
+
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None
+        Makes more training clips, waveforms, before training.
+
+    {shared}
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained network; ``net_.history`` holds the losses.
+
+    transformers_ : dict of str to transformer
+        What computes the features, by the name of the branch.
+
+    classes_ : ndarray of shape (n_classes,)
+        Classes, sorted. Where several kinds of metadata make them, each is the representation of their tuple.
+
+    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
+        Cluster of each training clip where clusters stood in for classes.
+
+    patch_frames_ : int
+        ``n_samples``.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Number of samples of the clips, where they are an array.
+
+    See Also
+    --------
+    skasd.scorers.KMeansScorer : The detector of [1]_: normalises the rows and takes cosine distances.
+    skasd.nn.MultiBranchNet : The network.
+
+    Notes
+    -----
+    The class of a clip is the tuple of all that is known of it: ``section``, ``attribute``, ``domain`` and whether it
+    is a ``proxy``. Clips of other machines marked by ``proxy=`` are thus trained on, as classes of their own (scorers
+    leave them out). Where nothing tells clips apart, clusters of spectral statistics are the classes.
+
+    Sub-cluster AdaCos with 16 fixed centres a class (``loss_params={"trainable": True}`` learns them), Adam at 1e-3,
+    10 epochs, batches of 64, mixup of waveforms with probability 0.5 and weights from U(0, 1) are those of [1]_, whose
+    partner is the reversed batch; here it is drawn. FeatEx has an objective of its own with trainable centres, added
+    to the first with weight 1 (:func:`skasd.nn.feature_exchange`).
+
+    [2]_ (section 3.1) adds a branch on the phase, PReLU and Adamax:
+    ``MultiBranchEmbedder(("spectrum", "stft", "phase"), activation="prelu", optimizer="adamax")``.
+
+    The waveforms of all clips are kept in memory as float32 (an array of float32 is not copied).
+
+    References
+    ----------
+    .. [1] K. Wilkinghoff, "Self-supervised learning for anomalous sound detection", ICASSP, 2024.
+    .. [2] J. Hai, D. Zhou, R. Liu, Y. I. Wu, "Anomalous sound detection by self-supervised learning of VAE with domain
+       shift techniques", DCASE2024 Challenge technical report, 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.embedders import MultiBranchEmbedder
+    >>> clips = np.random.default_rng(0).normal(size=(12, 4000)).astype("float32")
+    >>> embedder = MultiBranchEmbedder(n_samples=4000, max_epochs=1, random_state=0)
+    >>> embedder.fit_transform(clips, section=["a", "b"] * 6).shape
+    (12, 256)
+    """
+
+    __metadata_request__fit = {"section": True, "domain": True, "attribute": True, "proxy": True}
+
+    _parameter_constraints: dict = {
+        **BaseEmbedder._parameter_constraints,
+        "branches": [tuple, list],
+        "n_samples": [Interval(Integral, 2, None, closed="left")],
+        "sample_rate": [Interval(Integral, 1, None, closed="left")],
+        "channel": [StrOptions({"mean"}), Integral],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "n_jobs": [Integral, None],
+        "branch_dim": [Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({"relu", "prelu"})],
+        "squeeze_excitation": ["boolean"],
+        "feature_exchange": [Interval(Real, 0, 1, closed="both")],
+        "mixing": [StrOptions({"mixup"}), callable, None],
+    }
+
+    _uses_proxies = True
+    # no parameters here: the branches normalise what they see, and domains are classes
+    standardize = None
+    domain_mixing = False
+
+    def __init__(
+        self,
+        branches=("spectrum", "stft"),
+        n_samples=160_000,
+        *,
+        sample_rate=16_000,
+        channel="mean",
+        on_error="raise",
+        n_jobs=None,
+        branch_dim=128,
+        activation="relu",
+        squeeze_excitation=False,
+        feature_exchange=0.5,
+        loss="subcluster_adacos",
+        loss_params=None,
+        patch_hop=None,
+        merge="mean",
+        output="embedding",
+        n_pseudo_classes=10,
+        mixing="mixup",
+        augmenter=None,
+        max_epochs=10,
+        crops_per_clip=1,
+        batch_size=64,
+        lr=1e-3,
+        lr_schedule="constant",
+        optimizer="adam",
+        weight_decay=1e-5,
+        early_stopping=None,
+        validation_fraction=0.1,
+        checkpoint_dir=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.branches = branches
+        self.n_samples = n_samples
+        self.sample_rate = sample_rate
+        self.channel = channel
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self.branch_dim = branch_dim
+        self.activation = activation
+        self.squeeze_excitation = squeeze_excitation
+        self.feature_exchange = feature_exchange
+        self.loss = loss
+        self.loss_params = loss_params
+        self.patch_hop = patch_hop
+        self.merge = merge
+        self.output = output
+        self.n_pseudo_classes = n_pseudo_classes
+        self.mixing = mixing
+        self.augmenter = augmenter
+        self.max_epochs = max_epochs
+        self.crops_per_clip = crops_per_clip
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.checkpoint_dir = checkpoint_dir
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None):
+        """Train the network on clips.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips.
+
+        y : array-like of shape (n_clips,) or None
+            Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
+
+        section : array-like of shape (n_clips,) or None
+            Machine, ID or section of each clip.
+
+        domain : array-like of {"source", "target"} of shape (n_clips,) or None
+            Domain of each clip.
+
+        attribute : array-like of shape (n_clips,) or None
+            Attribute of each clip, any hashable.
+
+        proxy : array-like of bool of shape (n_clips,) or None
+            Clips of other machines: classes of their own.
+
+        Returns
+        -------
+        self : object
+        """
+        self.transformers_ = make_transformers(
+            self.branches, self.n_samples, sample_rate=self.sample_rate, n_jobs=self.n_jobs
+        )
+        return self._fit(X, y, section=section, domain=domain, attribute=attribute, proxy=proxy)
+
+    def transform(self, X):
+        """Turn each clip into one row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float32
+            What ``output`` names; NaN for clips skipped on account of ``on_error="skip"``.
+        """
+        return super().transform(X)
+
+    def _check_clips(self, X, reset):
+        """Read the waveforms, (n_clips, 1, n_samples) or a list of arrays of shape (1, n_samples_i)."""
+        given = check_clips(X)
+        if isinstance(given, np.ndarray):
+            # clips may have another length than those seen in fit, but not other column names
+            validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=reset)
+        clips = Clips(given, sample_rate=self.sample_rate, channel=self.channel, on_error=self.on_error)
+        options = {"n_jobs": self.n_jobs, "verbose": self.verbose}
+        if isinstance(given, np.ndarray) and given.dtype == np.float32:
+            clips.map(lambda i, waveform: None, **options)
+            waveforms = given
+        else:
+            lengths = np.maximum(clips.n_samples, 1)  # of those that are not known to be bad
+            good = lengths[clips.n_samples > 0]
+            if len(np.unique(good)) <= 1:
+                waveforms = np.empty((len(clips), good[0] if len(good) else 1), dtype=np.float32)
+            else:
+                waveforms = [np.empty(length, dtype=np.float32) for length in lengths]
+
+            def write(i, waveform):
+                waveforms[i][...] = waveform
+
+            clips.map(write, **options)
+        missing = np.zeros(len(clips), dtype=bool)
+        missing[list(clips.causes)] = True
+        if isinstance(waveforms, list):
+            return [waveform[None] for waveform in waveforms], missing
+        return waveforms[:, None], missing
+
+    def _choose_patch_frames(self, lengths):
+        return self.n_samples
+
+    def _augment(self, clips, metadata):
+        waveforms = [clip[0] for clip in clips] if isinstance(clips, list) else clips[:, 0]
+        waveforms, metadata = super()._augment(waveforms, metadata)
+        if isinstance(waveforms, list):
+            return [np.asarray(waveform, dtype=np.float32)[None] for waveform in waveforms], metadata
+        return waveforms[:, None], metadata
+
+    def _learn_classes(self, clips, metadata, seed):
+        labels = section_labels(metadata.get("section"), metadata["y"])
+        known = [metadata.get(name) for name in ("attribute", "domain", "proxy")]
+        parts = [
+            part.tolist() for part in (labels, *known) if part is not None and len(set(part.tolist())) > 1
+        ]
+        joined = parts[0] if len(parts) == 1 else list(zip(*parts, strict=True)) or None
+        labels = section_labels(joined, None)
+        self.pseudo_labels_ = None
+        if labels is None:
+            spectra = Spectra(self.transformers_, clips)
+            labels = self.pseudo_labels_ = pseudo_labels(spectra, self.n_pseudo_classes, int(seed))
+        self.classes_, labels = np.unique(labels, return_inverse=True)
+        return labels
+
+    # -- branches ------------------------------------------------------------------------------------------------
+
+    def _features(self, waveforms):
+        return features(self.transformers_, waveforms)
+
+    def _make_backbone(self, n_bins, n_frames):
+        # what the transformers make of silence tells the sizes
+        inputs = self._features(torch.zeros(1, 1, n_frames))
+        return nn.MultiBranchNet(
+            [(kind_of(name), x.shape[-2] if x.ndim > 2 else x.shape[1]) for name, x in inputs.items()],
+            self.branch_dim,
+            self.activation,
+            self.squeeze_excitation,
+        )
+
+    def _make_network(self, backbone, mean, scale, n_classes):
+        params = self.loss_params or {}
+        classification = OBJECTIVES[self.loss](backbone.embedding_dim, n_classes, **params)
+        exchange = None
+        if self.feature_exchange > 0 and len(backbone.names) > 1:
+            exchange = nn.SubclusterAdaCos(
+                backbone.embedding_dim,
+                (len(backbone.names) + 1) * n_classes,
+                params.get("n_subclusters", 16),
+                trainable=True,
+            )
+        return MultiBranchNetwork(
+            backbone, MultiBranchObjective(classification, exchange, self.feature_exchange)
+        )
+
+    def _make_batch(self, x, targets, generator):
+        # drawn here, not in the objective: all chance of a run comes from its own generator
+        seed = torch.randint(2**31 - 1, (1,), generator=generator)
+        return self._features(x), {"label": targets["label"], "seed": seed}
+
+    def _patch_outputs(self, network, x, names):
+        inputs = {name: value.to(x.device) for name, value in self._features(x.cpu()).items()}
+        return super()._patch_outputs(network, inputs, names)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = False
+        tags.input_tags.allow_nan = False
+        return tags
