@@ -1,52 +1,27 @@
 """What all embedders share: labels, patches, training through skorch, embedding, merging."""
 
-import threading
-import warnings
 from numbers import Integral, Real
 from pathlib import Path
 
-import joblib
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context, clone
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping
-from skorch.helper import predefined_split
-from tqdm.auto import tqdm
 
-from .. import __version__, nn
 from .._metadata import check_metadata, warn_about_anomalies
 from ..features._time_frequency import check_time_frequency
-from ._batches import ClipPatches, PatchDataset, TrainingBatches, ValidationBatches
-from ._callbacks import Checkpoint, EpochProgress, OneCycle
+from ._batches import ClipPatches, TrainingBatches, take_rows
+from ._choices import MIXINGS, OBJECTIVES, OPTIMIZERS
 from ._classes import pseudo_labels, section_labels
-from ._network import Network, clip_moments
-
-OBJECTIVES = {
-    "arcface": nn.ArcFace,
-    "adacos": nn.AdaCos,
-    "subcluster_adacos": nn.SubclusterAdaCos,
-    "focal": nn.FocalLoss,
-    "cross_entropy": nn.CrossEntropy,
-    "binary_cross_entropy": nn.BinaryCrossEntropy,
-}
-MIXINGS = {"mixup": nn.Mixup, "fmix": nn.FMix}
-OPTIMIZERS = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "adamax": torch.optim.Adamax,
-    "sgd": torch.optim.SGD,
-}
-
-# torch modules draw their first weights from torch's global generator: one network at a time
-_INITIALISATION = threading.Lock()
+from ._embedding import EmbeddingMixin
+from ._network import Network
+from ._training import TrainingMixin
 
 
-class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseEmbedder(
+    TrainingMixin, EmbeddingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base class of the estimators that train a network and turn each clip into one row.
 
     A subclass names its network in ``_make_backbone`` and gives its ``__init__`` the parameters it wants; the
@@ -327,7 +302,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             raise ValueError(
                 f"No clip to train {type(self).__name__} on: all {len(keep)} are skipped or proxies."
             )
-        clips, metadata = _rows(clips, metadata, keep)
+        clips, metadata = take_rows(clips, metadata, keep)
         if self.augmenter is not None:
             clips, metadata = self._augment(clips, metadata)
 
@@ -344,18 +319,17 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if not (self.warm_start and hasattr(self, "net_")):
             self.patch_frames_ = patch_frames
             self.net_ = self._make_net(clips, int(seeds[2]))
-        elif (
-            self.net_.module_.objective.n_classes != len(self.classes_) or self.patch_frames_ != patch_frames
-        ):
-            raise ValueError(
-                f"warm_start=True, but the clips have {len(self.classes_)} classes and patches of {patch_frames} "
-                f"frames where the fitted network has {self.net_.module_.objective.n_classes} and {self.patch_frames_}: "
-                "set warm_start=False."
-            )
+        else:
+            known = self.net_.module_.objective.n_classes, self.patch_frames_
+            if known != (len(self.classes_), patch_frames):
+                raise ValueError(
+                    f"warm_start=True, but the clips have {len(self.classes_)} classes and patches of {patch_frames} "
+                    f"frames where the fitted network has {known[0]} and {known[1]}: set warm_start=False."
+                )
         self._train(dataset, clips, labels)
         self._prepare_embedding()
         names = self._output_names()
-        first = _rows(clips, {}, slice(0, 1))[0]
+        first = take_rows(clips, {}, slice(0, 1))[0]
         self._n_features_out = self._embed(first, names, verbose=0).shape[1]
         return self
 
@@ -371,237 +345,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         y = metadata.pop("y")
         clips, y, metadata = clone(self.augmenter).augment(clips, y, **metadata)
         return clips, {"y": y, **metadata}
-
-    def _make_dataset(self, clips, targets, metadata, patch_frames, generator):
-        is_target = None
-        if self.domain_mixing and metadata.get("domain") is not None:
-            is_target = metadata["domain"] == "target"
-            is_target = is_target if 0 < is_target.sum() < len(is_target) else None
-        return PatchDataset(
-            self._make_patches(clips, patch_frames),
-            targets,
-            self._make_batch,
-            generator,
-            is_target=is_target,
-            mixing=self._make_mixing(),
-            crops_per_clip=self.crops_per_clip,
-            patch_hop=self._patch_hop(patch_frames),
-        )
-
-    def _make_mixing(self):
-        if self.mixing is None or callable(self.mixing):
-            return self.mixing
-        names = [self.mixing] if isinstance(self.mixing, str) else list(self.mixing)
-        unknown = set(names) - set(MIXINGS)
-        if unknown:
-            raise ValueError(
-                f"mixing={self.mixing!r}: unknown {sorted(unknown)}; known are {sorted(MIXINGS)}."
-            )
-        mixings = [MIXINGS[name]() for name in names]
-        return mixings[0] if len(mixings) == 1 else nn.OneOf(tuple(mixings))
-
-    def _make_net(self, clips, seed):
-        mean, scale = 0.0, 1.0
-        if self.standardize is not None:
-            mean, scale = clip_moments(clips, per_bin=self.standardize == "bin")
-        with _INITIALISATION, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            backbone = self._make_backbone(clips[0].shape[0], self.patch_frames_)
-            network = self._make_network(backbone, mean, scale, len(self.classes_))
-        if self.precision != "float32" and torch.device(self.device_).type == "cuda":
-            network.autocast = torch.bfloat16
-        optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
-        net = NeuralNet(
-            network.to(memory_format=torch.channels_last),
-            criterion=network.objective,
-            optimizer=optimizer,
-            optimizer__weight_decay=self.weight_decay,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            iterator_train=self._training_batches,
-            iterator_valid=ValidationBatches,
-            train_split=None,
-            device=self.device_,
-            verbose=0,
-            callbacks__print_log=None,
-        )
-        return net.initialize()
-
-    def _train(self, dataset, clips, labels):
-        net, epochs = self.net_, self.max_epochs
-        callbacks = list(self.callbacks or [])
-        if self.early_stopping is not None:
-            dataset, held_out = self._hold_out(dataset, labels)
-            net.train_split = predefined_split(held_out)
-            callbacks.insert(0, EarlyStopping(patience=self.early_stopping, load_best=True, sink=_quiet))
-        if self.lr_schedule == "onecycle" and epochs:
-            callbacks.insert(0, OneCycle(self.lr, epochs * len(self._training_batches(dataset, self.batch_size))))
-        done = len(net.history)
-        if self.verbose:
-            callbacks.append(EpochProgress(done + epochs, type(self).__name__))
-        if self.checkpoint_dir is not None:
-            name = f"{type(self).__name__}-{self._fingerprint(clips, dataset)}.pt"
-            callbacks.append(Checkpoint(Path(self.checkpoint_dir) / name, dataset.generator))
-        net.callbacks = callbacks
-        net.initialize_callbacks()
-        if self.checkpoint_dir is not None:
-            callbacks[-1].load(net)
-        remaining = epochs - (len(net.history) - done)
-        stop_early = self.early_stopping is not None
-        if remaining or not stop_early:
-            net.partial_fit(dataset, epochs=remaining)
-        if len(net.history) < done + epochs and not stop_early:
-            warnings.warn(
-                f"Training was interrupted after {len(net.history) - done} of {epochs} epochs.", UserWarning
-            )
-        # a fitted net holds neither data nor the best weights a second time
-        net.train_split = None
-        for _, callback in net.callbacks_:
-            if isinstance(callback, EarlyStopping):
-                callback.best_model_weights_ = None
-
-    def _hold_out(self, dataset, labels):
-        counts = np.bincount(labels)
-        n_held_out = max(1, round(self.validation_fraction * len(labels)))
-        stratify = labels if counts.min() >= 2 and n_held_out >= len(counts) else None
-        train, held_out = train_test_split(
-            np.arange(len(labels)),
-            test_size=n_held_out,
-            stratify=stratify,
-            random_state=int(torch.randint(2**31 - 1, (1,), generator=dataset.generator)),
-        )
-        return dataset.take(train), dataset.take(held_out)
-
-    def _fingerprint(self, clips, dataset):
-        """Identify a training run: class, parameters that matter, data, library version."""
-        neutral = {
-            "verbose",
-            "checkpoint_dir",
-            "callbacks",
-            "device",
-            "output",
-            "merge",
-            "patch_hop",
-            "warm_start",
-        }
-        parameters = {name: value for name, value in self.get_params().items() if name not in neutral}
-        targets = {name: value.numpy() for name, value in dataset.targets.items()}
-        return joblib.hash([type(self).__name__, __version__, parameters, clips, targets, dataset.is_target])[
-            :16
-        ]
-
-    def _resolve_device(self):
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(
-                f"device={self.device!r} is no torch device: use 'auto', 'cpu' or 'cuda'."
-            ) from error
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(
-                f"device={self.device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'."
-            )
-        return str(device)
-
-    # -- embedding -----------------------------------------------------------------------------------------------
-
-    def transform(self, X):
-        """Turn each clip into one row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_bins, n_frames), list of ndarrays of shape (n_bins, n_frames_i) or \
-                array-like of shape (n_clips, n_bins)
-            Time-frequency clips.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_features), float32
-            What ``output`` names; NaN for all-NaN clips (skipped files).
-        """
-        return self._transform(X, self._output_names())
-
-    def predict_log_proba(self, X):
-        """Return the class log-probabilities of each clip: the mean over its patches.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
-            Time-frequency clips.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_classes), float32
-            Columns in the order of ``classes_``. A mean of logarithms: rows do not sum to one after ``exp``.
-        """
-        return self._transform(X, ["log_proba"])
-
-    def _transform(self, X, names):
-        check_is_fitted(self)
-        clips, missing = self._check_clips(X, reset=False)
-        if missing.all():
-            width = self._n_features_out if names == self._output_names() else len(self.classes_)
-            return np.full((len(missing), width), np.nan, dtype=np.float32)
-        rows = self._embed(_rows(clips, {}, ~missing)[0], names, verbose=self.verbose)
-        if missing.any():
-            every = np.full((len(missing), rows.shape[1]), np.nan, dtype=np.float32)
-            every[~missing] = rows
-            rows = every
-        return rows
-
-    def _embed(self, clips, names, verbose):
-        patches = self._make_patches(clips, self.patch_frames_)
-        index, start = patches.grid(self._patch_hop(self.patch_frames_))
-        device = next(self.embedding_network_.parameters()).device
-        step = max(self.batch_size, 64)
-        parts: dict[str, list] = {name: [] for name in names}
-        bar = tqdm(total=len(patches), desc="embedding", unit="clip", disable=not verbose)
-        with torch.inference_mode(), bar:
-            for first in range(0, len(index), step):
-                chunk = slice(first, first + step)
-                x = patches.cut(index[chunk], start[chunk]).to(device)
-                for name, value in self._patch_outputs(self.embedding_network_, x, names).items():
-                    parts[name].append(value.float().reshape(len(value), -1).cpu().numpy())
-                bar.update(index[chunk][-1] + 1 - bar.n)
-        columns = [self._merge(np.concatenate(parts[name]), index, name) for name in names]
-        return np.concatenate(columns, axis=1).astype(np.float32, copy=False)
-
-    def _merge(self, values, index, name):
-        """Merge the values of patches into rows of clips."""
-        first = np.flatnonzero(np.diff(index, prepend=-1))
-        count = np.diff(np.append(first, len(index)))[:, None]
-        mean = np.add.reduceat(values, first, dtype=np.float64) / count
-        if name != "embedding":
-            return mean
-        ways = [self.merge] if isinstance(self.merge, str) else list(self.merge)
-        merged = {"mean": mean}
-        if "std" in ways:
-            merged["std"] = np.sqrt(np.add.reduceat((values - mean[index]) ** 2, first) / count)
-        return np.concatenate([merged[way] for way in ways], axis=1)
-
-    def _prepare_embedding(self):
-        """Build the network for embedding: batch normalisation folded into the convolutions."""
-        network = nn.fold_batch_norm(self.net_.module_)
-        if self.precision == "bfloat16":
-            network.autocast = torch.bfloat16
-        self.embedding_network_ = network
-
-    def _patch_hop(self, patch_frames):
-        return self.patch_hop if self.patch_hop is not None else max(1, patch_frames // 2)
-
-    def _output_names(self):
-        return [self.output] if isinstance(self.output, str) else list(self.output)
-
-    def _check_outputs(self):
-        for parameter, names, known in (
-            ("output", self._output_names(), self._outputs),
-            ("merge", [self.merge] if isinstance(self.merge, str) else self.merge, ("mean", "std")),
-        ):
-            unknown = [name for name in names if name not in known]
-            if unknown or not names:
-                raise ValueError(f"{parameter}={getattr(self, parameter)!r}: use one or several of {known}.")
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -620,22 +363,3 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _rows(clips, metadata, keep):
-    """Return the clips and metadata of the rows ``keep`` (a mask or slice)."""
-    if isinstance(keep, np.ndarray) and keep.all():
-        return clips, metadata
-    if isinstance(clips, list):
-        clips = (
-            clips[keep]
-            if isinstance(keep, slice)
-            else [clip for clip, k in zip(clips, keep, strict=True) if k]
-        )
-    else:
-        clips = clips[keep]
-    return clips, {name: value if value is None else value[keep] for name, value in metadata.items()}
-
-
-def _quiet(text):
-    """Take skorch's remarks without printing them."""

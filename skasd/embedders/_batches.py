@@ -188,3 +188,18 @@ class ValidationBatches:
             yield self.dataset.make_batch(
                 *self.dataset.batch(self.index[chunk], self.start[chunk]), generator
             )
+
+
+def take_rows(clips, metadata, keep):
+    """Return the clips and metadata of the rows ``keep`` (a mask or slice)."""
+    if isinstance(keep, np.ndarray) and keep.all():
+        return clips, metadata
+    if isinstance(clips, list):
+        clips = (
+            clips[keep]
+            if isinstance(keep, slice)
+            else [clip for clip, k in zip(clips, keep, strict=True) if k]
+        )
+    else:
+        clips = clips[keep]
+    return clips, {name: value if value is None else value[keep] for name, value in metadata.items()}

@@ -6,7 +6,8 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import nn
-from ._base import OBJECTIVES, BaseEmbedder
+from ._base import BaseEmbedder
+from ._choices import OBJECTIVES
 from ._docs import with_shared_parameters
 from ._network import Network
 

@@ -3,7 +3,8 @@
 from sklearn.utils._param_validation import StrOptions
 
 from .. import nn
-from ._base import MIXINGS, OBJECTIVES, BaseEmbedder
+from ._base import BaseEmbedder
+from ._choices import MIXINGS, OBJECTIVES
 from ._docs import with_shared_parameters
 from ._network import Network
 

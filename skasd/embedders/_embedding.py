@@ -1,0 +1,109 @@
+"""Embedding clips: patches on a regular grid, through the network, merged into one row per clip."""
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from .. import nn
+from ._batches import take_rows
+
+
+class EmbeddingMixin:
+    """How an embedder turns clips into rows once it is fitted."""
+
+    def transform(self, X):
+        """Turn each clip into one row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames), list of ndarrays of shape (n_bins, n_frames_i) or \
+                array-like of shape (n_clips, n_bins)
+            Time-frequency clips.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float32
+            What ``output`` names; NaN for all-NaN clips (skipped files).
+        """
+        return self._transform(X, self._output_names())
+
+    def predict_log_proba(self, X):
+        """Return the class log-probabilities of each clip: the mean over its patches.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
+            Time-frequency clips.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_classes), float32
+            Columns in the order of ``classes_``. A mean of logarithms: rows do not sum to one after ``exp``.
+        """
+        return self._transform(X, ["log_proba"])
+
+    def _transform(self, X, names):
+        check_is_fitted(self)
+        clips, missing = self._check_clips(X, reset=False)
+        if missing.all():
+            width = self._n_features_out if names == self._output_names() else len(self.classes_)
+            return np.full((len(missing), width), np.nan, dtype=np.float32)
+        rows = self._embed(take_rows(clips, {}, ~missing)[0], names, verbose=self.verbose)
+        if missing.any():
+            every = np.full((len(missing), rows.shape[1]), np.nan, dtype=np.float32)
+            every[~missing] = rows
+            rows = every
+        return rows
+
+    def _embed(self, clips, names, verbose):
+        patches = self._make_patches(clips, self.patch_frames_)
+        index, start = patches.grid(self._patch_hop(self.patch_frames_))
+        device = next(self.embedding_network_.parameters()).device
+        step = max(self.batch_size, 64)
+        parts: dict[str, list] = {name: [] for name in names}
+        bar = tqdm(total=len(patches), desc="embedding", unit="clip", disable=not verbose)
+        with torch.inference_mode(), bar:
+            for first in range(0, len(index), step):
+                chunk = slice(first, first + step)
+                x = patches.cut(index[chunk], start[chunk]).to(device)
+                for name, value in self._patch_outputs(self.embedding_network_, x, names).items():
+                    parts[name].append(value.float().reshape(len(value), -1).cpu().numpy())
+                bar.update(index[chunk][-1] + 1 - bar.n)
+        columns = [self._merge(np.concatenate(parts[name]), index, name) for name in names]
+        return np.concatenate(columns, axis=1).astype(np.float32, copy=False)
+
+    def _merge(self, values, index, name):
+        """Merge the values of patches into rows of clips."""
+        first = np.flatnonzero(np.diff(index, prepend=-1))
+        count = np.diff(np.append(first, len(index)))[:, None]
+        mean = np.add.reduceat(values, first, dtype=np.float64) / count
+        if name != "embedding":
+            return mean
+        ways = [self.merge] if isinstance(self.merge, str) else list(self.merge)
+        merged = {"mean": mean}
+        if "std" in ways:
+            merged["std"] = np.sqrt(np.add.reduceat((values - mean[index]) ** 2, first) / count)
+        return np.concatenate([merged[way] for way in ways], axis=1)
+
+    def _prepare_embedding(self):
+        """Build the network for embedding: batch normalisation folded into the convolutions."""
+        network = nn.fold_batch_norm(self.net_.module_)
+        if self.precision == "bfloat16":
+            network.autocast = torch.bfloat16
+        self.embedding_network_ = network
+
+    def _patch_hop(self, patch_frames):
+        return self.patch_hop if self.patch_hop is not None else max(1, patch_frames // 2)
+
+    def _output_names(self):
+        return [self.output] if isinstance(self.output, str) else list(self.output)
+
+    def _check_outputs(self):
+        for parameter, names, known in (
+            ("output", self._output_names(), self._outputs),
+            ("merge", [self.merge] if isinstance(self.merge, str) else self.merge, ("mean", "std")),
+        ):
+            unknown = [name for name in names if name not in known]
+            if unknown or not names:
+                raise ValueError(f"{parameter}={getattr(self, parameter)!r}: use one or several of {known}.")

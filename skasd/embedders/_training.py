@@ -1,0 +1,158 @@
+"""Training through skorch: the net, its callbacks, held-out clips, checkpoints."""
+
+import threading
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
+from skorch.helper import predefined_split
+
+from .. import __version__, nn
+from ._batches import PatchDataset, ValidationBatches
+from ._callbacks import Checkpoint, EpochProgress, OneCycle
+from ._choices import MIXINGS, OPTIMIZERS
+from ._network import clip_moments
+
+# torch modules draw their first weights from torch's global generator: one network at a time
+_INITIALISATION = threading.Lock()
+
+# parameters that do not change what is learnt
+_NEUTRAL = {"verbose", "checkpoint_dir", "callbacks", "device", "output", "merge", "patch_hop", "warm_start"}
+
+
+class TrainingMixin:
+    """How an embedder trains its network."""
+
+    def _make_dataset(self, clips, targets, metadata, patch_frames, generator):
+        is_target = None
+        if self.domain_mixing and metadata.get("domain") is not None:
+            is_target = metadata["domain"] == "target"
+            is_target = is_target if 0 < is_target.sum() < len(is_target) else None
+        return PatchDataset(
+            self._make_patches(clips, patch_frames),
+            targets,
+            self._make_batch,
+            generator,
+            is_target=is_target,
+            mixing=self._make_mixing(),
+            crops_per_clip=self.crops_per_clip,
+            patch_hop=self._patch_hop(patch_frames),
+        )
+
+    def _make_mixing(self):
+        if self.mixing is None or callable(self.mixing):
+            return self.mixing
+        names = [self.mixing] if isinstance(self.mixing, str) else list(self.mixing)
+        unknown = set(names) - set(MIXINGS)
+        if unknown:
+            raise ValueError(
+                f"mixing={self.mixing!r}: unknown {sorted(unknown)}; known are {sorted(MIXINGS)}."
+            )
+        mixings = [MIXINGS[name]() for name in names]
+        return mixings[0] if len(mixings) == 1 else nn.OneOf(tuple(mixings))
+
+    def _make_net(self, clips, seed):
+        mean, scale = 0.0, 1.0
+        if self.standardize is not None:
+            mean, scale = clip_moments(clips, per_bin=self.standardize == "bin")
+        with _INITIALISATION, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            backbone = self._make_backbone(clips[0].shape[0], self.patch_frames_)
+            network = self._make_network(backbone, mean, scale, len(self.classes_))
+        if self.precision != "float32" and torch.device(self.device_).type == "cuda":
+            network.autocast = torch.bfloat16
+        optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
+        net = NeuralNet(
+            network.to(memory_format=torch.channels_last),
+            criterion=network.objective,
+            optimizer=optimizer,
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            iterator_train=self._training_batches,
+            iterator_valid=ValidationBatches,
+            train_split=None,
+            device=self.device_,
+            verbose=0,
+            callbacks__print_log=None,
+        )
+        return net.initialize()
+
+    def _train(self, dataset, clips, labels):
+        net, epochs = self.net_, self.max_epochs
+        callbacks = list(self.callbacks or [])
+        if self.early_stopping is not None:
+            dataset, held_out = self._hold_out(dataset, labels)
+            net.train_split = predefined_split(held_out)
+            callbacks.insert(0, EarlyStopping(patience=self.early_stopping, load_best=True, sink=_quiet))
+        if self.lr_schedule == "onecycle" and epochs:
+            callbacks.insert(
+                0, OneCycle(self.lr, epochs * len(self._training_batches(dataset, self.batch_size)))
+            )
+        done = len(net.history)
+        if self.verbose:
+            callbacks.append(EpochProgress(done + epochs, type(self).__name__))
+        if self.checkpoint_dir is not None:
+            name = f"{type(self).__name__}-{self._fingerprint(clips, dataset)}.pt"
+            callbacks.append(Checkpoint(Path(self.checkpoint_dir) / name, dataset.generator))
+        net.callbacks = callbacks
+        net.initialize_callbacks()
+        if self.checkpoint_dir is not None:
+            callbacks[-1].load(net)
+        remaining = epochs - (len(net.history) - done)
+        stop_early = self.early_stopping is not None
+        if remaining or not stop_early:
+            net.partial_fit(dataset, epochs=remaining)
+        if len(net.history) < done + epochs and not stop_early:
+            warnings.warn(
+                f"Training was interrupted after {len(net.history) - done} of {epochs} epochs.", UserWarning
+            )
+        # a fitted net holds neither data nor the best weights a second time
+        net.train_split = None
+        for _, callback in net.callbacks_:
+            if isinstance(callback, EarlyStopping):
+                callback.best_model_weights_ = None
+
+    def _hold_out(self, dataset, labels):
+        counts = np.bincount(labels)
+        n_held_out = max(1, round(self.validation_fraction * len(labels)))
+        stratify = labels if counts.min() >= 2 and n_held_out >= len(counts) else None
+        train, held_out = train_test_split(
+            np.arange(len(labels)),
+            test_size=n_held_out,
+            stratify=stratify,
+            random_state=int(torch.randint(2**31 - 1, (1,), generator=dataset.generator)),
+        )
+        return dataset.take(train), dataset.take(held_out)
+
+    def _fingerprint(self, clips, dataset):
+        """Identify a training run: class, parameters that matter, data, library version."""
+        parameters = {name: value for name, value in self.get_params().items() if name not in _NEUTRAL}
+        targets = {name: value.numpy() for name, value in dataset.targets.items()}
+        return joblib.hash([type(self).__name__, __version__, parameters, clips, targets, dataset.is_target])[
+            :16
+        ]
+
+    def _resolve_device(self):
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(
+                f"device={self.device!r} is no torch device: use 'auto', 'cpu' or 'cuda'."
+            ) from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"device={self.device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'."
+            )
+        return str(device)
+
+
+def _quiet(text):
+    """Take skorch's remarks without printing them."""
