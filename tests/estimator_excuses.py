@@ -48,8 +48,10 @@ _HELD_OUT = dict.fromkeys(
 EMBEDDERS = (
     "AutoencoderEmbedder",
     "DPTEmbedder",
+    "ImageMobileNetV2Embedder",
     "MFNEmbedder",
     "MobileNetV2Embedder",
+    "OEVAEEmbedder",
     "ViTEmbedder",
 )
 
@@ -58,7 +60,6 @@ EMBEDDERS = (
 ROUNDED = dict.fromkeys(EMBEDDERS, ("check_methods_subset_invariance", "check_methods_sample_order_invariance"))
 
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {
-    "OEVAEEmbedder": {"check_estimators_pickle": _PARTLY_NAN},
     "ColumnScorer": _HELD_OUT,
     "CosineMeanScorer": _HELD_OUT,
     "GammaSoftmaxScorer": _GAMMA_QUANTILE,
@@ -89,8 +90,9 @@ QUICK: dict[str, dict] = {
         "branch_dim": 16,
         "max_epochs": 1,
     },
-    "OEVAEEmbedder": {"embedding_dim": 64, "width": 8, "crops_per_clip": 1, "max_epochs": 1},
     **{_name: {"max_epochs": 1} for _name in EMBEDDERS},
+    "ImageMobileNetV2Embedder": {"width": 0.25, "max_epochs": 1},
+    "OEVAEEmbedder": {"embedding_dim": 64, "width": 8, "crops_per_clip": 1, "max_epochs": 1},
     "NormalOnly": {"estimator": KNNScorer()},
     "ScoreEnsemble": {"detectors": [("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())]},
     "SelectBest": {"systems": [("lof", LOFScorer()), ("knn", KNNScorer())], "by": {None: "lof"}},
