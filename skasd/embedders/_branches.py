@@ -1,5 +1,6 @@
 """Branches of a network on several features: what computes the features, the module and its objective."""
 
+import numpy as np
 import torch
 from sklearn.base import clone
 
@@ -83,19 +84,21 @@ class Spectra:
     ----------
     transformers : dict of str to transformer
 
-    clips : sequence of ndarrays of shape (1, n_samples_i)
+    patches : ClipPatches
+        Of the waveforms; the first patch of each clip is looked at.
     """
 
-    def __init__(self, transformers, clips):
-        self.clips = clips
+    def __init__(self, transformers, patches):
+        self.patches = patches
         self.transformer = transformers[min(transformers, key=lambda name: KINDS.index(kind_of(name)))]
 
     def __len__(self):
-        return len(self.clips)
+        return len(self.patches)
 
     def __iter__(self):
-        for clip in self.clips:
-            yield self.transformer.transform(clip)[0]
+        start = np.zeros(1, dtype=np.intp)
+        for i in range(len(self)):
+            yield self.transformer.transform(self.patches.cut(np.array([i]), start)[:, 0].numpy())[0]
 
 
 class MultiBranchObjective(torch.nn.Module):

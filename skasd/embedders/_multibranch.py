@@ -338,7 +338,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         labels = section_labels(joined, None)
         self.pseudo_labels_ = None
         if labels is None:
-            spectra = Spectra(self.transformers_, clips)
+            spectra = Spectra(self.transformers_, self._make_patches(clips, self.n_samples))
             labels = self.pseudo_labels_ = pseudo_labels(spectra, self.n_pseudo_classes, int(seed))
         self.classes_, labels = np.unique(labels, return_inverse=True)
         return labels
