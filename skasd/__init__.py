@@ -26,7 +26,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "augment": ["MixupSMOTEAugmenter", "WaveformAugmenter"],
-        "compose": ["DomainDependent", "NormalOnly", "PerSection", "ScoreEnsemble", "SelectBest"],
+        "compose": [
+            "Augmented",
+            "DomainDependent",
+            "NormalOnly",
+            "PerSection",
+            "ScoreEnsemble",
+            "SelectBest",
+        ],
         "embedders": ["DPTEmbedder", "MFNEmbedder", "MobileNetV2Embedder", "ViTEmbedder"],
         "features": [
             "ClipStatistics",

@@ -5,6 +5,7 @@ that make the class quick enough for some hundred fits (never ones that make a c
 off what it looks at).
 """
 
+from skasd.augment import MixupSMOTEAugmenter
 from skasd.features import STFTTransformer
 from skasd.scorers import KNNScorer, LOFScorer, MahalanobisScorer
 
@@ -82,6 +83,7 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
     "SpectrumTransformer": _OF_CLIPS,
     "ClipStatistics": {"check_estimators_pickle": _PARTLY_NAN},
     "DomainDependent": _OWN_NEIGHBOR,
+    "Augmented": _OWN_NEIGHBOR,
     "NormalOnly": _OWN_NEIGHBOR,
     "ScoreEnsemble": _HELD_OUT,
 }
@@ -99,6 +101,7 @@ QUICK: dict[str, dict] = {
     **{_name: {"max_epochs": 1} for _name in EMBEDDERS},
     "ImageMobileNetV2Embedder": {"width": 0.25, "max_epochs": 1},
     "OEVAEEmbedder": {"embedding_dim": 64, "width": 8, "crops_per_clip": 1, "max_epochs": 1},
+    "Augmented": {"augmenter": MixupSMOTEAugmenter(random_state=0), "estimator": KNNScorer()},
     "NormalOnly": {"estimator": KNNScorer()},
     "ScoreEnsemble": {"detectors": [("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())]},
     "SelectBest": {"systems": [("lof", LOFScorer()), ("knn", KNNScorer())], "by": {None: "lof"}},

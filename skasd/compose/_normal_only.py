@@ -1,28 +1,17 @@
 """Fit on healthy clips only, whatever the cross-validation hands over."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
-from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.base import _fit_context
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
-from ._last_step import last_step
+from ._fit_wrapper import FitWrapper
 from ._rows import check_lengths, take_rows
 
 METADATA = {"section", "domain", "attribute", "proxy"}
 
 
-def _estimator_has(method):
-    def check(self):
-        estimator = getattr(self, "estimator_", self.estimator)
-        getattr(estimator, method)  # raises the AttributeError that names the inner estimator
-        return True
-
-    return check
-
-
-class NormalOnly(MetaEstimatorMixin, BaseEstimator):
+class NormalOnly(FitWrapper):
     """Drop clips known to be anomalous before fitting an estimator.
 
     In cross-validation the training folds hold anomalous clips too, and so does the refit on all of ``X``
@@ -98,8 +87,7 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
         ValueError
             If no normal row is left, or ``y`` or metadata has not one entry per clip.
         """
-        if _routing_enabled():
-            params = process_routing(self, "fit", **params).estimator.fit
+        params = self._routed_to_fit(params)
         self.n_dropped_ = 0
         if y is not None:
             n_rows = _num_samples(X)
@@ -117,169 +105,4 @@ class NormalOnly(MetaEstimatorMixin, BaseEstimator):
                 rows = np.flatnonzero(~anomalous)
                 params = take_rows(params, rows, n_rows)
                 X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
-        self.estimator_ = clone(self.estimator).fit(X, y, **params)
-        if hasattr(self.estimator_, "n_features_in_"):
-            self.n_features_in_ = self.estimator_.n_features_in_
-        if hasattr(self.estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.estimator_.feature_names_in_
-        return self
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "estimator_")
-
-    def _call(self, method, X, **params):
-        check_is_fitted(self)
-        if params and _routing_enabled():
-            params = process_routing(self, method, **params).estimator[method]
-        return getattr(self.estimator_, method)(X, **params)
-
-    @property
-    def offset_(self):
-        """Offset of the fitted detector: ``decision_function = score_samples - offset_``."""
-        return last_step(self.estimator_).offset_
-
-    @available_if(_estimator_has("predict"))
-    def fit_predict(self, X, y=None, **params):
-        """Fit on the normal rows and predict all rows.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the estimator takes.
-
-        y : array-like of shape (n_clips,) or None
-            As in ``fit``.
-
-        **params : dict
-            As in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-        """
-        return self.fit(X, y, **params).predict(X)
-
-    @available_if(_estimator_has("predict"))
-    def predict(self, X, **params):
-        """Predict +1 (normal) or -1 (anomalous).
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the estimator takes.
-
-        **params : dict
-            Metadata, handed on.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-        """
-        return self._call("predict", X, **params)
-
-    @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X, **params):
-        """Return the score above the threshold: positive is normal.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the estimator takes.
-
-        **params : dict
-            Metadata, handed on.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-        """
-        return self._call("decision_function", X, **params)
-
-    @available_if(_estimator_has("score_samples"))
-    def score_samples(self, X):
-        """Return the score: higher is more normal.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the estimator takes.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-        """
-        return self._call("score_samples", X)
-
-    @available_if(_estimator_has("score_samples"))
-    def anomaly_score(self, X):
-        """Return the score with the sign turned: higher is more anomalous.
-
-        Pipelines and detectors of other packages, which have no such method, get it here.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the estimator takes.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-        """
-        return -self.score_samples(X)
-
-    @available_if(_estimator_has("transform"))
-    def transform(self, X, **params):
-        """Transform clips with the fitted estimator.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the estimator takes.
-
-        **params : dict
-            Metadata, handed on.
-
-        Returns
-        -------
-        ndarray of n_clips rows
-        """
-        return self._call("transform", X, **params)
-
-    @available_if(_estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X, **params):
-        """Return log-probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the estimator takes.
-
-        **params : dict
-            Metadata, handed on.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_classes)
-        """
-        return self._call("predict_log_proba", X, **params)
-
-    def get_metadata_routing(self):
-        """Return the routing of metadata to the estimator.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        mapping = MethodMapping()
-        for method in ("fit", "predict", "decision_function", "transform", "predict_log_proba"):
-            mapping.add(caller=method, callee=method)
-        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
-        tags.estimator_type = inner.estimator_type
-        tags.input_tags = inner.input_tags
-        tags.transformer_tags = inner.transformer_tags
-        tags.non_deterministic = inner.non_deterministic
-        return tags
+        return self._fit_inner(X, y, params)

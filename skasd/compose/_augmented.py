@@ -1,0 +1,84 @@
+"""Fit on more clips than there are."""
+
+from sklearn.base import _fit_context, clone
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import HasMethods
+
+from ._fit_wrapper import FitWrapper
+
+
+class Augmented(FitWrapper):
+    """Add clips made by an augmenter before fitting an estimator.
+
+    For augmenters of waveforms, which stand before the front end: ``Augmented(WaveformAugmenter(), pipeline)``.
+    Augmenters of features go into the embedder (``augmenter=``). New clips carry the metadata of those that they
+    were made from. Scoring is the estimator's own: test clips are never augmented.
+
+    Parameters
+    ----------
+    augmenter : object with ``augment(X, y=None, **metadata)``
+        :class:`~skasd.augment.WaveformAugmenter` or :class:`~skasd.augment.MixupSMOTEAugmenter`.
+
+    estimator : estimator
+        Detector, embedder or pipeline to be fitted on old and new clips.
+
+    Attributes
+    ----------
+    augmenter_ : object
+        The augmenter that was used.
+
+    estimator_ : estimator
+        The fitted estimator.
+
+    See Also
+    --------
+    NormalOnly : Drops anomalous clips before fitting; put it around this.
+
+    Notes
+    -----
+    ITMO 2022 (S. Kazakova et al., "Anomalous sound detection with autoencoder and image MobileNet using outlier
+    exposure approach", section 2.1) adds 1000 clips made by pitch shift and time stretch of 500.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.augment import MixupSMOTEAugmenter
+    >>> from skasd.compose import Augmented
+    >>> from skasd.scorers import KNNScorer
+    >>> X = np.random.default_rng(0).normal(size=(30, 3))
+    >>> domain = ["source"] * 25 + ["target"] * 5
+    >>> detector = Augmented(MixupSMOTEAugmenter(random_state=0), KNNScorer()).fit(X, domain=domain)
+    >>> detector.estimator_.training_scores_.shape
+    (50,)
+    """
+
+    _parameter_constraints: dict = {"augmenter": [HasMethods("augment")], "estimator": "no_validation"}
+
+    def __init__(self, augmenter, estimator):
+        self.augmenter = augmenter
+        self.estimator = estimator
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **params):
+        """Fit the estimator on the clips and on those that the augmenter makes of them.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            What augmenter and estimator take: clips, time-frequency arrays, embeddings.
+
+        y : array-like of shape (n_clips,) or None
+            +1 normal, -1 anomalous; nothing is made of anomalous clips.
+
+        **params : dict
+            Metadata, one entry per clip; the estimator gets it for old and new clips.
+
+        Returns
+        -------
+        self : object
+        """
+        params = self._routed_to_fit(params)
+        y = None if y is None else column_or_1d(y)
+        self.augmenter_ = clone(self.augmenter)
+        X, y, params = self.augmenter_.augment(X, y, **params)
+        return self._fit_inner(X, y, {name: value for name, value in params.items() if value is not None})
