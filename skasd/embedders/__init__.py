@@ -3,6 +3,7 @@
 from ._autoencoder import AutoencoderEmbedder
 from ._base import BaseEmbedder
 from ._dpt import DPTEmbedder
+from ._image import ImageMobileNetV2Embedder
 from ._mfn import MFNEmbedder
 from ._mobilenetv2 import MobileNetV2Embedder
 from ._multibranch import MultiBranchEmbedder
@@ -13,6 +14,7 @@ __all__ = [
     "AutoencoderEmbedder",
     "BaseEmbedder",
     "DPTEmbedder",
+    "ImageMobileNetV2Embedder",
     "MFNEmbedder",
     "MobileNetV2Embedder",
     "MultiBranchEmbedder",

@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from .. import nn
 from ..clips import Clips, check_clips
-from ._base import OBJECTIVES, BaseEmbedder
+from ._base import BaseEmbedder
 from ._branches import (
     MultiBranchNetwork,
     MultiBranchObjective,
@@ -19,6 +19,7 @@ from ._branches import (
     kind_of,
     make_transformers,
 )
+from ._choices import OBJECTIVES
 from ._classes import pseudo_labels, section_labels
 from ._docs import with_shared_parameters
 

@@ -1,4 +1,4 @@
-"""Weights of the published AudioSet networks for our layers."""
+"""Weights of published networks, of sounds and of pictures, for our layers."""
 
 import os
 import pickle
@@ -151,6 +151,53 @@ def load_panns_mobilenetv2(backbone, state):
     report.left_out.extend(name for name in state if name not in taken and name not in shapes)
     last = f"features.{len(ours) - 1}."  # of as many channels as the embedding: may differ
     if any(not entry.startswith(last) for entry in report.mismatched):
+        raise ValueError(
+            f"The checkpoint is of another width: {report.mismatched[0]}, and so on. The published one has width=1."
+        )
+    return report
+
+
+def load_torchvision_mobilenetv2(backbone, state):
+    """Give a MobileNetV2 the convolutions of torchvision's ``mobilenet_v2``, whose names it shares.
+
+    The first convolution of the file sees three channels. For a backbone of another number its kernel is averaged
+    over them and repeated, scaled so that grey pictures give the same output.
+
+    Parameters
+    ----------
+    backbone : skasd.nn.MobileNetV2
+        Changed in place.
+
+    state : dict of str to torch.Tensor
+        Of the layout ``features.0.{0,1}.*``, ``features.i.conv.{j}.{0,1}.*``; ``classifier.*`` is left out.
+
+    Returns
+    -------
+    PretrainedReport
+
+    Raises
+    ------
+    ValueError
+        If ``state`` has another layout, or its tensors do not fit.
+    """
+    ours = backbone.features.state_dict(prefix="features.")
+    missing = [name for name in ours if name not in state]
+    if missing:
+        raise ValueError(
+            f"The checkpoint, with {list(state)[:3]} ..., does not have the layout of torchvision's MobileNetV2: there "
+            f"is no {missing[0]!r} in it ({len(missing)} of {len(ours)} tensors are missing)."
+        )
+    report = PretrainedReport([], [name for name in state if name not in ours], [])
+    for name, wanted in ours.items():
+        value = state[name]
+        if name == "features.0.0.weight" and value.ndim == 4 and value.shape[1] != wanted.shape[1]:
+            value = value.sum(1, keepdim=True).expand(-1, wanted.shape[1], -1, -1) / wanted.shape[1]
+        if value.shape != wanted.shape:
+            report.mismatched.append(f"{name}: {tuple(value.shape)} in the file, {tuple(wanted.shape)} here")
+        else:
+            wanted.copy_(value)
+            report.loaded.append(name)
+    if report.mismatched:
         raise ValueError(
             f"The checkpoint is of another width: {report.mismatched[0]}, and so on. The published one has width=1."
         )

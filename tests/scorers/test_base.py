@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skasd import scorers
 from skasd.scorers import (
+    ColumnScorer,
     CosineMeanScorer,
     GammaSoftmaxScorer,
     KMeansScorer,
@@ -16,6 +17,7 @@ from skasd.scorers import (
     KNNScorer,
     LOFScorer,
     MahalanobisScorer,
+    OEVAEScorer,
 )
 
 from ._cases import ALL, MedianScorer, clips, every_scorer, refitted_without_each, two_domains
@@ -23,6 +25,7 @@ from ._cases import ALL, MedianScorer, clips, every_scorer, refitted_without_eac
 
 @parametrize_with_checks(
     [
+        ColumnScorer(calibration="train"),
         CosineMeanScorer(calibration="train"),
         GammaSoftmaxScorer(calibration="train"),
         KMeansScorer(calibration="train"),
@@ -30,6 +33,7 @@ from ._cases import ALL, MedianScorer, clips, every_scorer, refitted_without_eac
         KNNScorer(n_neighbors=3, calibration="train"),
         LOFScorer(calibration="train"),
         MahalanobisScorer(calibration="train"),
+        OEVAEScorer(n_neighbors=3, calibration="train"),
         MedianScorer(calibration="train"),
     ]
 )

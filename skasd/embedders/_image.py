@@ -1,0 +1,214 @@
+"""Spectrograms as pictures: the machine against others by an image network."""
+
+from numbers import Integral, Real
+from os import PathLike
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+
+from .. import nn
+from ._base import BaseEmbedder
+from ._docs import with_shared_parameters
+from ._pretrained import load_torchvision_mobilenetv2, read_state
+
+
+@with_shared_parameters(BaseEmbedder)
+class ImageMobileNetV2Embedder(BaseEmbedder):
+    r"""Tell the spectrogram pictures of a machine from those of others by an image MobileNetV2.
+
+    The second system of ITMO 2022 [1]_: each clip is one picture, clips of other machines (``proxy=``) are the outlier
+    class, and how probable the machine is tells normal from anomalous.
+    ``make_pipeline(SpectrogramImageTransformer(), ImageMobileNetV2Embedder(), ColumnScorer(weights=-1,
+    calibration="mean"))`` is that system.
+
+    Parameters
+    ----------
+    embedding_dim : int or None
+        Length of the embedding; None: the pooled channels of the last convolution (1280).
+
+    width : float
+        Multiplier of the numbers of channels.
+
+    in_channels : int
+        Channels of the first convolution; the picture is copied to all of them.
+
+    pretrained : path-like or None
+        Checkpoint of torchvision's ``mobilenet_v2``, to start training from: ``.safetensors``, or a file of
+        :func:`torch.save` that holds its state dict (nothing in it is run). All convolutions and batch
+        normalisations are taken over, ``classifier.*`` is left out. With ``in_channels`` other than 3 the first kernel
+        is averaged and repeated.
+
+    output : {"proba", "embedding", "log_proba", "log_odds"} or tuple of them
+        What ``transform`` returns; several are concatenated. ``"proba"``: the probability of the machine, one column
+        (without proxies that of the most probable class).
+
+    max_epochs : int
+        Passes over the training clips.
+
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None
+        Makes more training pictures before training. That of [1]_ works on waveforms
+        (:class:`skasd.augment.WaveformAugmenter`), before the pictures are made.
+
+    {shared}
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained network; ``net_.history`` holds the losses.
+
+    classes_ : ndarray of shape (n_classes,)
+        ``["proxy", "target"]``; without proxies the sections, or clusters that stand in for them.
+
+    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
+        Cluster of each training clip where clusters stood in for sections.
+
+    patch_frames_ : int
+        Width of the pictures.
+
+    device_ : str
+        Where the network is.
+
+    n_features_in_ : int
+        Height of the pictures.
+
+    pretrained_report_ : tuple of lists of str, or None
+        ``(loaded, left_out, mismatched)``: what became of the entries of ``pretrained``; ``verbose`` prints it.
+
+    See Also
+    --------
+    skasd.features.SpectrogramImageTransformer : Makes the pictures.
+    skasd.scorers.ColumnScorer : Has the threshold of [1]_, ``(1 - 0.04)`` times the mean probability.
+    MobileNetV2Embedder : The same network on patches, told apart by section.
+
+    Notes
+    -----
+    Cross-entropy of two classes, machine and outliers. [1]_ starts from a network that was trained on pictures, prints
+    neither optimiser nor epochs nor rate, and takes one other machine for the outliers, which machine being part of
+    its results (table 3).
+
+    The published weights are ``mobilenet_v2-b0353104.pth`` and ``mobilenet_v2-7ebf99e0.pth`` of
+    https://download.pytorch.org/models; the name ends with the beginning of the file's SHA-256.
+
+    References
+    ----------
+    .. [1] S. Kazakova, A. Semenov, A. Surkov, S. Astapov, "Anomalous sound detection with autoencoder and image
+       MobileNet using outlier exposure approach", DCASE2022 Challenge technical report, 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.embedders import ImageMobileNetV2Embedder
+    >>> X = np.random.default_rng(0).normal(size=(12, 32, 32)).astype("float32")
+    >>> embedder = ImageMobileNetV2Embedder(width=0.25, max_epochs=1, random_state=0)
+    >>> embedder.fit_transform(X, proxy=[False, True] * 6).shape
+    (12, 1)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseEmbedder._parameter_constraints,
+        "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "width": [Interval(Real, 0, None, closed="neither")],
+        "in_channels": [Interval(Integral, 1, None, closed="left")],
+        "pretrained": [str, PathLike, None],
+    }
+
+    _outputs = ("proba", *BaseEmbedder._outputs)
+    _uses_proxies = True
+    # no parameters here: a clip is one picture
+    patch_hop = None
+    crops_per_clip = 1
+    merge = "mean"
+    domain_mixing = False
+
+    def __init__(
+        self,
+        embedding_dim=None,
+        width=1.0,
+        in_channels=3,
+        pretrained=None,
+        *,
+        loss="cross_entropy",
+        loss_params=None,
+        output="proba",
+        n_pseudo_classes=10,
+        standardize="global",
+        mixing=None,
+        augmenter=None,
+        max_epochs=20,
+        batch_size=32,
+        lr=1e-3,
+        lr_schedule="onecycle",
+        optimizer="adamw",
+        weight_decay=1e-4,
+        early_stopping=None,
+        validation_fraction=0.1,
+        checkpoint_dir=None,
+        warm_start=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.embedding_dim = embedding_dim
+        self.width = width
+        self.in_channels = in_channels
+        self.pretrained = pretrained
+        self.loss = loss
+        self.loss_params = loss_params
+        self.output = output
+        self.n_pseudo_classes = n_pseudo_classes
+        self.standardize = standardize
+        self.mixing = mixing
+        self.augmenter = augmenter
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.checkpoint_dir = checkpoint_dir
+        self.warm_start = warm_start
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _choose_patch_frames(self, lengths):
+        return max(lengths)
+
+    def _learn_classes(self, clips, metadata, seed):
+        proxy = metadata.get("proxy")
+        if proxy is None or not proxy.any():
+            return super()._learn_classes(clips, metadata, seed)
+        if proxy.all():
+            raise ValueError(
+                f"No clip to train {type(self).__name__} on: all n_samples={len(proxy)} clips are proxies."
+            )
+        self.pseudo_labels_ = None
+        self.classes_ = np.array(["proxy", "target"])
+        return (~proxy).astype(int)
+
+    def _make_backbone(self, n_bins, n_frames):
+        backbone = nn.MobileNetV2(
+            n_bins, n_frames, in_channels=self.in_channels, embedding_dim=self.embedding_dim, width=self.width
+        )
+        self.pretrained_report_ = None
+        if self.pretrained is not None:
+            self.pretrained_report_ = load_torchvision_mobilenetv2(backbone, read_state(self.pretrained))
+            if self.verbose:
+                print(self.pretrained_report_)
+        return backbone
+
+    def _patch_outputs(self, network, x, names):
+        rest = [name for name in names if name != "proba"]
+        outputs = super()._patch_outputs(network, x, [*rest, "log_proba"])
+        # the machine is the last class; the log is clipped, as float32 may round it up to just above 0
+        log_p = outputs["log_proba"].clamp(max=0)
+        best = log_p[:, -1] if list(self.classes_) == ["proxy", "target"] else log_p.amax(1)
+        outputs["proba"] = torch.exp(best)
+        return {name: outputs[name] for name in names}
