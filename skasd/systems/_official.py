@@ -2,9 +2,9 @@
 
 from sklearn.pipeline import make_pipeline
 
-from ..embedders import MobileNetV2Embedder
+from ..embedders import AutoencoderEmbedder, MobileNetV2Embedder
 from ..features import LogMelTransformer
-from ..scorers import GammaSoftmaxScorer
+from ..scorers import ColumnScorer, GammaSoftmaxScorer
 from ._parts import chosen
 
 
@@ -81,3 +81,54 @@ def official_mobilenetv2(year=2022, **embedder):
         }
     )
     return make_pipeline(official_log_mel(year), network, GammaSoftmaxScorer(formula="negative"))
+
+
+def official_autoencoder(year=2024, score="mse", **embedder):
+    """Return the autoencoder baseline of the challenge, 2020 to 2026 [1]_, [2]_.
+
+    A dense autoencoder of windows of five log-mel frames; the anomaly score of a clip is its mean squared error
+    or, since
+    2023, the selective Mahalanobis score; the threshold is the 90th percentile of a gamma distribution.
+
+    Parameters
+    ----------
+    year : int, default=2024
+        2020 to 2026. Until 2022: batches of 512 windows, reflected clip ends; later: batches of 256, zeros.
+
+    score : {"mse", "mahalanobis", "mahalanobis_textbook"}, default="mse"
+        See :class:`~skasd.embedders.AutoencoderEmbedder`.
+
+    **embedder
+        Further parameters of the embedder.
+
+    Returns
+    -------
+    Pipeline
+        Unfitted; ``fit(clips)``, with ``domain=...`` for the covariances of the domains. One machine type
+        until 2022, one
+        machine and section later: put it into :class:`~skasd.compose.PerSection` or
+        :class:`~skasd.compose.SelectBest` for several.
+
+    Notes
+    -----
+    Settings that differ: all windows are trained on, where the baselines hold a tenth of them out to print a loss; the
+    gamma distribution is fitted to the scores of clips, where the baselines since 2023 take those of
+    mini-batches. Weights start as PyTorch's do. The 2020 to 2022 baselines have Keras's batch normalisation, which
+    is that of the later ones.
+
+    References
+    ----------
+    .. [1] Y. Koizumi et al., "Description and discussion on DCASE2020 Challenge Task 2", DCASE Workshop, 2020.
+    .. [2] N. Harada, D. Niizumi, Y. Ohishi, D. Takeuchi, M. Yasuda, "First-shot anomaly detection for machine
+       condition monitoring: a domain generalization baseline", EUSIPCO, 2023.
+
+    Examples
+    --------
+    >>> from skasd.systems import official_autoencoder
+    >>> official_autoencoder(2023, "mahalanobis")[1].batch_size
+    256
+    """
+    chosen("year", year, dict.fromkeys(range(2020, 2027)))
+    chosen("score", score, dict.fromkeys(("mse", "mahalanobis", "mahalanobis_textbook")))
+    network = AutoencoderEmbedder(**{"batch_size": 512 if year <= 2022 else 256, "output": score, **embedder})
+    return make_pipeline(official_log_mel(year), network, ColumnScorer(calibration="gamma"))

@@ -1,0 +1,65 @@
+"""Wilkinghoff's multi-branch network."""
+
+from sklearn.pipeline import make_pipeline
+
+from ..compose import ScoreEnsemble
+from ..embedders import MultiBranchEmbedder
+from ..scorers import KMeansScorer
+
+
+def wilkinghoff_multibranch(n_models=1, *, n_samples=160_000, random_state=None, n_jobs=None, **embedder):
+    """Return the multi-branch network with feature exchange of K. Wilkinghoff [1]_.
+
+    Spectrum and spectrogram branches trained with sub-cluster AdaCos to tell apart machine, attributes and
+    domain; a clip
+    scores by its cosine distance to the nearest k-means centre of the source clips or to the nearest target clip.
+
+    Parameters
+    ----------
+    n_models : int, default=1
+        Networks that differ in their seed; their anomaly scores are added (5 to 10 in [1]_).
+
+    n_samples : int, default=160000
+        Length that clips are brought to; 288,000 (18 s) in the challenge of 2023.
+
+    random_state : int or None, default=None
+        Seed of the first network; the others have the following ones.
+
+    n_jobs : int or None, default=None
+        Networks trained in parallel.
+
+    **embedder
+        Further parameters of :class:`~skasd.embedders.MultiBranchEmbedder`.
+
+    Returns
+    -------
+    Pipeline or ScoreEnsemble
+        Unfitted; ``fit(clips, section=..., attribute=..., domain=...)`` with metadata routing enabled: clips of all
+        machines together, or of one.
+
+    Notes
+    -----
+    The squeeze-and-excitation form of 2024; ``squeeze_excitation=False`` is that of 2023.
+
+    References
+    ----------
+    .. [1] K. Wilkinghoff, "Self-supervised learning for anomalous sound detection", ICASSP, 2024.
+
+    Examples
+    --------
+    >>> from skasd.systems import wilkinghoff_multibranch
+    >>> len(wilkinghoff_multibranch(n_models=5, random_state=0).detectors)
+    5
+    """
+    settings = {"n_samples": n_samples, "squeeze_excitation": True, **embedder}
+
+    def one(number):
+        seed = None if random_state is None else random_state + number
+        return make_pipeline(
+            MultiBranchEmbedder(**settings, random_state=seed), KMeansScorer(random_state=seed)
+        )
+
+    if n_models == 1:
+        return one(0)
+    members = [(f"model_{number}", one(number)) for number in range(n_models)]
+    return ScoreEnsemble(members, standardize=None, n_jobs=n_jobs)
