@@ -3,7 +3,7 @@ What a network hears
 ====================
 
 Clips of four machines, some of them faulty, mapped to the plane by t-SNE: first the means of their log-mels, then the
-embeddings of a small transformer that was trained to tell the healthy machines apart (the figures of Zeng et al., DCASE 2023).
+embeddings of a small transformer that was trained to tell the healthy machines apart (after Zeng et al., DCASE 2023).
 """
 
 # %%
@@ -17,7 +17,9 @@ from skasd.datasets import make_machine_sounds
 from skasd.plotting import EmbeddingDisplay
 
 machines = ["fan", "pump", "slider", "valve"]
-data = make_machine_sounds(n_train=60, n_test=40, machine=machines, duration=1.0, severity=1.5, random_state=0)
+data = make_machine_sounds(
+    n_train=60, n_test=40, machine=machines, duration=1.0, severity=1.5, random_state=0
+)
 table = data.table
 train, test = (table["split"] == "train").to_numpy(), (table["split"] == "test").to_numpy()
 spectra = LogMelTransformer(n_mels=64, hop_length=256).fit_transform(data.X)
@@ -38,6 +40,11 @@ EmbeddingDisplay.from_embeddings(
     statistics, section=table["machine"][test], y=data.y[test], random_state=0, ax=left, name="mean log-mel"
 )
 EmbeddingDisplay.from_embeddings(
-    embeddings, section=table["machine"][test], y=data.y[test], random_state=0, ax=right, name="dual-path transformer"
+    embeddings,
+    section=table["machine"][test],
+    y=data.y[test],
+    random_state=0,
+    ax=right,
+    name="dual-path transformer",
 )
 plt.show()

@@ -34,7 +34,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "ScoreEnsemble",
             "SelectBest",
         ],
-        "embedders": ["DPTEmbedder", "MFNEmbedder", "MobileNetV2Embedder", "ViTEmbedder"],
+        "embedders": [
+            "AutoencoderEmbedder",
+            "DPTEmbedder",
+            "ImageMobileNetV2Embedder",
+            "MFNEmbedder",
+            "MobileNetV2Embedder",
+            "MultiBranchEmbedder",
+            "OEVAEEmbedder",
+            "ViTEmbedder",
+        ],
         "features": [
             "ClipStatistics",
             "LogMelTransformer",
@@ -44,6 +53,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SpectrumTransformer",
         ],
         "scorers": [
+            "ColumnScorer",
             "CosineMeanScorer",
             "GammaSoftmaxScorer",
             "KMeansScorer",
@@ -51,6 +61,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "KNNScorer",
             "LOFScorer",
             "MahalanobisScorer",
+            "OEVAEScorer",
         ],
     },
 )

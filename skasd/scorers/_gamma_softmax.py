@@ -110,7 +110,8 @@ class GammaSoftmaxScorer(BaseScorer):
     def _fit_sections(self, X, groups, banks):
         if not self.sections_:
             return {None: {ALL: None}}
-        if self.formula != "negative" and X.max() > 1e-6:  # float32 log-probabilities may round up to just above 0
+        # float32 log-probabilities may round up to just above 0
+        if self.formula != "negative" and X.max() > 1e-6:
             raise ValueError(
                 f"The columns of X are to be the sections' log-probabilities, at most 0, but X reaches "
                 f"{X.max():g}. Give the scorer class log-probabilities (an embedder's output='log_proba')."

@@ -12,7 +12,7 @@ _MODELS = {
     "mfn": (MFNEmbedder, {"architecture": "secom"}),
     "mobilenetv2": (MobileNetV2Embedder, {"variant": "secom"}),
 }
-_DETECTORS = {"lof": LOFScorer, "knn": KNNCosineScorer}
+_DETECTORS: dict[str, type] = {"lof": LOFScorer, "knn": KNNCosineScorer}
 _SUBMISSIONS = {
     "Morita_SECOM_task2_1": lambda valve: ("lof", "lof"),
     "Morita_SECOM_task2_2": lambda valve: ("knn", "knn"),
