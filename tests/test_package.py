@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import sklearn
 
 import skasd
+from skasd.datasets import write_machine_sounds
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -40,6 +42,24 @@ def test_exported_names_exist(name):
         else None
     )
     assert module is None or module.__name__.startswith("skasd")
+
+
+def test_readme_runs_as_printed(tmp_path, monkeypatch):
+    write_machine_sounds(tmp_path / "made", n_train=20, n_test=4, duration=1.0, random_state=0)
+    for split, label in (("train", "normal"), ("test", "anomalous")):
+        folder = tmp_path / "recordings" / label
+        folder.mkdir(parents=True)
+        for path in (tmp_path / "made").rglob(
+            f"*/{split}/*{'anomaly' if split == 'test' else 'normal'}*.wav"
+        ):
+            path.rename(folder / path.name)
+    blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(blocks[1].split("```")[0], names)
+    assert names["detector"].predict(names["clips"]["path"]).shape == (22,)
+    with sklearn.config_context():
+        exec(blocks[3].split("```")[0], names)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

@@ -1,6 +1,9 @@
 """What all embedders share, tested on the two convolutional ones."""
 
 import pickle
+import signal
+import subprocess
+import sys
 import warnings
 
 import joblib
@@ -133,6 +136,39 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(train, tmp_path, op
     MFNEmbedder(**params | {"lr": 2e-3, "max_epochs": 1}, checkpoint_dir=tmp_path).fit(X, section=section)
     MFNEmbedder(**params | {"max_epochs": 1}, checkpoint_dir=tmp_path).fit(X + 1, section=section)
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_process_killed_by_the_system_goes_on_in_a_new_one(tmp_path):
+    code = """
+import os, signal, sys
+import numpy as np
+from skorch.callbacks import Callback
+from skasd.embedders import MobileNetV2Embedder
+
+class Kill(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+X = np.random.default_rng(0).normal(size=(40, 16, 20)).astype("float32")
+embedder = MobileNetV2Embedder(width=0.25, max_epochs=4, patch_frames=16, random_state=0)
+if len(sys.argv) > 1:
+    embedder.set_params(checkpoint_dir=sys.argv[1])
+if len(sys.argv) > 2:
+    embedder.set_params(callbacks=[Kill()])
+embedder.fit(X, section=np.arange(40) % 3)
+print(float(np.abs(embedder.transform(X)).sum(dtype="float64")).hex())
+"""
+
+    def run(*args):
+        return subprocess.run([sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True)
+
+    assert run(tmp_path, "kill").returncode == -signal.SIGKILL
+    (checkpoint,) = tmp_path.glob("*.pt")
+    assert len(torch.load(checkpoint, weights_only=True)["history"]) == 2
+    resumed, whole = run(tmp_path), run()
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout == whole.stdout
 
 
 def test_interrupting_from_the_keyboard_warns(train):
