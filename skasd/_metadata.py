@@ -64,7 +64,8 @@ def check_metadata(n_rows, **metadata):
     n_rows : int
         Number of clips.
     **metadata : iterable of hashables or None
-        By name. ``domain`` and ``proxy`` are checked for their values, others only for their length.
+        By name. ``domain`` and ``proxy`` are checked for their values, others only for their length. Sections come
+        back as objects, numbers (``y``, ``attribute``) as numbers.
 
     Returns
     -------
@@ -78,8 +79,12 @@ def check_metadata(n_rows, **metadata):
             checked[name] = as_domains(values, n_rows)
         elif name == "proxy":
             checked[name] = as_mask(name, values, n_rows)
-        else:
+        elif name == "section":
             checked[name] = as_labels(name, values, n_rows)
+        else:  # numbers stay numbers
+            labels = as_labels(name, values, n_rows)
+            natural = np.asarray(labels.tolist()) if not any(isinstance(v, tuple) for v in labels) else labels
+            checked[name] = natural
     return checked
 
 

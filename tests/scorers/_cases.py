@@ -14,6 +14,7 @@ from skasd.scorers import (
     KNNScorer,
     LOFScorer,
     MahalanobisScorer,
+    OEVAEScorer,
 )
 
 ALL = [
@@ -27,6 +28,7 @@ ALL = [
     LOFScorer(),
     MahalanobisScorer(),
     MahalanobisScorer(shrinkage=None),
+    OEVAEScorer(),
 ]
 WITH_DOMAINS = [scorer for scorer in ALL if not isinstance(scorer, GammaSoftmaxScorer)]
 SECTIONED = [CosineMeanScorer(), GammaSoftmaxScorer()]

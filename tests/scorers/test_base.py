@@ -42,7 +42,8 @@ def test_estimator_checks_with_the_in_sample_threshold(estimator, check):
 
 
 def test_every_public_scorer_is_tried_here():
-    assert {type(scorer).__name__ for scorer in ALL} == set(scorers.__all__)
+    # ColumnScorer learns nothing from clips but a threshold: tests/scorers/test_column.py
+    assert {type(scorer).__name__ for scorer in ALL} | {"ColumnScorer"} == set(scorers.__all__)
 
 
 # direction, threshold, attributes
