@@ -60,7 +60,7 @@ class EmbeddingMixin:
         patches = self._make_patches(clips, self.patch_frames_)
         index, start = patches.grid(self._patch_hop(self.patch_frames_))
         device = next(self.embedding_network_.parameters()).device
-        step = max(self.batch_size, 64)
+        step = 16  # so few that the activations stay in the cache and in memory that malloc keeps
         parts: dict[str, list] = {name: [] for name in names}
         bar = tqdm(total=len(patches), desc="embedding", unit="clip", disable=not verbose)
         with torch.inference_mode(), bar:
