@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from ._contributions import ContributionMixin
 from ._neighbors import NeighborScorer
 
 
-class KNNScorer(NeighborScorer):
+class KNNScorer(ContributionMixin, NeighborScorer):
     r"""Mean Euclidean distance to the nearest training clips.
 
     Parameters
@@ -63,6 +64,8 @@ class KNNScorer(NeighborScorer):
     local-density normalisation replaces :math:`D(x, y)` by :math:`D(x, y) / \mathrm{dens}_K(y)` ("ratio")
     or by :math:`D(x, y) - \mathrm{dens}_K(y)` ("difference") before the nearest are chosen, which is the
     difference to LOF [2]_. The density is at least 1e-12, for duplicates. It needs two clips per domain.
+
+    `feature_contributions` gives feature j the share :math:`(x_j - y_j)^2 / D(x, y)`, averaged over the neighbours y.
 
     References
     ----------

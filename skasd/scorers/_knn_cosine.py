@@ -1,10 +1,11 @@
 """Cosine distance to the nearest training clips."""
 
+from ._contributions import ContributionMixin
 from ._cosine import unit_rows
 from ._neighbors import NeighborScorer
 
 
-class KNNCosineScorer(NeighborScorer):
+class KNNCosineScorer(ContributionMixin, NeighborScorer):
     r"""Mean cosine distance to the nearest training clips.
 
     Parameters
@@ -64,6 +65,9 @@ class KNNCosineScorer(NeighborScorer):
     local-density normalisation replaces :math:`D(x, y)` by :math:`D(x, y) / \mathrm{dens}_K(y)` ("ratio")
     or by :math:`D(x, y) - \mathrm{dens}_K(y)` ("difference") before the nearest are chosen, which is the
     difference to LOF [2]_. The density is at least 1e-12, for duplicates. It needs two clips per domain.
+
+    `feature_contributions` gives feature j the share :math:`(u_j - v_j)^2 / 2`, averaged over the neighbours y; u and v are
+    x and y scaled to length one.
 
     References
     ----------

@@ -9,6 +9,7 @@ from sklearn.covariance import empirical_covariance, ledoit_wolf_shrinkage, oas,
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseScorer
+from ._contributions import ContributionMixin, scaled_to_sum
 
 EPS = np.finfo(float).eps
 
@@ -22,7 +23,7 @@ class MahalanobisReference(NamedTuple):
     shrinkage: float
 
 
-class MahalanobisScorer(BaseScorer):
+class MahalanobisScorer(ContributionMixin, BaseScorer):
     r"""Mahalanobis distance to the nearest domain mean, with one covariance for all domains.
 
     Parameters
@@ -83,6 +84,10 @@ class MahalanobisScorer(BaseScorer):
     covariance is that of the deviations from the domain's own mean: the distance between the domains is no
     part of it. A single target clip is its domain's mean and adds nothing to the covariance. Where training
     clips do not vary at all (one clip, duplicates) the distance is Euclidean, and a warning says so.
+
+    `feature_contributions` gives feature j the share :math:`\delta_j (\Sigma^{-1} \delta)_j / \|\delta\|_\Sigma`
+    of the distance :math:`\|\delta\|_\Sigma`, with :math:`\delta = x - \mu_d`. The shares sum to the distance. One
+    is negative where the feature deviates as the features that it is correlated with would make it expect.
 
     References
     ----------
@@ -180,6 +185,13 @@ class MahalanobisScorer(BaseScorer):
 
     def _score_reference(self, X, reference):
         return np.linalg.norm((X - reference.mean) @ reference.whitening, axis=1)
+
+    def _contributions(self, X, reference):
+        deviations = X - reference.mean
+        whitened = deviations @ reference.whitening
+        return scaled_to_sum(
+            deviations * (whitened @ reference.whitening.T), np.linalg.norm(whitened, axis=1)
+        )
 
     def _held_out(self, X, banks, references):
         """Leave each row out of its mean and of the covariance, by the formula of Sherman and Morrison.

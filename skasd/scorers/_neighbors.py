@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseScorer
+from ._contributions import scaled_to_sum
 
 SMALLEST_DENSITY = 1e-12  # between duplicates the mean distance is zero
 
@@ -90,6 +91,29 @@ class NeighborScorer(BaseScorer):
             return _mean_of_smallest(normalized, reference.n_neighbors)
 
         return self._in_chunks(rows, reference, nearest)
+
+    def _contributions(self, X, reference):
+        """Return the shares of the features, those of ``X``, in the mean distance to the neighbours."""
+        rows = self._represent(X) - reference.center
+        others = reference.index._fit_X
+        if reference.density is None:
+            neighbors = reference.index.kneighbors(rows, return_distance=False)
+        else:
+
+            def nearest(squared, start):
+                normalized = self._normalize(self._distance(squared), reference.density)
+                return np.argsort(normalized, axis=1, kind="stable")[:, : reference.n_neighbors]
+
+            neighbors = self._in_chunks(rows, reference, nearest)
+        shares = np.zeros_like(rows)
+        for column in range(neighbors.shape[1]):
+            squares = (rows - others[neighbors[:, column]]) ** 2
+            total = squares.sum(axis=1)
+            shares += squares * scaled_to_sum(self._distance(total)[:, None], total)
+        shares /= neighbors.shape[1]
+        n_features = X.shape[1]
+        # a dimension that the representation adds belongs to no feature, so to all of them
+        return shares[:, :n_features] + shares[:, n_features:].sum(axis=1, keepdims=True) / n_features
 
     def _leave_one_out(self, X, reference):
         if reference.density is None:

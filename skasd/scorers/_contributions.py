@@ -1,0 +1,58 @@
+"""How much each feature adds to a clip's distance from the training clips."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._rows import skipped_rows
+
+
+class ContributionMixin:
+    """Adds `feature_contributions` to a scorer whose distance is a sum over features.
+
+    The scorer writes `_contributions(X, reference)`: rows of shares, of the shape of ``X``, that sum to
+    ``_score_reference(X, reference)``.
+    """
+
+    def feature_contributions(self, X):
+        """Return how much each feature adds to the distance that makes a clip's anomaly score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            One row per clip.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features)
+            Each row sums to the clip's distance to the reference that gives its score, which is
+            `anomaly_score` itself unless that is normalised (`domain_normalization`,
+            `density_normalization`: the shares are of the distance before that). NaN for rows that are NaN
+            everywhere.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
+        present = ~skipped_rows(X)
+        shares = np.full(X.shape, np.nan)
+        rows = X[present]
+        if not len(rows):
+            return shares
+        references = self.references_[None]
+        scores = np.column_stack(
+            [self._score_reference(rows, reference) for reference in references.values()]
+        )
+        if self.domain_normalization is not None:
+            mean, scale = self._normalization[None]
+            scores = (scores - mean) / scale
+        nearest = scores.argmin(axis=1)
+        parts = np.empty_like(rows)
+        for column, reference in enumerate(references.values()):
+            mine = nearest == column
+            if mine.any():
+                parts[mine] = self._contributions(rows[mine], reference)
+        shares[present] = parts
+        return shares
+
+
+def scaled_to_sum(shares, total):
+    """Return non-negative or signed shares of ``total ** 2`` as shares of ``total``; zero where that is."""
+    return np.divide(shares, total[..., None], out=np.zeros_like(shares), where=total[..., None] > 0)
