@@ -5,11 +5,13 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
 
 from .. import nn
 from ._base import BaseEmbedder
+from ._batches import take_rows
 from ._docs import with_shared_parameters
-from ._stacks import AllWindows, FrameStacks
+from ._stacks import AllWindows, FrameStacks, FrameSums
 
 
 @with_shared_parameters(BaseEmbedder)
@@ -189,6 +191,39 @@ class AutoencoderEmbedder(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
+    def reconstruction_error(self, X):
+        """Return the squared error of every bin in every frame: where in a clip the anomaly lies.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
+            Time-frequency clips.
+
+        Returns
+        -------
+        list of ndarray of shape (n_bins, n_frames_i), float32
+            Mean over the windows that hold the frame, in units of the standardised input. Their mean with the number
+            of those windows as weights is the output ``"mse"``. NaN for all-NaN clips (skipped files).
+        """
+        check_is_fitted(self)
+        clips, missing = self._check_clips(X, reset=False)
+        errors = [np.full(np.shape(clip), np.nan, dtype=np.float32) for clip in clips]
+        if missing.all():
+            return errors
+        clips = take_rows(clips, {}, ~missing)[0]
+        patches = self._make_patches(clips, self.patch_frames_)
+        network = self.embedding_network_
+        device = next(network.parameters()).device
+        for i, row in enumerate(np.flatnonzero(~missing)):
+            n_bins, n_frames = clips[i].shape
+            sums = FrameSums(max(n_frames, self.patch_frames_), n_bins)
+            for start in np.array_split(np.arange(patches.n_starts[i]), -(-patches.n_starts[i] // 1024)):
+                with torch.inference_mode():
+                    residual = network.residual(patches.cut(np.full(len(start), i), start).to(device))
+                sums.add(residual.square().unflatten(1, (self.patch_frames_, -1)).cpu().numpy(), start)
+            errors[row] = sums.mean()[:, :n_frames]
+        return errors
+
     @property
     def _uses_proxies(self):
         return self.outlier_exposure
@@ -227,8 +262,8 @@ class AutoencoderEmbedder(BaseEmbedder):
     def _make_network(self, backbone, mean, scale, n_classes):
         return VectorNetwork(backbone, ReconstructionObjective(n_classes), mean, scale, self.patch_frames_)
 
-    def _make_net(self, clips, seed):
-        net = super()._make_net(clips, seed)
+    def _wrap(self, network):
+        net = super()._wrap(network)
         if self.optimizer in ("adam", "adamw"):
             net.set_params(optimizer__fused=True)  # a tenth of the time of an epoch
         return net

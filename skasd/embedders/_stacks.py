@@ -76,3 +76,27 @@ class AllWindows(TrainingBatches):
         for rows in np.array_split(order, len(self)):
             rows = np.repeat(rows, 2) if len(rows) == 1 else rows  # batch normalisation needs two
             yield data.make_batch(*data.batch(self.index[rows], self.start[rows]), data.generator)
+
+
+class FrameSums:
+    """Values of overlapping windows of one clip, put back in their places and averaged.
+
+    Parameters
+    ----------
+    n_frames, n_bins : int
+        Size of the clip.
+    """
+
+    def __init__(self, n_frames, n_bins):
+        self.total = np.zeros((n_frames, n_bins))
+        self.count = np.zeros((n_frames, 1))
+
+    def add(self, values, start):
+        """Add windows of shape (n, patch_frames, n_bins) that begin at the frames ``start``."""
+        for offset in range(values.shape[1]):  # the starts differ, so no frame is met twice
+            self.total[start + offset] += values[:, offset]
+            self.count[start + offset] += 1
+
+    def mean(self):
+        """Return the mean over windows, (n_bins, n_frames)."""
+        return (self.total / self.count).T.astype(np.float32)

@@ -66,8 +66,8 @@ class KNNCosineScorer(ContributionMixin, NeighborScorer):
     or by :math:`D(x, y) - \mathrm{dens}_K(y)` ("difference") before the nearest are chosen, which is the
     difference to LOF [2]_. The density is at least 1e-12, for duplicates. It needs two clips per domain.
 
-    `feature_contributions` gives feature j the share :math:`(u_j - v_j)^2 / 2`, averaged over the neighbours y; u and v are
-    x and y scaled to length one.
+    `feature_contributions` gives feature j the share :math:`(u_j - v_j)^2 / 2`, averaged over the
+    neighbours y; u and v are x and y scaled to length one.
 
     References
     ----------

@@ -218,3 +218,43 @@ def test_bad_arguments_are_named(train):
         AutoencoderEmbedder(**QUICK).fit(X[:1, :, :5])
     with pytest.raises(ValueError, match="proxy has 2 entries for 96 clips"):
         AutoencoderEmbedder(**QUICK).fit(X, proxy=[True, False])
+
+
+def test_reconstruction_error_is_that_of_every_window_put_in_its_place(train):
+    X, _ = train
+    embedder = AutoencoderEmbedder(**QUICK, standardize="bin").fit(X)
+    n, p = X.shape[2], embedder.patch_frames_
+    errors = embedder.reconstruction_error(X[:3])
+    network = embedder.embedding_network_
+    for clip, error in zip(X[:3], errors, strict=True):
+        total, count = np.zeros(clip.shape), np.zeros(n)
+        for start in range(n - p + 1):
+            window = torch.as_tensor(clip[:, start : start + p].T.reshape(1, -1), dtype=torch.float32)
+            with torch.inference_mode():
+                residual = network.residual(window).numpy().reshape(p, -1)
+            total[:, start : start + p] += residual.T**2
+            count[start : start + p] += 1
+        np.testing.assert_allclose(error, total / count, rtol=1e-3, atol=1e-5)
+    mse = embedder.set_params(output="mse").transform(X[:3])[:, 0]
+    np.testing.assert_allclose([np.average(e.mean(axis=0), weights=count) for e in errors], mse, rtol=1e-4)
+
+
+def test_reconstruction_error_of_ragged_short_and_skipped_clips(train):
+    X, _ = train
+    embedder = AutoencoderEmbedder(**QUICK).fit(X)
+    clips = [X[0], X[1][:, :3], np.full((X.shape[1], 1), np.nan), X[2][:, :9]]
+    errors = embedder.reconstruction_error(clips)
+    assert [e.shape for e in errors] == [c.shape for c in clips]
+    assert np.isnan(errors[2]).all()
+    np.testing.assert_allclose(errors[0], embedder.reconstruction_error(X[:1])[0], rtol=1e-3, atol=1e-4)
+    assert np.isfinite(errors[1]).all()
+    assert np.isnan(embedder.reconstruction_error(np.full_like(X[:2], np.nan))).all()
+
+
+def test_reconstruction_error_is_largest_where_the_anomaly_is(train):
+    X, _ = train
+    embedder = AutoencoderEmbedder(**QUICK, standardize="bin").fit(X)
+    clip = X[:1].copy()
+    clip[0, 6, 8:10] += 10 * X.std()
+    (error,) = embedder.reconstruction_error(clip)
+    assert np.unravel_index(error.argmax(), error.shape) in [(6, 8), (6, 9)]
