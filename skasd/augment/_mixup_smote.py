@@ -11,6 +11,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
 from ._alignment import append_metadata, healthy_rows
 from ._pairs import mixup_pairs, smote_pairs
@@ -18,7 +19,7 @@ from ._pairs import mixup_pairs, smote_pairs
 _CHUNK = 2**22  # values interpolated at a time: bounds the memory beside input and output
 
 
-class MixupSMOTEAugmenter(BaseOverSampler):
+class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
     r"""Add clips interpolated between training clips, by SMOTE, mixup or both.
 
     An imbalanced-learn sampler for embeddings and for time-frequency arrays. :meth:`fit_resample` is what an

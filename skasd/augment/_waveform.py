@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
 from ..clips import Clips, check_clips
 from ._alignment import append_metadata, healthy_rows
@@ -14,7 +15,7 @@ from ._alignment import append_metadata, healthy_rows
 EFFECTS = ("pitch_steps", "stretch_rate", "gain_db", "snr_db")  # in the order in which they are applied
 
 
-class WaveformAugmenter(BaseEstimator):
+class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
     """Add clips that are pitch-shifted, time-stretched, louder or softer, or noisier.
 
     Works on clips, before any feature is computed, and returns clips: call :meth:`augment` and fit a pipeline

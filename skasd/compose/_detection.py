@@ -2,8 +2,10 @@
 
 from sklearn.base import MetaEstimatorMixin, OutlierMixin
 
+from .._documentation import DocumentationLinkMixin
 
-class DetectionMixin(MetaEstimatorMixin, OutlierMixin):
+
+class DetectionMixin(DocumentationLinkMixin, MetaEstimatorMixin, OutlierMixin):
     """Scores, both ways round, and threshold; a subclass has ``anomaly_score(X)`` and ``offset_``."""
 
     @property

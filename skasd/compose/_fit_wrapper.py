@@ -6,6 +6,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routi
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._documentation import DocumentationLinkMixin
 from ._last_step import last_step
 
 
@@ -18,7 +19,7 @@ def _estimator_has(method):
     return check
 
 
-class FitWrapper(MetaEstimatorMixin, BaseEstimator):
+class FitWrapper(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
     """Base of the estimators that prepare what the inner estimator is fitted on; everything else is the inner one's.
 
     A subclass has the parameter ``estimator`` and a ``fit`` that ends in ``_fit_inner``.

@@ -10,11 +10,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 from threadpoolctl import ThreadpoolController
 
+from .._documentation import DocumentationLinkMixin
 from ..clips import Clips, check_clips
 from ._stft import ShortTimeFourier, least_samples
 
 
-class ClipTransformer(TransformerMixin, BaseEstimator):
+class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     """Base of the stateless estimators that take clips.
 
     A subclass implements `_plan(dtype)`, called once per `transform` and precision, and returns an

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from .._documentation import DocumentationLinkMixin
 from ._time_frequency import check_time_frequency
 
 _STATISTICS = {
@@ -17,7 +18,7 @@ _STATISTICS = {
 }
 
 
-class ClipStatistics(TransformerMixin, BaseEstimator):
+class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     """Summarise each clip's spectrogram by statistics over its frames.
 
     With it a classical outlier detector needs no network: the mean and standard deviation of log-mel

@@ -8,13 +8,14 @@ from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._documentation import DocumentationLinkMixin
 from .._metadata import as_domains, as_labels, as_mask, warn_about_anomalies
 from ._calibration import conformal_threshold, gamma_threshold
 from ._held_out import ALL, held_out_scores, merge_small, own_statistics, split
 from ._rows import group_rows, skipped_rows
 
 
-class BaseScorer(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the scorers: outlier detectors on one row of features per clip.
 
     The base drops skipped clips and proxies, keeps one reference per domain (and, in scorers made for it,
