@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
 from ..features._time_frequency import check_time_frequency
 from ._batches import ClipPatches, TrainingBatches, take_rows
@@ -16,11 +17,18 @@ from ._choices import MIXINGS, OBJECTIVES, OPTIMIZERS
 from ._classes import pseudo_labels, section_labels
 from ._embedding import EmbeddingMixin
 from ._network import Network
+from ._stored import StoredNetMixin
 from ._training import TrainingMixin
 
 
 class BaseEmbedder(
-    TrainingMixin, EmbeddingMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    DocumentationLinkMixin,
+    TrainingMixin,
+    EmbeddingMixin,
+    StoredNetMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Base class of the estimators that train a network and turn each clip into one row.
 

@@ -194,15 +194,17 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
         return (~proxy).astype(int)
 
     def _make_backbone(self, n_bins, n_frames):
-        backbone = nn.MobileNetV2(
+        return nn.MobileNetV2(
             n_bins, n_frames, in_channels=self.in_channels, embedding_dim=self.embedding_dim, width=self.width
         )
+
+    def _load_pretrained(self, backbone, mean, scale):
         self.pretrained_report_ = None
         if self.pretrained is not None:
             self.pretrained_report_ = load_torchvision_mobilenetv2(backbone, read_state(self.pretrained))
             if self.verbose:
                 print(self.pretrained_report_)
-        return backbone
+        return mean, scale
 
     def _patch_outputs(self, network, x, names):
         rest = [name for name in names if name != "proba"]

@@ -199,7 +199,7 @@ class MobileNetV2Embedder(SoundEventTarget):
             pool_instead_of_strides(backbone)
         return backbone
 
-    def _make_network(self, backbone, mean, scale, n_classes):
+    def _load_pretrained(self, backbone, mean, scale):
         self.pretrained_report_ = None
         if self.pretrained is not None:
             state = read_state(self.pretrained)
@@ -210,7 +210,7 @@ class MobileNetV2Embedder(SoundEventTarget):
             self.pretrained_report_ = report
             if self.verbose:
                 print(report)
-        return super()._make_network(backbone, mean, scale, n_classes)
+        return mean, scale
 
     def _check_fit_of_pretrained(self):
         for name, wanted in (("variant", "cqupt"), ("in_channels", 1)):

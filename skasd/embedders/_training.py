@@ -63,7 +63,16 @@ class TrainingMixin:
         with _INITIALISATION, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             backbone = self._make_backbone(clips[0].shape[0], self.patch_frames_)
+            mean, scale = self._load_pretrained(backbone, mean, scale)
             network = self._make_network(backbone, mean, scale, len(self.classes_))
+        return self._wrap(network)
+
+    def _load_pretrained(self, backbone, mean, scale):
+        """Give the backbone published weights, if asked for; return the standardisation that goes with them."""
+        return mean, scale
+
+    def _wrap(self, network):
+        """Return the skorch net that trains a network."""
         if self.precision != "float32" and torch.device(self.device_).type == "cuda":
             network.autocast = torch.bfloat16
         optimizer = OPTIMIZERS.get(self.optimizer, self.optimizer)
@@ -139,19 +148,20 @@ class TrainingMixin:
         ]
 
     def _resolve_device(self):
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(
-                f"device={self.device!r} is no torch device: use 'auto', 'cpu' or 'cuda'."
-            ) from error
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(
-                f"device={self.device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'."
-            )
-        return str(device)
+        return resolve_device(self.device)
+
+
+def resolve_device(device):
+    """Return the name of the device that ``device`` stands for; raise ValueError where there is none."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is no torch device: use 'auto', 'cpu' or 'cuda'.") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'.")
+    return str(resolved)
 
 
 def _quiet(text):
