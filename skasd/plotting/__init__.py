@@ -5,9 +5,17 @@ numbers it draws as attributes, and can be drawn again with ``plot(ax=...)``. ma
 when a display is drawn, never before (``pip install skasd[plot]``).
 """
 
+from ._anomaly_map import AnomalyMapDisplay, anomaly_map
 from ._embedding import EmbeddingDisplay
 from ._roc import ROCByDomainDisplay
 from ._score import ScoreDisplay
 from ._spectrogram import SpectrogramDisplay
 
-__all__ = ["EmbeddingDisplay", "ROCByDomainDisplay", "ScoreDisplay", "SpectrogramDisplay"]
+__all__ = [
+    "AnomalyMapDisplay",
+    "EmbeddingDisplay",
+    "ROCByDomainDisplay",
+    "ScoreDisplay",
+    "SpectrogramDisplay",
+    "anomaly_map",
+]

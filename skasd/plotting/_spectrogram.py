@@ -92,12 +92,11 @@ class SpectrogramDisplay:
         display : SpectrogramDisplay
         """
         spectrograms = clone(transformer).fit_transform(clips)
-        rate = transformer.sample_rate
-        start = 0.0 if transformer.center else transformer.n_fft / 2 / rate
+        frequencies, hop, start = time_frequency_axes(transformer)
         return cls.from_array(
             spectrograms,
-            frequencies=_frequencies(transformer),
-            hop=transformer.hop_length / rate,
+            frequencies=frequencies,
+            hop=hop,
             start=start,
             names=names,
             unit=_unit(transformer),
@@ -206,7 +205,7 @@ class SpectrogramDisplay:
             if self.names is not None:
                 panel.set_title(str(self.names[i]), loc="left", fontsize="medium")
         longest = max(s.shape[1] for s in present)
-        ticks, rows = _ticks(self.frequencies)
+        ticks, rows = frequency_ticks(self.frequencies)
         for panel in self.axes_:
             panel.set_xlim(max(self.start - self.hop / 2, 0), self.start + (longest - 0.5) * self.hop)
             panel.set_yticks(rows, [f"{tick:g}" for tick in ticks])
@@ -220,7 +219,7 @@ class SpectrogramDisplay:
         return self
 
 
-def _ticks(frequencies):
+def frequency_ticks(frequencies):
     """Return round frequencies and their rows: equal steps on a linear axis, octaves on a warped one."""
     low, high = frequencies[0], frequencies[-1]
     rows = np.arange(frequencies.size)
@@ -243,6 +242,13 @@ def _ticks(frequencies):
         if not kept or places[kept[-1]] - places[i] >= 0.05 * frequencies.size:
             kept.append(i)
     return octaves[kept[::-1]], places[kept[::-1]]
+
+
+def time_frequency_axes(transformer):
+    """Return the frequency of every row, the seconds between frames and the middle of the first frame."""
+    rate = transformer.sample_rate
+    start = 0.0 if transformer.center else transformer.n_fft / 2 / rate
+    return _frequencies(transformer), transformer.hop_length / rate, start
 
 
 def _frequencies(transformer):
