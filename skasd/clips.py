@@ -12,9 +12,11 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 
 from ._audio_file import BadClip, open_audio, reason
 from ._clip_checks import array_length, check_clips, is_path, n_clips
@@ -218,22 +220,23 @@ class Clips:
 
         n_threads = min(effective_n_jobs(n_jobs), len(self))
         # short runs of clips: few enough calls to cost nothing, many enough to share the work evenly
-        step = 1 if verbose and n_threads == 1 else max(1, min(16, len(self) // (4 * n_threads)))
+        step = 1 if verbose and n_threads == 1 else max(1, min(16, len(self) // (16 * n_threads)))
         runs = [range(a, min(a + step, len(self))) for a in range(0, len(self), step)]
-        if n_threads == 1:
-            done = map(run, runs)
-        else:
-            parallel = Parallel(n_threads, require="sharedmem", return_as="generator_unordered")
-            done = parallel(delayed(run)(positions) for positions in runs)
-        if verbose:
-            from tqdm.auto import tqdm
+        with ExitStack() as stack:
+            if n_threads == 1:
+                done = map(run, runs)
+            else:
+                pool = ThreadPoolExecutor(n_threads)
+                # after an error in one run those not yet begun are given up
+                stack.callback(pool.shutdown, cancel_futures=True)
+                done = pool.map(run, runs)
+            bar = _no_bar
+            if verbose:
+                from tqdm.auto import tqdm
 
-            with tqdm(total=len(self), desc=description, unit="clip") as bar:
-                for n in done:
-                    bar.update(n)
-        else:
-            for _ in done:
-                pass
+                bar = stack.enter_context(tqdm(total=len(self), desc=description, unit="clip")).update
+            for n in done:
+                bar(n)
         self._report()
         return results
 
@@ -339,5 +342,9 @@ class Clips:
 
 
 def _all_finite(waveform):
-    # both ends pass NaN on, and take no temporary array
-    return bool(np.isfinite(waveform.max()) and np.isfinite(waveform.min()))
+    # one call, and no temporary array: NaN and inf pass on to the sum of squares; an overflow is looked at again
+    return bool(np.isfinite(np.dot(waveform, waveform)) or np.isfinite(waveform).all())
+
+
+def _no_bar(n):
+    """Stand in for a progress bar."""

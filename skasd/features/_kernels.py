@@ -6,6 +6,7 @@ time. Compiled by numba, which librosa depends on as well; imported only when a 
 """
 
 import numba
+import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
@@ -42,3 +43,32 @@ def squared_magnitude(spectrum, out):
         for k in range(spectrum.shape[1]):
             value = spectrum[i, k]
             out[i, k] = value.real * value.real + value.imag * value.imag
+
+
+@numba.njit(cache=True, nogil=True)
+def band_energies(spectrum, first, width, weights, half_power, scratch, out):
+    """Write sums of ``|spectrum| ** (2 * half_power)`` under the filters to `out` (n_blocks, n_frames, n_bands).
+
+    Block b of the filters reaches over `width[b]` bins from `first[b]` on; their weights (width, n_bands) stand one
+    block after another in `weights`. All of it is one call, because threads that compute side by side
+    wait for each other at every return to the interpreter.
+    """
+    n_frames, n_bands = out.shape[1:]
+    begin = 0
+    for block in range(len(first)):
+        n_bins = width[block]
+        energies = scratch[: n_frames * n_bins].reshape(n_frames, n_bins)
+        for i in range(n_frames):
+            bins = spectrum[i, first[block] : first[block] + n_bins]
+            row = energies[i]
+            for k in range(n_bins):
+                row[k] = bins[k].real * bins[k].real + bins[k].imag * bins[k].imag
+            if half_power == 0.5:
+                for k in range(n_bins):
+                    row[k] = np.sqrt(row[k])
+            elif half_power != 1:
+                for k in range(n_bins):
+                    row[k] = row[k] ** half_power
+        end = begin + n_bins * n_bands
+        np.dot(energies, weights[begin:end].reshape(n_bins, n_bands), out[block])
+        begin = end

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import ShortTimeFourierTransformer
-from ._levels import LEVEL_CONSTRAINTS, check_amin, to_power, write_level
+from ._levels import LEVEL_CONSTRAINTS, check_amin, write_level
 
 # neighbouring mel bands share few bins of the spectrum; 16 at a time leave out most zeros of the filters
 _BANDS_PER_BLOCK = 16
@@ -203,22 +203,36 @@ class _LogMel:
     def __init__(self, transformer, fourier, filters):
         self.fourier = fourier
         self.n_mels = len(filters)
-        self.power = transformer.power
+        self.half_power = transformer.power / 2
         self.level = {"log": transformer.log, "amin": transformer.amin, "power": transformer.power}
-        self.blocks = []
-        for first in range(0, self.n_mels, _BANDS_PER_BLOCK):
-            block = filters[first : first + _BANDS_PER_BLOCK]
-            bins = np.flatnonzero(block.any(axis=0))
-            bins = slice(bins[0], bins[-1] + 1) if bins.size else slice(0, 1)
-            weights = np.ascontiguousarray(block[:, bins].T, dtype=fourier.dtype)
-            self.blocks.append((slice(first, first + len(block)), bins, weights))
+        n_blocks = -(-self.n_mels // _BANDS_PER_BLOCK)
+        blocks = np.zeros((n_blocks, _BANDS_PER_BLOCK, filters.shape[1]), fourier.dtype)
+        blocks.reshape(-1, filters.shape[1])[: self.n_mels] = filters
+        bins = [np.flatnonzero(block.any(axis=0)) for block in blocks]
+        self.first = np.array([b[0] if b.size else 0 for b in bins])
+        self.width = np.array([b[-1] + 1 - b[0] if b.size else 1 for b in bins])
+        parts = zip(blocks, self.first, self.width, strict=True)
+        self.weights = np.concatenate([block[:, a : a + n].T.ravel() for block, a, n in parts])
 
     def shape(self, n_samples):
         return self.n_mels, self.fourier.n_frames(n_samples)
 
     def write(self, waveform, out):
-        spectrogram = to_power(self.fourier.power(waveform), self.power)
-        mel = self.fourier.buffers.array("mel", out.shape[::-1], self.fourier.dtype)
-        for bands, bins, weights in self.blocks:
-            np.matmul(spectrogram[:, bins], weights, out=mel[:, bands])
-        write_level(mel, out.T, **self.level)
+        from ._kernels import band_energies
+
+        buffers, dtype = self.fourier.buffers, self.fourier.dtype
+        for frames, spectra in self.fourier.chunks(waveform):
+            mel = buffers.array("mel", (len(self.first), len(spectra), _BANDS_PER_BLOCK), dtype)
+            scratch = buffers.array("scratch", (len(spectra) * self.width.max(),), dtype)
+            band_energies(spectra, self.first, self.width, self.weights, self.half_power, scratch, mel)
+            self._write_level(mel, out[:, frames])
+
+    def _write_level(self, mel, out):
+        """Write the levels of blocks of bands, the last of which may be wider than what is left of `out`."""
+        full = self.n_mels // _BANDS_PER_BLOCK
+        split = full * _BANDS_PER_BLOCK
+        for blocks, bands in ((mel[:full], out[:split]), (mel[full:], out[split:])):
+            if len(bands):
+                n_bands = len(bands) // len(blocks)
+                target = bands.reshape(len(blocks), n_bands, -1)
+                write_level(blocks[..., :n_bands].swapaxes(1, 2), target, **self.level)

@@ -6,6 +6,11 @@ import scipy.signal
 
 from ..clips import KeptBuffers
 
+try:  # what scipy.fft.rfft calls; it can write to a kept array, whereas touching fresh memory takes turns among threads
+    from scipy.fft._pocketfft.pypocketfft import r2c as _r2c
+except ImportError:
+    _r2c = None
+
 # windowed frames transformed at a time: few enough to stay near the second-level cache, and so many that threads, which
 # take turns at the interpreter between calls, have little to wait for
 _CHUNK_BYTES = 1 << 21
@@ -44,7 +49,7 @@ class ShortTimeFourier:
         return 1 + (n_samples + 2 * self.pad - self.n_fft) // self.hop_length
 
     def chunks(self, waveform):
-        """Yield (slice of frames, complex spectra (n_frames_in_slice, 1 + n_fft // 2))."""
+        """Yield (slice of frames, complex spectra (n_frames_in_slice, 1 + n_fft // 2)), lent until the next."""
         from ._kernels import window_frames
 
         n_frames = self.n_frames(len(waveform))
@@ -53,7 +58,15 @@ class ShortTimeFourier:
             frames = windowed[: n_frames - first]
             start = first * self.hop_length - self.pad
             window_frames(waveform, self.window, start, self.hop_length, self.reflect, frames)
-            yield slice(first, first + len(frames)), scipy.fft.rfft(frames, axis=1)
+            yield slice(first, first + len(frames)), self._transform(frames)
+
+    def _transform(self, frames):
+        if _r2c is None:
+            return scipy.fft.rfft(frames, axis=1)
+        spectra = self.buffers.array(
+            "spectra", (len(frames), 1 + self.n_fft // 2), np.result_type(self.dtype, 1j)
+        )
+        return _r2c(frames, (1,), True, 0, spectra, 1)
 
     def power(self, waveform):
         """Return |STFT|^2 of shape (n_frames, 1 + n_fft // 2), lent until the thread's next call."""
