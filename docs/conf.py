@@ -3,10 +3,8 @@
 import importlib.metadata
 import os
 import warnings
-from pathlib import Path
 
 import sklearn
-from sphinx_gallery.sorting import ExplicitOrder
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 

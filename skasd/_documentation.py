@@ -19,8 +19,8 @@ def documentation_site():
 class DocumentationLinkMixin:
     """Lets the HTML representation of an estimator link to the estimator's page, as scikit-learn's do.
 
-    Stands left of ``BaseEstimator``, whose link would lead to scikit-learn's site. Subclasses outside the package have no
-    link.
+    Stands left of ``BaseEstimator``, whose link would lead to scikit-learn's site. Subclasses outside the package
+    have no link.
     """
 
     _doc_link_module = "skasd"

@@ -1,33 +1,17 @@
 """An embedder of one's own: a network of two convolutions along time."""
 
+from inspect import signature
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from skasd.embedders import BaseEmbedder
+from skasd.embedders import BaseEmbedder, DPTEmbedder
 
-# the parameters every embedder has, with the values they are to have here
-SHARED = {
-    "loss": "cross_entropy",
-    "loss_params": None,
-    "patch_frames": 32,
-    "patch_hop": None,
-    "merge": "mean",
-    "output": "embedding",
-    "n_pseudo_classes": 10,
-    "standardize": "bin",
-    "mixing": "mixup",
-    "domain_mixing": True,
-    "augmenter": None,
-    "crops_per_clip": 1,
-    "lr_schedule": "onecycle",
-    "optimizer": "adam",
-    "weight_decay": 0.0,
-    "early_stopping": None,
-    "validation_fraction": 0.1,
-    "checkpoint_dir": None,
-    "warm_start": False,
-    "precision": "auto",
-    "callbacks": None,
-}
+# Parameters that every embedder has, here with the defaults of another one. Those that users are to change stand in the
+# __init__ below.
+DEFAULTS = DPTEmbedder().get_params()
+SHARED = {name: DEFAULTS[name] for name in signature(BaseEmbedder).parameters}
 
 
 class TemporalBackbone(nn.Sequential):
@@ -40,13 +24,25 @@ class TemporalBackbone(nn.Sequential):
 
 
 class TemporalEmbedder(BaseEmbedder):
-    """Embed clips by two convolutions along time; the other parameters are those of SHARED."""
+    """Embed clips by two convolutions along time, trained to tell sections apart.
 
-    def __init__(
-        self, embedding_dim=32, *, max_epochs=10, batch_size=32, lr=1e-3, device="auto", random_state=None, verbose=0
-    ):
-        own = {"max_epochs": max_epochs, "batch_size": batch_size, "lr": lr, "device": device}
-        super().__init__(**SHARED, **own, random_state=random_state, verbose=verbose)
+    Parameters
+    ----------
+    embedding_dim : int, default=32
+        Length of an embedding.
+
+    max_epochs, lr, device, random_state : object
+        See :class:`skasd.embedders.BaseEmbedder`.
+    """
+
+    _parameter_constraints: dict = {
+        **BaseEmbedder._parameter_constraints,
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, embedding_dim=32, *, max_epochs=10, lr=1e-2, device="auto", random_state=None):
+        own = {"max_epochs": max_epochs, "lr": lr, "device": device, "random_state": random_state}
+        super().__init__(**{**SHARED, **own})
         self.embedding_dim = embedding_dim
 
     def _make_backbone(self, n_bins, n_frames):

@@ -22,7 +22,9 @@ def two_resolutions(*, contamination=0.1, n_jobs=None):
         Unfitted.
     """
     tones = make_pipeline(
-        LogMelTransformer(n_fft=2048, hop_length=1024, n_jobs=n_jobs), ClipStatistics(["mean"]), MahalanobisScorer()
+        LogMelTransformer(n_fft=2048, hop_length=1024, n_jobs=n_jobs),
+        ClipStatistics(["mean"]),
+        MahalanobisScorer(),
     )
     knocks = make_pipeline(
         LogMelTransformer(n_fft=256, hop_length=128, n_mels=40, n_jobs=n_jobs),
