@@ -1,0 +1,103 @@
+"""From scored clips to figures: areas per section and domain, rates, official scores."""
+
+import warnings
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from ..metrics import official_score, partial_auc, precision_recall_f1_by_domain
+from ..metrics._auc import DOMAINS, harmonic_mean
+
+OFFICIAL, HALF_WIDTH = "official score", "official score ci95"
+
+
+def figures(scores, year):
+    """Return the figures of one system and seed on one data set.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Table of scored clips of all machines.
+    year : int
+        Rules of the challenge.
+
+    Returns
+    -------
+    rows : list of dict
+        ``machine``, ``section``, ``domain``, ``metric`` and ``value``.
+    problem : str
+        Why there is no official score over all machines; "" if there is one.
+    """
+    clips = scores[scores["y"].notna() & np.isfinite(scores["anomaly_score"])]
+    rows: list[dict] = []
+    problem = "" if len(clips) else "no test clip has both a label and a score"
+    for machine, own in clips.groupby("machine", sort=False):
+        sections: list[dict] = []
+        for section, part in own.groupby("section", sort=True):
+            sections += [{"section": section, **row} for row in _of_section(part, year)]
+        found = [*sections, *_of_machine(sections, year)]
+        official, trouble = _official(own, year)
+        rows += [{"machine": machine, **row} for row in [*found, *official]]
+        problem = problem or trouble
+    if not problem:
+        official, problem = _official(clips, year)
+        rows += [{"machine": "", **row} for row in official]
+    return rows, problem
+
+
+def _of_section(clips, year):
+    """Areas and rates of one section, as far as there are normal and anomalous clips for them."""
+    y, score = clips["y"].to_numpy(int), clips["anomaly_score"].to_numpy()
+    rows = []
+    if len(set(y)) == 2:
+        rows += [("", "AUC", roc_auc_score(y == -1, score)), ("", "pAUC", partial_auc(y, score))]
+    domain = clips["domain"].to_numpy() if "domain" in clips else np.full(len(clips), "source")
+    for name in DOMAINS if "target" in domain else ():
+        # since 2022 anomalies of both domains count for each
+        part = (domain == name) | ((y == -1) & (year >= 2022))
+        if len(set(y[part])) == 2 and (domain[y == 1] == name).any():
+            rows.append((name, "AUC", roc_auc_score(y[part] == -1, score[part])))
+            if year == 2021:
+                rows.append((name, "pAUC", partial_auc(y[part], score[part])))
+    if -1 in y:
+        decided = np.where(clips["decision"] == "anomalous", -1, 1)
+        named = np.where(domain == "target", "target", "source")
+        rates = precision_recall_f1_by_domain(y, decided, named)
+        overall = precision_recall_f1_by_domain(y, decided, np.full(len(y), "source")).rename({"source": ""})
+        for table in (overall, rates) if "target" in domain else (overall,):
+            rows += [
+                (name, metric, value) for name, line in table.iterrows() for metric, value in line.items()
+            ]
+    return [{"domain": d, "metric": metric, "value": float(value)} for d, metric, value in rows]
+
+
+def _of_machine(sections, year):
+    """Means over the sections of a machine: arithmetic in 2020, harmonic later, as the evaluators print them."""
+    mean = np.mean if year == 2020 else harmonic_mean
+    values: dict[tuple, list] = {}
+    for row in sections:
+        values.setdefault((row["domain"], row["metric"]), []).append(row["value"])
+    return [
+        {"section": "", "domain": domain, "metric": metric, "value": float(mean(found))}
+        for (domain, metric), found in values.items()
+    ]
+
+
+def _official(clips, year):
+    """Return the rows of the official score and its interval, and why there are none."""
+    try:
+        result = official_score(
+            clips["y"].astype(int),
+            clips["anomaly_score"],
+            year=year,
+            machine=clips["machine"],
+            section=clips["section"],
+            domain=clips["domain"] if "domain" in clips and year >= 2021 else None,
+            clip=clips["path"],
+        )
+    except ValueError as error:
+        return [], str(error)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # constant scores have an interval of width 0
+        both = {OFFICIAL: result.score, HALF_WIDTH: result.ci95}
+    return [{"section": "", "domain": "", "metric": m, "value": float(v)} for m, v in both.items()], ""

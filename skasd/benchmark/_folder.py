@@ -1,0 +1,80 @@
+"""The folder of a benchmark: tables, scores, submissions, settings."""
+
+import json
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..metrics import write_submission
+from ._store import write_text
+from ._systems import file_name
+
+
+def write_folder(result, out, years):
+    """Write all that was found, in place of what an earlier run wrote there.
+
+    Parameters
+    ----------
+    result : BenchmarkResult
+        Its `settings` get a list of the files.
+    out : Path
+    years : dict of str to int
+        By data set.
+    """
+    earlier = _files_of(out)
+    settings = result.settings
+    settings["scores"], settings["submissions"], settings["no_submission"] = [], [], []
+    files = {
+        f"{name}.csv": table.to_csv(index=False, lineterminator="\n")
+        for name, table in (
+            ("results", result.table),
+            ("timings", result.timings),
+            ("failures", result.failures),
+        )
+    }
+    several = result.scores["data"].nunique() > 1
+    for (data, system, seed), clips in result.scores.groupby(["data", "system", "seed"], sort=False):
+        inner = PurePosixPath(file_name(system), f"seed_{seed}", *([file_name(data)] if several else []))
+        for machine, own in clips.groupby("machine", sort=False):
+            name = str("scores" / inner / f"{file_name(machine)}.csv")
+            files[name] = own.drop(columns=["data", "system", "seed"]).to_csv(
+                index=False, lineterminator="\n"
+            )
+            entry = {"data": data, "system": system, "seed": int(seed), "machine": machine, "file": name}
+            settings["scores"].append(entry)
+        settings["submissions"] += _submit(out, "submissions" / inner, clips, years[data], settings)
+    for name, text in files.items():
+        write_text(out / name, text)
+    written = {*files, *settings["submissions"]}
+    for name in earlier - written:
+        (out / name).unlink(missing_ok=True)
+        _remove_empty((out / name).parent, out)
+    settings["files"] = sorted(written)
+    write_text(out / "run.json", json.dumps(settings, indent=1) + "\n")
+
+
+def _submit(out, inner, clips, year, settings):
+    """Write the challenge's files; return their names."""
+    scored = clips[np.isfinite(clips["anomaly_score"])]
+    table = scored.assign(y_pred=np.where(scored["decision"] == "anomalous", -1, 1))
+    try:
+        files = write_submission(out / inner, table, year=year)
+    except ValueError as error:  # own recordings have sections that the challenge's names cannot express
+        settings["no_submission"].append({"folder": str(inner), "why": str(error)})
+        return []
+    return [path.relative_to(out).as_posix() for path in files]
+
+
+def _files_of(out):
+    """Return the files that an earlier run says to have written here, none outside of the folder."""
+    try:
+        names = json.loads((out / "run.json").read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        return set()
+    return {name for name in names if not Path(name).is_absolute() and ".." not in PurePosixPath(name).parts}
+
+
+def _remove_empty(folder, out):
+    while folder != out and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent

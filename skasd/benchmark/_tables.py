@@ -1,0 +1,72 @@
+"""From finished cells to tables."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from ._figures import figures
+from ._result import BenchmarkResult
+
+_CELL = ["data", "system", "seed", "machine"]
+_TABLE = [*_CELL, "section", "domain", "metric", "value"]
+_SCORES = ["path", "anomaly_score", "decision", "threshold"]
+_LISTED = 20
+
+
+def assemble(cells, done, errors, data_sets):
+    """Put the tables together."""
+    scores, timings, failures, causes = [], [], [], {}
+    for cell in cells:
+        place = {"data": cell.data.name, "system": cell.system, "seed": cell.seed, "machine": cell.machine}
+        key = cell.task.key
+        if key in errors:
+            failures.append({**place, "error": errors[key]})
+            continue
+        found = done[key]
+        known = {cell.data.table["path"][row]: cause for row, cause in found["causes"]}
+        causes |= {(cell.data.name, path): cause for path, cause in known.items()}
+        scores.append(_scores_table(place, cell, found, known))
+        timings += [{**place, **row} for row in found["timings"]]
+    table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame(columns=[*_CELL, *_SCORES])
+    rows, problems = [], {}
+    years = {data.name: data.year for data in data_sets}
+    for (data, system, seed), clips in table.groupby(["data", "system", "seed"], sort=False):
+        found_rows, problem = figures(clips, years[data])
+        rows += [{"data": data, "system": system, "seed": seed, **row} for row in found_rows]
+        if problem:
+            problems[data] = problem
+    for data, problem in problems.items():
+        warnings.warn(
+            f"No official score of {years[data]} over all machines of {data!r}: {problem}", UserWarning
+        )
+    if causes:
+        lines = [f"  {path}: {cause}" for (_, path), cause in list(causes.items())[:_LISTED]]
+        lines += [f"  ... and {len(causes) - _LISTED} more"] * (len(causes) > _LISTED)
+        warnings.warn(
+            f"{len(causes)} clips could not be used; they are left out of training and have no score:\n"
+            + "\n".join(lines),
+            UserWarning,
+        )
+    return BenchmarkResult(
+        pd.DataFrame(rows, columns=_TABLE),
+        table,
+        pd.DataFrame(timings, columns=[*_CELL, "step", "stage", "seconds", "peak_mb", "shared"]),
+        pd.DataFrame(failures, columns=[*_CELL, "error"]),
+    )
+
+
+def _scores_table(place, cell, found, causes):
+    clips = cell.data.scores_table(cell.task.test)
+    score = np.array(found["anomaly_score"], dtype=float)
+    table = pd.DataFrame({"path": clips.pop("path"), "anomaly_score": score})
+    table["decision"] = np.where(score > found["threshold"], "anomalous", "normal")
+    table.loc[np.isnan(score), "decision"] = ""
+    table["threshold"] = found["threshold"]
+    table = table.join(clips)
+    table["error"] = [causes.get(path, "") for path in table["path"]]
+    unexplained = np.isnan(score) & (table["error"] == "")
+    table.loc[unexplained, "error"] = "skipped by the detector"
+    for position, column in enumerate(("data", "system", "seed")):
+        table.insert(position, column, place[column])
+    return table
