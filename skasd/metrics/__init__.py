@@ -5,6 +5,7 @@ Everywhere in this package ``y_true`` and decisions are coded +1 normal and -1 a
 """
 
 from ._auc import auc_by_domain, harmonic_auc, partial_auc
+from ._baselines import published_baseline
 from ._decisions import f1_ev, precision_recall_f1_by_domain
 from ._jackknife import JackknifeInterval, jackknife_interval
 from ._official import OfficialScore, official_score
@@ -24,5 +25,6 @@ __all__ = [
     "official_score",
     "partial_auc",
     "precision_recall_f1_by_domain",
+    "published_baseline",
     "write_submission",
 ]
