@@ -1,0 +1,178 @@
+"""From objects to JSON with arrays and tensors beside it, and back."""
+
+import hashlib
+import io
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+
+class Codec(ABC):
+    """How the values of one kind become a JSON object and come back."""
+
+    kind: str  # the JSON object's "type"
+    shared = False  # whether it matters that two places hold the same object
+
+    @abstractmethod
+    def takes(self, value, encoder):
+        """Return whether this codec is for the value."""
+
+    @abstractmethod
+    def encode(self, value, encoder, where):
+        """Return the entries of the JSON object besides "type"."""
+
+    @abstractmethod
+    def decode(self, node, decoder):
+        """Return the value; one that may hold itself calls ``decoder.register(node, value)`` before its content."""
+
+
+class Encoder:
+    """Turn a value into JSON; arrays and tensors are put aside.
+
+    Parameters
+    ----------
+    codecs : list of Codec
+        The first that takes a value has it.
+
+    trusted : tuple of str
+        Packages whose classes and functions may be named.
+
+    Attributes
+    ----------
+    arrays : list of bytes
+        The .npy files; equal ones once.
+
+    tensors : dict of str to torch.Tensor
+    """
+
+    def __init__(self, codecs, trusted=()):
+        self.codecs = codecs
+        self.trusted = trusted
+        self.arrays = []
+        self.tensors = {}
+        self._array_numbers = {}
+        self._known = {}  # by id: the object, which thus lives on, and its JSON
+        self._n_ids = 0
+
+    def __call__(self, value, where):
+        """Return the JSON of a value; ``where`` it is, as ``"Pipeline.steps[1]"``, is for messages."""
+        if value is None or type(value) in (bool, int, str):
+            return value
+        if type(value) is float and math.isfinite(value):
+            return value
+        if id(value) in self._known:
+            node = self._known[id(value)][1]
+            if "id" not in node:
+                node["id"] = self._n_ids
+                self._n_ids += 1
+            return {"type": "ref", "id": node["id"]}
+        for codec in self.codecs:
+            if codec.takes(value, self):
+                node = {"type": codec.kind}
+                if codec.shared:
+                    self._known[id(value)] = value, node
+                node.update(codec.encode(value, self, where))
+                return node
+        raise TypeError(f"{where} is {_describe(value)}, which a model file cannot hold. {_remedy(value)}")
+
+    def put_array(self, array):
+        """Put an array aside and return its number."""
+        file = io.BytesIO()
+        np.lib.format.write_array(file, array, allow_pickle=False)
+        content = file.getvalue()
+        digest = hashlib.sha256(content).digest()
+        if digest not in self._array_numbers:
+            self._array_numbers[digest] = len(self.arrays)
+            self.arrays.append(content)
+        return self._array_numbers[digest]
+
+    def put_tensor(self, tensor, name):
+        """Put a tensor aside under a name, made unique, which is returned."""
+        if name in self.tensors:
+            name = f"{name}#{len(self.tensors)}"
+        # memory of its own: the format knows no strides and no shared memory
+        self.tensors[name] = tensor.detach().cpu().clone().contiguous()
+        return name
+
+
+class Decoder:
+    """Turn what an `Encoder` made into values again.
+
+    Parameters
+    ----------
+    codecs : list of Codec
+
+    trusted : tuple of str
+        Packages whose classes and functions may be named.
+
+    device : str or None
+        Where networks go; None: where their estimators say.
+
+    arrays : list of bytes
+        The .npy files.
+
+    tensors : dict of str to torch.Tensor
+    """
+
+    def __init__(self, codecs, trusted, device, arrays, tensors):
+        self.codecs = {codec.kind: codec for codec in codecs}
+        self.trusted = trusted
+        self.device = device
+        self.tensors = tensors
+        self._arrays = arrays
+        self._known = {}
+
+    def __call__(self, node):
+        """Return the value of a JSON value."""
+        if node is None or isinstance(node, (bool, int, float, str)):
+            return node
+        if not isinstance(node, dict):
+            raise ValueError(f"a {type(node).__name__} where a value is expected")
+        if node["type"] == "ref":
+            return self._known[node["id"]]
+        value = self.codecs[node["type"]].decode(node, self)
+        return self.register(node, value)
+
+    def register(self, node, value):
+        """Note the value of a JSON object that others refer to, and return it."""
+        if "id" in node:
+            self._known[node["id"]] = value
+        return value
+
+    def get_array(self, number):
+        """Return a new array of the .npy file of that number."""
+        content = self._arrays[number]
+        file = io.BytesIO(content)
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran_order, dtype = read_header(file)
+        size = math.prod(shape) * dtype.itemsize
+        # before numpy makes room for them
+        if dtype.hasobject or min(shape, default=0) < 0 or size != len(content) - file.tell():
+            raise ValueError(f"array {number} of shape {shape} and type {dtype} does not fit its size")
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _describe(value):
+    cls = type(value)
+    if getattr(value, "__qualname__", None):
+        return f"{cls.__name__} {value.__module__}.{value.__qualname__}"
+    return f"of class {cls.__module__}.{cls.__qualname__}"
+
+
+def _remedy(value):
+    thing = value if getattr(value, "__qualname__", None) else type(value)
+    package = str(thing.__module__).partition(".")[0]
+    if "<" in getattr(thing, "__qualname__", ""):
+        return "Only functions and classes that can be imported by name can be stored: define it in a module."
+    if package in ("builtins", "skasd", "sklearn", "imblearn", "numpy", "scipy", "torch", "skorch"):
+        return "Leave it out, or replace it by numbers, strings or objects of skasd and scikit-learn."
+    return (
+        f"If its code is yours or you trust it, give trusted=({package!r},) to skasd.save and to skasd.load; "
+        "otherwise leave it out."
+    )

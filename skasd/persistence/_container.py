@@ -1,0 +1,173 @@
+"""The file: a zip archive of JSON, .npy arrays and tensors, with checksums."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import zipfile
+from importlib import metadata
+from platform import python_version
+
+FORMAT = "skasd model"
+FORMAT_VERSION = 1
+MANIFEST, STRUCTURE, TENSORS = "manifest.json", "structure.json", "tensors.safetensors"
+_ARRAY = re.compile(r"arrays/(\d{1,9})\.npy")
+_LIBRARIES = ("scikit-learn", "imbalanced-learn", "numpy", "scipy", "torch", "skorch")
+
+
+class ModelFileError(ValueError):
+    """A file is not, or no longer, a model file that this version of skasd can read."""
+
+
+def write(path, title, structure, arrays, tensors):
+    """Write a model file, all of it or nothing.
+
+    Parameters
+    ----------
+    path : str
+        The file, which is replaced if there is one.
+
+    title : str
+        Name of the class of what is in it.
+
+    structure : JSON value
+
+    arrays : list of bytes
+        .npy files.
+
+    tensors : dict of str to torch.Tensor
+    """
+    members = {STRUCTURE: json.dumps(structure, allow_nan=False, indent=1).encode("ascii")}
+    members |= {f"arrays/{i}.npy": content for i, content in enumerate(arrays)}
+    if tensors:
+        import safetensors.torch
+
+        members[TENSORS] = safetensors.torch.save(tensors)
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "estimator": title,
+        "versions": installed_versions(),
+        "members": {
+            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in members.items()
+        },
+    }
+    members = {MANIFEST: json.dumps(manifest, indent=1).encode("ascii"), **members}
+
+    path = os.path.realpath(path)  # of a link it is the target that is replaced
+    part = f"{path}.{secrets.token_hex(4)}.part"
+    try:
+        with open(part, "xb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, content in members.items():
+                    # the same model gives the same bytes: no time, no mode of this machine
+                    archive.writestr(zipfile.ZipInfo(name), content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.remove(part)
+        raise
+
+
+def read(path):
+    """Read a model file and check it.
+
+    Returns
+    -------
+    manifest : dict
+
+    structure : JSON value
+
+    arrays : list of bytes
+        .npy files.
+
+    tensors : dict of str to torch.Tensor
+    """
+    if os.path.isdir(path):
+        raise ModelFileError(f"{path!r} is a folder: give the file that skasd.save wrote.")
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        return _unpack(content)
+    except Exception as error:  # whatever a foreign file provokes in the parsers, it is that file's fault
+        raise ModelFileError(f"{path!r} cannot be loaded: {_diagnosis(content, error)}") from error
+
+
+class _Unfit(ValueError):
+    """What is wrong with the file, in words for the user."""
+
+
+def _unpack(content):
+    if not content:
+        raise _Unfit("the file is empty.")
+    if not content.startswith(b"PK\3\4"):
+        raise _Unfit(f"it is no model file of skasd.save{_likeness(content)}.")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        infos = archive.infolist()
+        names = [info.filename for info in infos]
+        if MANIFEST not in names:
+            raise _Unfit("it is a zip archive, but no model file of skasd.save (as files of torch.save are).")
+        # nothing is compressed: what is read is never more than the file
+        sizes = [info.file_size for info in infos]
+        if any(info.compress_type != zipfile.ZIP_STORED for info in infos) or sum(sizes) > len(content):
+            raise _Unfit("it was not written by skasd.save, or changed since: parts of it are compressed.")
+        if len(set(names)) < len(names):
+            raise _Unfit("it was not written by skasd.save, or changed since: parts have the same name.")
+        manifest = json.loads(archive.read(MANIFEST))
+        _check_format(manifest)
+        if set(names) != {MANIFEST, *manifest["members"]}:
+            raise _Unfit("it is damaged: parts are missing or were added. Copy or save it again.")
+        members = {name: archive.read(name) for name in manifest["members"]}
+    for name, content in members.items():
+        known = manifest["members"][name]
+        if len(content) != known["size"] or hashlib.sha256(content).hexdigest() != known["sha256"]:
+            raise _Unfit(f"it is damaged: {name} in it does not have its checksum. Copy or save it again.")
+    structure = json.loads(members.pop(STRUCTURE), parse_constant=_no_constant)
+    tensors = {}
+    if TENSORS in members:
+        import safetensors.torch
+
+        tensors = safetensors.torch.load(members.pop(TENSORS))
+    numbers = {int(_ARRAY.fullmatch(name)[1]): content for name, content in members.items()}
+    return manifest, structure, [numbers[i] for i in range(len(numbers))], tensors
+
+
+def _check_format(manifest):
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise _Unfit("it is no model file of skasd.save.")
+    version = manifest.get("format_version")
+    if version != FORMAT_VERSION:
+        raise _Unfit(
+            f"it has version {version!r} of the format, and skasd {installed_versions()['skasd']} reads version "
+            f"{FORMAT_VERSION}: load it with the version of skasd that wrote it "
+            f"({manifest.get('versions', {}).get('skasd')!r}), or a later one."
+        )
+
+
+def _no_constant(name):
+    raise ValueError(f"{name} is not JSON")
+
+
+def _likeness(content):
+    if content[:1] == b"\x80":
+        return " but looks like a pickle (of joblib.dump or pickle.dump), which would run code while loading"
+    return ""
+
+
+def _diagnosis(content, error):
+    if isinstance(error, _Unfit):
+        return str(error)
+    return f"it is damaged, incomplete or foreign ({type(error).__name__}: {error}). Copy or save it again."
+
+
+def installed_versions():
+    """Return the versions that matter for a model, by distribution, and that of Python."""
+    from .. import __version__
+
+    versions = {"skasd": __version__, "python": python_version()}
+    return versions | {name: metadata.version(name) for name in _LIBRARIES}
