@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from ._norm_prelu import can_join, norm_prelu
+
 
 class ConvBlock(nn.Sequential):
     """Convolution without bias, batch normalisation, activation; as children 0, 1, 2.
@@ -47,6 +49,15 @@ class ConvBlock(nn.Sequential):
         if activation is not None:
             layers.append(activation(out_channels))
         super().__init__(*layers)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
+        x = self[0](input)
+        if len(self) == 3 and can_join(x, self[1], self[2]):
+            return norm_prelu(x, self[1], self[2])
+        for layer in list(self)[1:]:
+            x = layer(x)
+        return x
 
 
 class InvertedResidual(nn.Module):
