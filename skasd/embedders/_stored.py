@@ -4,7 +4,7 @@ import warnings
 
 import torch
 
-from ._training import resolve_device
+from ._training import INITIALISATION, resolve_device
 
 
 class StoredNetMixin:
@@ -50,13 +50,13 @@ class StoredNetMixin:
 
     def _build_network(self, weights):
         """Return the network that the parameters describe, with these weights."""
-        with torch.random.fork_rng(devices=[]):  # its first weights do not matter
-            # of waveforms the number of bins is not known, and not asked for
-            backbone = self._make_backbone(getattr(self, "n_features_in_", 1), self.patch_frames_)
-            network = self._make_network(backbone, 0.0, 1.0, len(self.classes_))
-        for name in ("mean", "scale"):  # whose shapes depend on how they were learnt
-            if name in weights:
-                setattr(network, name, weights[name].clone())
+        n_bins = getattr(self, "n_features_in_", 1)  # of waveforms it is not known, and not asked for
+        mean, scale = (
+            _per_bin(weights.get(name), n_bins, value) for name, value in (("mean", 0), ("scale", 1))
+        )
+        with INITIALISATION, torch.random.fork_rng(devices=[]):  # its first weights do not matter
+            backbone = self._make_backbone(n_bins, self.patch_frames_)
+            network = self._make_network(backbone, mean, scale, len(self.classes_))
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
@@ -65,3 +65,10 @@ class StoredNetMixin:
                 "they were changed after fit. Fit again, or set them back."
             ) from error
         return network
+
+
+def _per_bin(stored, n_bins, default):
+    """Return the standardisation that a network's constructor was given, from what it made of it."""
+    if stored is None or stored.ndim == 0:
+        return float(default if stored is None else stored)
+    return stored.flatten()[:n_bins].numpy()  # of vectors of several frames it is repeated

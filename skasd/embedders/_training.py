@@ -19,7 +19,7 @@ from ._choices import MIXINGS, OPTIMIZERS
 from ._network import clip_moments
 
 # torch modules draw their first weights from torch's global generator: one network at a time
-_INITIALISATION = threading.Lock()
+INITIALISATION = threading.Lock()
 
 # parameters that do not change what is learnt
 _NEUTRAL = {"verbose", "checkpoint_dir", "callbacks", "device", "output", "merge", "patch_hop", "warm_start"}
@@ -60,7 +60,7 @@ class TrainingMixin:
         mean, scale = 0.0, 1.0
         if self.standardize is not None:
             mean, scale = clip_moments(clips, per_bin=self.standardize == "bin")
-        with _INITIALISATION, torch.random.fork_rng(devices=[]):
+        with INITIALISATION, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             backbone = self._make_backbone(clips[0].shape[0], self.patch_frames_)
             mean, scale = self._load_pretrained(backbone, mean, scale)

@@ -149,7 +149,7 @@ class Decoder:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        shape, fortran_order, dtype = read_header(file)
+        shape, _, dtype = read_header(file)
         size = math.prod(shape) * dtype.itemsize
         # before numpy makes room for them
         if dtype.hasobject or min(shape, default=0) < 0 or size != len(content) - file.tell():

@@ -20,6 +20,8 @@ _LIBRARIES = ("scikit-learn", "imbalanced-learn", "numpy", "scipy", "torch", "sk
 class ModelFileError(ValueError):
     """A file is not, or no longer, a model file that this version of skasd can read."""
 
+    __module__ = "skasd.persistence"
+
 
 def write(path, title, structure, arrays, tensors):
     """Write a model file, all of it or nothing.
@@ -94,8 +96,13 @@ def read(path):
         content = file.read()
     try:
         return _unpack(content)
+    except _Unfit as error:
+        raise ModelFileError(f"{path!r} cannot be loaded: {error}") from None
     except Exception as error:  # whatever a foreign file provokes in the parsers, it is that file's fault
-        raise ModelFileError(f"{path!r} cannot be loaded: {_diagnosis(content, error)}") from error
+        raise ModelFileError(
+            f"{path!r} cannot be loaded: it is damaged, incomplete or foreign ({type(error).__name__}: {error}). "
+            "Copy or save it again."
+        ) from error
 
 
 class _Unfit(ValueError):
@@ -138,14 +145,15 @@ def _unpack(content):
 
 
 def _check_format(manifest):
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    known = isinstance(manifest, dict) and isinstance(manifest.get("versions"), dict)
+    if not known or manifest.get("format") != FORMAT:
         raise _Unfit("it is no model file of skasd.save.")
     version = manifest.get("format_version")
     if version != FORMAT_VERSION:
         raise _Unfit(
             f"it has version {version!r} of the format, and skasd {installed_versions()['skasd']} reads version "
             f"{FORMAT_VERSION}: load it with the version of skasd that wrote it "
-            f"({manifest.get('versions', {}).get('skasd')!r}), or a later one."
+            f"({manifest['versions'].get('skasd')!r}), or a later one."
         )
 
 
@@ -157,12 +165,6 @@ def _likeness(content):
     if content[:1] == b"\x80":
         return " but looks like a pickle (of joblib.dump or pickle.dump), which would run code while loading"
     return ""
-
-
-def _diagnosis(content, error):
-    if isinstance(error, _Unfit):
-        return str(error)
-    return f"it is damaged, incomplete or foreign ({type(error).__name__}: {error}). Copy or save it again."
 
 
 def installed_versions():

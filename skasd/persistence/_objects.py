@@ -1,6 +1,7 @@
 """Codecs of estimators and of what they hold: networks, trees, callbacks."""
 
 import numpy as np
+from sklearn.linear_model import _sgd_fast
 from sklearn.metrics import DistanceMetric, _dist_metrics
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree import _tree
@@ -15,6 +16,10 @@ _METRICS = {
     name: cls
     for name, cls in vars(_dist_metrics).items()
     if isinstance(cls, type) and issubclass(cls, DistanceMetric) and "PyFunc" not in name
+}
+_LOSSES = {
+    name: getattr(_sgd_fast, name)
+    for name in ("EpsilonInsensitive", "Hinge", "ModifiedHuber", "SquaredEpsilonInsensitive", "SquaredHinge")
 }
 
 
@@ -186,6 +191,21 @@ class Metric(Codec):
         return value
 
 
+class LinearLoss(Codec):
+    """Losses of scikit-learn's stochastic gradient descent, which are a class and a number."""
+
+    kind = "loss"
+
+    def takes(self, value, encoder):
+        return type(value) in _LOSSES.values()
+
+    def encode(self, value, encoder, where):
+        return {"class": type(value).__name__, "args": [float(number) for number in value.__reduce__()[1]]}
+
+    def decode(self, node, decoder):
+        return _LOSSES[node["class"]](*node["args"])
+
+
 class DecisionTree(Codec):
     """The trees in scikit-learn's tree estimators and forests."""
 
@@ -290,6 +310,7 @@ OBJECTS = [
     MetadataRequests(),
     SearchTree(),
     Metric(),
+    LinearLoss(),
     DecisionTree(),
     Tensor(),
     TorchWord(),

@@ -138,7 +138,7 @@ class NumpyScalar(Codec):
         return isinstance(value, np.generic) and not value.dtype.hasobject
 
     def encode(self, value, encoder, where):
-        if value.dtype.kind in "biufU" and value.dtype.itemsize <= 8 or value.dtype.kind == "U":
+        if (value.dtype.kind in "biufU" and value.dtype.itemsize <= 8) or value.dtype.kind == "U":
             return {"dtype": value.dtype.str, "value": encoder(value.item(), where)}
         return {"array": encoder.put_array(np.asarray(value))}
 
@@ -220,7 +220,7 @@ class DType(Codec):
     kind = "dtype"
 
     def takes(self, value, encoder):
-        return isinstance(value, np.dtype) and value.isbuiltin == 1 or isinstance(value, np.dtypes.StrDType)
+        return (isinstance(value, np.dtype) and value.isbuiltin == 1) or isinstance(value, np.dtypes.StrDType)
 
     def encode(self, value, encoder, where):
         return {"value": value.str}
