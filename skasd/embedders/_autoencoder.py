@@ -363,22 +363,31 @@ class VectorNetwork(torch.nn.Module):
         for name, value in (("mean", mean), ("scale", scale)):
             value = np.tile(value, n_frames) if np.ndim(value) else value
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
+        self.is_standardised = bool((self.mean != 0).any() or (self.scale != 1).any())
 
     mean: torch.Tensor
     scale: torch.Tensor
 
+    def standardize(self, x):
+        """Return the standardised vectors."""
+        return (x - self.mean) / self.scale if self.is_standardised else x
+
+    def reconstruct(self, x):
+        """Return the reconstruction of standardised vectors (n, n_frames * n_bins)."""
+        with torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+            return self.backbone(x).float()
+
     def residual(self, x):
         """Return what the reconstruction of vectors (n, n_frames * n_bins) leaves of them."""
-        x = (x - self.mean) / self.scale
-        with torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None):
-            restored = self.backbone(x)
-        return x - restored.float()
+        x = self.standardize(x)
+        return x - self.reconstruct(x)
 
     def encode(self, x):
         """Return the bottlenecks (n, bottleneck)."""
         with torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None):
-            return self.backbone.encode((x - self.mean) / self.scale).float()
+            return self.backbone.encode(self.standardize(x)).float()
 
     def forward(self, x):
         """Return the mean squared error (n,) of each vector."""
-        return self.residual(x).square().mean(1)
+        x = self.standardize(x)
+        return torch.nn.functional.mse_loss(self.reconstruct(x), x, reduction="none").mean(1)
