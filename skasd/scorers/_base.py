@@ -4,8 +4,8 @@ from abc import ABCMeta, abstractmethod
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._documentation import DocumentationLinkMixin
@@ -43,6 +43,12 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     domain_normalization : {"zscore"} or None, default=None
         "zscore" standardises the scores against each domain's reference by mean and standard deviation of
         that domain's own held-out training scores, before the minimum over domains is taken.
+
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
+        Adds made rows to those that a reference is made from, such as
+        :class:`~skasd.augment.MixupSMOTEAugmenter`; it gets the rows of a section's model and their
+        `domain`. The threshold is set from the training clips alone: each fold of them is scored against
+        references made, and augmented, without it.
 
     Attributes
     ----------
@@ -113,16 +119,18 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
         "calibration": [StrOptions({"cross", "train", "gamma"})],
         "domain_normalization": [StrOptions({"zscore"}), None],
+        "augmenter": [HasMethods("augment"), None],
     }
 
     _per_section = False
     _by_domain = True
     _min_rows = 1  # rows below which a reference cannot be made
 
-    def __init__(self, *, contamination=0.1, calibration="cross", domain_normalization=None):
+    def __init__(self, *, contamination=0.1, calibration="cross", domain_normalization=None, augmenter=None):
         self.contamination = contamination
         self.calibration = calibration
         self.domain_normalization = domain_normalization
+        self.augmenter = augmenter
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, section=None, domain=None, proxy=None):
@@ -308,7 +316,18 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
 
     def _fit_sections(self, X, groups, banks):
         """Return the references by section and bank."""
-        return {name: self._fit_references(split(X[rows], banks[rows])) for name, rows in groups.items()}
+        return {
+            name: self._fit_references(split(*self._extend(X[rows], banks[rows])))
+            for name, rows in groups.items()
+        }
+
+    def _extend(self, X, banks):
+        """Return the rows and their banks, with what the augmenter adds to them."""
+        if self.augmenter is None:
+            return X, banks
+        domain = None if set(banks) == {ALL} else banks
+        X, _, metadata = clone(self.augmenter).augment(X, domain=domain)
+        return X, np.full(len(X), ALL, dtype=object) if domain is None else metadata["domain"]
 
     # rows, banks, sections
 

@@ -80,6 +80,7 @@ class ColumnScorer(BaseScorer):
 
     _by_domain = False
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
+    augmenter = None  # nor is there a reference to add rows to
 
     def __init__(self, weights=1.0, *, contamination=0.1, calibration="cross", margin=0.04):
         self.weights = weights

@@ -101,6 +101,7 @@ class GammaSoftmaxScorer(BaseScorer):
     _per_section = True
     _by_domain = False
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
+    augmenter = None  # nor is there a reference to add rows to
 
     def __init__(self, *, formula="nll", contamination=0.1, calibration="gamma"):
         self.formula = formula

@@ -42,7 +42,10 @@ def held_out_scores(scorer, X, banks, references):
     exact = np.zeros(len(X), dtype=bool)
     for column, (name, reference) in enumerate(references.items()):
         own = banks == name
-        loo = scorer._leave_one_out(X[own], reference) if own.sum() > scorer._min_rows else None
+        loo = None
+        # rows that an augmenter made of the one left out would stay in the reference
+        if own.sum() > scorer._min_rows and scorer.augmenter is None:
+            loo = scorer._leave_one_out(X[own], reference)
         if loo is not None:
             scores[own, column] = loo
             exact |= own
@@ -75,7 +78,7 @@ def _refit_without(rows, scorer, X, banks, references, scores):
     for number in range(fold.max() + 1):
         left_out, train = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         names = merge_small(banks[train], scorer._min_rows)
-        for name, reference in scorer._fit_references(split(X[train], names)).items():
+        for name, reference in scorer._fit_references(split(*scorer._extend(X[train], names))).items():
             # a reference merged from small banks stands for each row's own
             column = columns.get(name, own[left_out])
             scores[left_out, column] = scorer._score_reference(X[left_out], reference)

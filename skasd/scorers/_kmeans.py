@@ -27,6 +27,9 @@ class KMeansScorer(BaseScorer):
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
 
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
+        Adds made rows to the reference, see `BaseScorer`.
+
     random_state : int, RandomState instance or None, default=None
         Seeds the clustering. Pass an int for reproducible results.
 
@@ -86,10 +89,14 @@ class KMeansScorer(BaseScorer):
         contamination=0.1,
         calibration="cross",
         domain_normalization=None,
+        augmenter=None,
         random_state=None,
     ):
         super().__init__(
-            contamination=contamination, calibration=calibration, domain_normalization=domain_normalization
+            contamination=contamination,
+            calibration=calibration,
+            domain_normalization=domain_normalization,
+            augmenter=augmenter,
         )
         self.n_clusters = n_clusters
         self.random_state = random_state

@@ -32,6 +32,9 @@ class KNNScorer(ContributionMixin, NeighborScorer):
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
 
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
+        Adds made rows to the reference, see `BaseScorer`.
+
     Attributes
     ----------
     references_ : dict

@@ -36,6 +36,9 @@ class LOFScorer(BaseScorer):
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
 
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
+        Adds made rows to the reference, see `BaseScorer`.
+
     Attributes
     ----------
     references_ : dict
@@ -113,9 +116,13 @@ class LOFScorer(BaseScorer):
         contamination=0.1,
         calibration="cross",
         domain_normalization=None,
+        augmenter=None,
     ):
         super().__init__(
-            contamination=contamination, calibration=calibration, domain_normalization=domain_normalization
+            contamination=contamination,
+            calibration=calibration,
+            domain_normalization=domain_normalization,
+            augmenter=augmenter,
         )
         self.n_neighbors = n_neighbors
         self.metric = metric

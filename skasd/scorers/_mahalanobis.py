@@ -48,6 +48,9 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
 
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
+        Adds made rows to the reference, see `BaseScorer`.
+
     Attributes
     ----------
     covariance_ : ndarray of shape (n_features, n_features)
@@ -118,9 +121,13 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         contamination=0.1,
         calibration="cross",
         domain_normalization=None,
+        augmenter=None,
     ):
         super().__init__(
-            contamination=contamination, calibration=calibration, domain_normalization=domain_normalization
+            contamination=contamination,
+            calibration=calibration,
+            domain_normalization=domain_normalization,
+            augmenter=augmenter,
         )
         self.shrinkage = shrinkage
         self.standardize = standardize
@@ -200,6 +207,8 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         the rank-one term ``-m / (m - 1) d d^T``, whatever the shrinkage. Its weight and the features' scales
         are kept as they are with all rows.
         """
+        if self.augmenter is not None:
+            return super()._held_out(X, banks, references)
         n, n_features = X.shape
         shrinkage = next(iter(references.values())).shrinkage
         size = np.array([np.count_nonzero(banks == name) for name in banks])

@@ -43,9 +43,13 @@ class NeighborScorer(BaseScorer):
         contamination=0.1,
         calibration="cross",
         domain_normalization=None,
+        augmenter=None,
     ):
         super().__init__(
-            contamination=contamination, calibration=calibration, domain_normalization=domain_normalization
+            contamination=contamination,
+            calibration=calibration,
+            domain_normalization=domain_normalization,
+            augmenter=augmenter,
         )
         self.n_neighbors = n_neighbors
         self.density_normalization = density_normalization

@@ -31,6 +31,9 @@ class OEVAEScorer(NeighborScorer):
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
 
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
+        Adds made rows to the reference, see `BaseScorer`.
+
     Attributes
     ----------
     references_ : dict
@@ -82,13 +85,21 @@ class OEVAEScorer(NeighborScorer):
     density_normalization = None  # no parameter here
 
     def __init__(
-        self, omega=0.5, n_neighbors=1, *, contamination=0.1, calibration="cross", domain_normalization=None
+        self,
+        omega=0.5,
+        n_neighbors=1,
+        *,
+        contamination=0.1,
+        calibration="cross",
+        domain_normalization=None,
+        augmenter=None,
     ):
         self.omega = omega
         self.n_neighbors = n_neighbors
         self.contamination = contamination
         self.calibration = calibration
         self.domain_normalization = domain_normalization
+        self.augmenter = augmenter
 
     def _fit_reference(self, X):
         if X.shape[1] < 2:
