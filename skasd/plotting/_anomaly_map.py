@@ -99,7 +99,7 @@ class AnomalyMapDisplay:
         maps = anomaly_map(detector, X)
         if names is not None:
             names = list(check_length(names, len(maps), "names"))
-        first = _steps(detector)[0]
+        first = pipeline_steps(detector)[0]
         axes = {}
         if isinstance(first, (LogMelTransformer, STFTTransformer)):
             axes = dict(zip(("frequencies", "hop", "start"), time_frequency_axes(first), strict=True))
@@ -229,13 +229,13 @@ def anomaly_map(detector, X):
     array([0., 0., 7., 0.])
     """
     check_is_fitted(detector)
-    steps = _steps(detector)
+    steps = pipeline_steps(detector)
     for place, step in enumerate(steps):
         if hasattr(step, "reconstruction_error"):
-            return step.reconstruction_error(_through(steps[:place], X))
+            return step.reconstruction_error(transformed(steps[:place], X))
     scorer = steps[-1]
     if len(steps) >= 2 and hasattr(scorer, "feature_contributions") and hasattr(steps[-2], "statistics"):
-        shares = scorer.feature_contributions(_through(steps[:-1], X))
+        shares = scorer.feature_contributions(transformed(steps[:-1], X))
         # column s * n_bins + b is statistic s of bin b
         per_statistic = shares.reshape(len(shares), len(steps[-2].statistics), -1)
         return list(per_statistic.sum(axis=1)[:, :, None])
@@ -247,7 +247,7 @@ def anomaly_map(detector, X):
     )
 
 
-def _steps(detector):
+def pipeline_steps(detector):
     """Return the fitted estimators of a pipeline in their order, inside searches and wrappers of one estimator."""
     while not hasattr(detector, "steps"):
         inner = getattr(detector, "best_estimator_", getattr(detector, "estimator_", None))
@@ -256,10 +256,10 @@ def _steps(detector):
         detector = inner
     *front, last = [step for _, step in detector.steps if step not in (None, "passthrough")]
     # samplers play no part after training
-    return [*(step for step in front if hasattr(step, "transform")), *_steps(last)]
+    return [*(step for step in front if hasattr(step, "transform")), *pipeline_steps(last)]
 
 
-def _through(steps, X):
+def transformed(steps, X):
     for step in steps:
         X = step.transform(X)
     return X

@@ -99,7 +99,7 @@ class SpectrogramDisplay:
             hop=hop,
             start=start,
             names=names,
-            unit=_unit(transformer),
+            unit=spectrogram_unit(transformer),
             ax=ax,
             **kwargs,
         )
@@ -270,7 +270,7 @@ def _frequencies(transformer):
     return frequencies[1:] if bins == "no_dc" else frequencies[:-1] if bins == "no_nyquist" else frequencies
 
 
-def _unit(transformer):
+def spectrogram_unit(transformer):
     """Return the label of the colour bar."""
     log = getattr(transformer, "log", "")
     if log is None:

@@ -1,0 +1,134 @@
+"""Tables of figures: per machine, section and domain, and against the published baselines."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import hmean
+
+from ..metrics._baselines import baseline_figures
+
+OFFICIAL, HALF_WIDTH = "official score", "official score ci95"
+_COLUMNS = {
+    ("source", "AUC"): "AUC (source)",
+    ("target", "AUC"): "AUC (target)",
+    ("", "AUC"): "AUC (all)",
+    ("source", "pAUC"): "pAUC (source)",
+    ("target", "pAUC"): "pAUC (target)",
+    ("", "pAUC"): "pAUC",
+    ("", OFFICIAL): "official score",
+    ("", "false alarms"): "false alarms",
+    ("", "recall"): "hit rate",
+    ("", "precision"): "precision",
+    ("", "F1 score"): "F1",
+}
+
+
+def wide_figures(figures):
+    """Return the figures with one row per machine and section, one column per figure.
+
+    Parameters
+    ----------
+    figures : DataFrame
+        Long form: ``machine``, ``section``, ``domain``, ``metric``, ``value`` (a number or a text).
+
+    Returns
+    -------
+    DataFrame
+        Machines in their order, the sections of each before the mean over them, where it has several.
+    """
+    several = figures[figures["section"] != ""].groupby("machine")["section"].nunique()
+    rows = []
+    for machine in dict.fromkeys(figures.loc[figures["machine"] != "", "machine"]):
+        own = figures[figures["machine"] == machine]
+        sections = list(dict.fromkeys(own["section"]))
+        if several.get(machine, 0) <= 1:
+            sections = [""]
+        for section in sorted(sections, key=lambda name: (name == "", name)):
+            part = own[own["section"] == section]
+            values = dict(zip(zip(part["domain"], part["metric"], strict=True), part["value"], strict=True))
+            label = section or ("mean" if len(sections) > 1 else "")
+            rows.append(
+                {
+                    "machine": machine,
+                    "section": label,
+                    **{title: values.get(key, np.nan) for key, title in _COLUMNS.items()},
+                }
+            )
+    table = pd.DataFrame(rows, columns=["machine", "section", *_COLUMNS.values()])
+    empty = [column for column in _COLUMNS.values() if table[column].isna().all()]
+    return table.drop(columns=[*empty, *(["section"] if (table["section"] == "").all() else [])])
+
+
+def against_baselines(figures, year, sections):
+    """Return our figures beside the published ones, and who published them.
+
+    Parameters
+    ----------
+    figures : DataFrame
+        Long form, as for :func:`wide_figures`, with numbers as values; ``machine`` "" holds the official score.
+    year : int
+    sections : sequence of str
+        Sections of the clips.
+
+    Returns
+    -------
+    table : DataFrame
+        A row per figure: ours, and value and difference for each baseline system. Empty where nothing is published.
+    sources : list of str
+    """
+    machines = [name for name in dict.fromkeys(figures["machine"]) if name]
+    published = baseline_figures(year, machines, sections)
+    if published.empty:
+        return pd.DataFrame(), []
+    whole = figures[figures["section"] == ""]
+    keys = ["machine", "domain", "metric"]
+    ours = whole.set_index(keys)["value"].to_dict()
+    ours |= _means_over_machines(whole)
+    rows = []
+    for key in sorted(
+        dict.fromkeys(map(tuple, published[keys].to_numpy())),
+        key=lambda key: (key[0] == "", machines.index(key[0]) if key[0] else 0),
+    ):
+        if key not in ours:
+            continue
+        machine, domain, metric = key
+        row = {
+            "machine": machine or "all machines",
+            "figure": _COLUMNS.get((domain, metric), metric),
+            "this run": ours[key],
+        }
+        same = published[(published[keys] == list(key)).all(axis=1)]
+        for system in dict.fromkeys(published["system"]):
+            value = same.loc[same["system"] == system, "value"]
+            row[system] = value.iloc[0] if len(value) else np.nan
+            row[f"difference to {system}"] = f"{ours[key] - value.iloc[0]:+.3f}" if len(value) else None
+        rows.append(row)
+    used = published[[tuple(key) in ours for key in published[keys].to_numpy()]]
+    sources = [
+        f"{', '.join(dict.fromkeys(part['system']))}, {data} data: {source}"
+        for (data, source), part in used.groupby(["data", "source"], sort=False)
+    ]
+    return pd.DataFrame(rows), sources
+
+
+def _means_over_machines(whole):
+    """Return the harmonic means over machines, as the baselines' figures for all machines are."""
+    parts = whole[(whole["machine"] != "") & whole["metric"].isin(["AUC", "pAUC"])]
+    return {
+        ("", domain, metric): float(hmean(part["value"]))
+        for (domain, metric), part in parts.groupby(["domain", "metric"])
+        if part["machine"].nunique() > 1 and (part["value"] > 0).all()
+    }
+
+
+def write_baselines(page, figures, year, sections, caption):
+    """Add the comparison to a page, or say that there is none."""
+    table, sources = against_baselines(figures, year, sections)
+    if table.empty:
+        names = ", ".join(name for name in dict.fromkeys(figures["machine"]) if name)
+        page.paragraph(
+            f"No figure of a baseline of {year} is published for these machines and sections ({names})."
+        )
+        return
+    page.table(table, caption, row_headers=2)
+    for source in sources:
+        page.paragraph(f"Baseline: {source}.")

@@ -1,0 +1,199 @@
+"""An HTML page in one file: headings, sentences, tables, pictures, sound, and nothing from elsewhere."""
+
+import html
+import os
+import re
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import pandas as pd
+
+from ._style import STYLE
+
+# no script, nothing fetched: a browser refuses both even if a name should slip through unescaped
+_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+
+_PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="$policy">
+<meta name="generator" content="$generator">
+<title>$title</title>
+<link rel="icon" href="data:,">
+<style>$style</style>
+</head>
+<body>
+<header>
+<h1>$title</h1>
+$lead
+</header>
+<nav aria-label="Contents"><ul>
+$contents
+</ul></nav>
+<main>
+$body
+</main>
+<footer><p>$generator</p></footer>
+</body>
+</html>
+""")
+
+
+class Page:
+    """Parts of a page in their order.
+
+    Whatever a method is given as text is escaped; the methods alone write markup.
+
+    Parameters
+    ----------
+    title : str
+    """
+
+    def __init__(self, title):
+        self.title = title
+        self._lead: list[str] = []
+        self._parts = self._lead
+        self._contents: list[str] = []
+        self._body: list[str] = []
+        self._n_tables = 0
+
+    def section(self, title):
+        """Begin a section, which the table of contents names."""
+        anchor = f"s{len(self._contents) + 1}"
+        self._contents.append(f'<li><a href="#{anchor}">{escape(title)}</a></li>')
+        self._body.append(f'<h2 id="{anchor}">{escape(title)}</h2>')
+        self._parts = self._body
+
+    def subsection(self, title):
+        """Begin a part of a section."""
+        self._parts.append(f"<h3>{escape(title)}</h3>")
+
+    def paragraph(self, text, kind=""):
+        """Add a sentence; of ``kind`` "missing" if it says what would be needed for more."""
+        self._parts.append(f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>")
+
+    def missing(self, text):
+        """Say what is not here, and what it would take."""
+        self.paragraph(text, "missing")
+
+    def key_figures(self, figures):
+        """Add numbers that stand out.
+
+        Parameters
+        ----------
+        figures : dict of str to str
+            Number by label.
+        """
+        items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in figures.items())
+        self._parts.append(f'<dl class="key">{items}</dl>')
+
+    def table(self, table, caption, row_headers=1):
+        """Add a table.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Numbers are written with three decimals; missing values as a dash.
+        caption : str
+        row_headers : int
+            Number of leading columns that name the row.
+        """
+        numeric = [_is_numeric(table[column]) for column in table]
+        head = "".join(
+            f'<th scope="col"{_number(n)}>{escape(c)}</th>' for c, n in zip(table, numeric, strict=True)
+        )
+        rows = []
+        for values in table.itertuples(index=False, name=None):
+            cells = [
+                f'<th scope="row">{escape(cell(value))}</th>'
+                if place < row_headers
+                else f"<td{_number(numeric[place])}>{escape(cell(value))}</td>"
+                for place, value in enumerate(values)
+            ]
+            rows.append(f"<tr>{''.join(cells)}</tr>")
+        # not a caption element, which would be as wide as the table and scroll away with it
+        self._n_tables += 1
+        name = f"t{self._n_tables}"
+        self._parts.append(
+            f'<p class="caption" id="{name}">{escape(caption)}</p>'
+            f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">'
+            f'<table aria-labelledby="{name}"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{''.join(rows)}</tbody></table></div>"
+        )
+
+    def picture(self, source, alt, caption=""):
+        """Add a picture given as a data URI."""
+        below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+        self._parts.append(f'<figure><img src="{source}" alt="{escape(alt)}">{below}</figure>')
+
+    def audio(self, source, label):
+        """Add a player for sound given as a data URI."""
+        self._parts.append(
+            f'<audio controls preload="metadata" aria-label="{escape(label)}" src="{source}"></audio>'
+        )
+
+    def text_block(self, text):
+        """Add text with its line breaks, as of a program."""
+        self._parts.append(f'<pre class="scroll" tabindex="0">{escape(text)}</pre>')
+
+    def begin(self, kind, summary=None, is_open=False):
+        """Begin a box: "pair", "clip", or "details" with its summary."""
+        if kind == "details":
+            self._parts.append(f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>")
+        else:
+            self._parts.append(f'<div class="{kind}">')
+
+    def end(self, kind):
+        """End a box."""
+        self._parts.append("</details>" if kind == "details" else "</div>")
+
+    def write(self, path, generator):
+        """Write the page, whole or not at all; return its path."""
+        text = _PAGE.substitute(
+            policy=_POLICY,
+            generator=escape(generator),
+            title=escape(self.title),
+            style=STYLE,
+            lead="\n".join(self._lead),
+            contents="\n".join(self._contents),
+            body="\n".join(self._body),
+        )
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        return path
+
+
+def escape(text):
+    """Return text that means itself in HTML, attributes included."""
+    # a file name may hold control characters, and bytes that are no text (as lone surrogates)
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", str(text))
+    return html.escape(text, quote=True)
+
+
+def cell(value):
+    """Return the text of a table's cell."""
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return "–"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.3f}"
+    return str(value)
+
+
+def _number(is_number):
+    return ' class="number"' if is_number else ""
+
+
+def _is_numeric(column):
+    """Tell whether all that a column holds are numbers, or texts of numbers such as "0.93 ± 0.02"."""
+    texts = [cell(value) for value in column]
+    return all(re.fullmatch(r"–|[-+−]?[\d.]+(e[-+]?\d+)?( ± [\d.]+)?", text) for text in texts)

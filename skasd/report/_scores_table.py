@@ -1,0 +1,124 @@
+"""Tables of scored clips: read, checked, joined with the ground truth."""
+
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ._settings import without_home
+
+_TEXT = ("path", "decision", "machine", "section", "domain", "attribute", "error")
+_TRUTH = ("y", "machine", "section", "domain", "attribute")
+
+
+def scores_table(scores, ground_truth=None):
+    """Return a checked copy of a table of scored clips and the number of clips without ground truth.
+
+    Parameters
+    ----------
+    scores : DataFrame or path-like
+        Needs ``path`` and ``anomaly_score``.
+    ground_truth : DataFrame, path-like or None
+        Needs ``path`` and ``y``; joined by path, else by the name of the file.
+
+    Returns
+    -------
+    table : DataFrame
+        With all text columns as text, ``y`` nullable, ``file`` (where the sound may be found) and ``name`` (the path
+        below the folder that all clips share).
+    """
+    table, folder = _read(scores, "scores")
+    table["anomaly_score"] = pd.to_numeric(table["anomaly_score"], errors="raise").astype(float)
+    if (infinite := np.isinf(table["anomaly_score"])).any():
+        raise ValueError(
+            f"The anomaly score of {table.loc[infinite, 'path'].iloc[0]!r} is infinite ({infinite.sum()} such clips)."
+        )
+    if ground_truth is not None:
+        table = _joined(table, _read(ground_truth, "ground_truth")[0])
+    if "threshold" in table:
+        table["threshold"] = pd.to_numeric(table["threshold"]).astype(float)
+    else:
+        table["threshold"] = np.nan
+    for column, default in (("machine", "machine"), ("section", "00"), ("decision", ""), ("error", "")):
+        if column not in table:
+            table[column] = default
+        table[column] = table[column].mask(table[column] == "", default)
+    if "domain" in table and (table["domain"] == "").any():
+        table = table.drop(columns="domain")
+    table["y"] = _labels(table["y"]) if "y" in table else pd.array([pd.NA] * len(table), dtype="Int64")
+    undecided = (table["decision"] == "") & table["anomaly_score"].notna() & table["threshold"].notna()
+    above = np.where(table["anomaly_score"] > table["threshold"], "anomalous", "normal")
+    table["decision"] = table["decision"].mask(undecided, pd.Series(above, index=table.index))
+    table["file"] = [_found(path, folder) for path in table["path"]]
+    table["name"] = names_below_common_folder(table["path"])
+    return table.reset_index(drop=True)
+
+
+def names_below_common_folder(paths):
+    """Return paths without the folders that all of them share."""
+    paths = [str(path) for path in paths]
+    parts = [path.replace("\\", "/").split("/") for path in paths]
+    folders = zip(*(part[:-1] for part in parts), strict=False)
+    shared = len(list(takewhile(lambda level: len(set(level)) == 1, folders)))
+    return [without_home("/".join(part[shared:])) for part in parts]
+
+
+def _read(table, what):
+    """Return a table with its text as text, and the folder that its relative paths may be below."""
+    folder = None
+    if not isinstance(table, pd.DataFrame):
+        folder = Path(table).resolve().parent
+        table = pd.read_csv(table, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values={})
+        for column in set(table) - set(_TEXT):
+            table[column] = table[column].replace("", np.nan)
+    table = table.copy().reset_index(drop=True)
+    needed = ("path", "anomaly_score") if what == "scores" else ("path", "y")
+    if missing := [column for column in needed if column not in table]:
+        raise ValueError(
+            f"{what} lacks the column {missing[0]!r}; it has {', '.join(map(str, table.columns))}."
+        )
+    if table.empty:
+        raise ValueError(f"{what} holds no clip.")
+    for column in set(_TEXT) & set(table):
+        table[column] = table[column].astype(object).where(table[column].notna(), "").astype(str)
+    return table, folder
+
+
+def _joined(table, truth):
+    """Add what the ground truth knows; it has precedence."""
+    for key in (lambda path: path, lambda path: Path(path.replace("\\", "/")).name):
+        left, right = table["path"].map(key), truth["path"].map(key)
+        if right.duplicated().any() or left.duplicated().any():
+            continue
+        known = truth.set_index(right)
+        if left.isin(known.index).any():
+            for column in _TRUTH:
+                if column in truth:
+                    own = left.map(known[column])
+                    table[column] = own.where(own.notna(), table[column]) if column in table else own
+                    if column in _TEXT:
+                        table[column] = (
+                            table[column].astype(object).where(table[column].notna(), "").astype(str)
+                        )
+            return table
+    raise ValueError(
+        f"None of the {len(table)} scored clips is among the {len(truth)} of the ground truth, neither by path nor by "
+        f"a file name that is unique: {table['path'].iloc[0]!r} against {truth['path'].iloc[0]!r}, for instance."
+    )
+
+
+def _labels(y):
+    y = pd.to_numeric(y)
+    if wrong := sorted(set(y.dropna()) - {1, -1}):
+        raise ValueError(f"y must be +1 (normal), -1 (anomalous) or missing, got {wrong[0]!r}.")
+    return y.astype("Int64")
+
+
+def _found(path, folder):
+    """Return where a clip's file is, or None."""
+    places = [Path(path)] if folder is None else [Path(path), folder / path]
+    try:
+        return next((str(place) for place in places if place.is_file()), None)
+    except (OSError, ValueError):  # a path that no file system takes
+        return None
