@@ -1,8 +1,8 @@
 """Data sets as the benchmark sees them: clips, what is known of them, machines to train and test on."""
 
+import os
 from collections.abc import Mapping
 from functools import cached_property
-from os import PathLike
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ class DataSet:
             )
         table = table.reset_index(drop=True)
         if "path" not in table:
-            files = X is not None and all(isinstance(clip, (str, PathLike)) for clip in X)
+            files = X is not None and all(isinstance(clip, (str, os.PathLike)) for clip in X)
             table["path"] = list(X) if files else [f"clip_{position:05d}" for position in range(len(table))]
         table["path"] = table["path"].astype(str)
         self.X = table["path"].tolist() if X is None else X
@@ -90,6 +90,15 @@ class DataSet:
 
     def _has_target(self, mask):
         return (self.table.loc[mask, "domain"] == "target").any()
+
+    @property
+    def folder(self):
+        """The folder that holds all files; "" for clips that are no files."""
+        folders = {os.path.dirname(path) for path in self.table["path"]}
+        try:
+            return os.path.commonpath(folders)
+        except ValueError:  # several drives, or relative and absolute paths
+            return ""
 
     @cached_property
     def identity(self):

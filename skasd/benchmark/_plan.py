@@ -1,6 +1,7 @@
 """Which cells there are, what they share, and which of them are done."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ._identity import FORMAT, describe, digest, versions
 from ._work import Task, fit_method, taken_apart, wanted
@@ -80,7 +81,7 @@ def share(tasks):
     """
     followers: dict[str, set] = {}
     for task in tasks:
-        for key, following in zip(task.stages, [*task.stages[1:], task.key], strict=True):
+        for key, following in pairwise([*task.stages, task.key]):
             followers.setdefault(key, set()).add(following)
     shared = {key for key, found in followers.items() if len(found) > 1}
     levels: dict[int, dict] = {}

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
+from sklearn.utils.fixes import parse_version
 
 from ._figures import HALF_WIDTH, OFFICIAL
 
+# pandas 3.1 reads every float as it was written and deprecates the word for it
+_EXACT = {} if parse_version(pd.__version__) >= parse_version("3.1") else {"float_precision": "round_trip"}
 _FIGURES = {
     ("", OFFICIAL): OFFICIAL,
     ("source", "AUC"): "AUC (source)",
@@ -173,7 +176,7 @@ def _read(path):
     table = pd.read_csv(
         path,
         dtype={name: str for name in (*_TEXT, "decision") if name in columns},
-        float_precision="round_trip",
+        **_EXACT,
     )
     text = [name for name in (*_TEXT, "decision") if name in columns]
     table[text] = table[text].fillna("")

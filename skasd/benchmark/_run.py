@@ -123,9 +123,9 @@ def run(
     taken apart for this; what is inside of other meta-estimators is not shared. Scores are those of ``fit`` and
     ``score_samples`` of the whole detector.
 
-    A detector is told at test time what the challenge tells: the section, if the machine has several (by
-    ``decision_function(X, section=...)`` where a detector takes it, the threshold being 0 then), in 2021 the domain,
-    with `joint` the machine.
+    A detector is told at test time what the challenge tells: the section, if the machine has several, in
+    2021 the domain, with `joint` the machine. Detectors whose ``decision_function`` takes one of these are scored by
+    it: the anomaly score is the threshold minus the decision.
 
     ``out`` gets ``results.csv`` (``table``), ``timings.csv``, ``failures.csv``,
     ``scores/<system>/seed_<seed>/<machine>.csv``, ``submissions/<system>/seed_<seed>/`` (the challenge's files, where
@@ -160,7 +160,8 @@ def run(
         "systems": {recipe.name: _shown(recipe.source) for recipe in recipes},
         "joint": [recipe.name for recipe in recipes if recipe.joint],
         "data": {
-            d.name: {"year": d.year, "machines": d.machines, "n_clips": len(d.table)} for d in data_sets
+            d.name: {"year": d.year, "machines": d.machines, "n_clips": len(d.table), "folder": d.folder}
+            for d in data_sets
         },
         "seeds": seeds,
         "classes": classes,

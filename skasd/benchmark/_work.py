@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from ..clips import ClipError, ClipWarning
 from ..compose import PerSection
-from ..compose._held_out import offset_of
+from ..compose._held_out import anomaly_scores_of, offset_of
 from ._measure import Measured
 
 
@@ -140,8 +140,8 @@ def _features(X, task, depth, store):
     def fit(clips, kept):
         metadata = {k: v[kept] for k, v in wanted(step, method, task.metadata).items()}
         if method == "fit_transform":
-            return step.fit_transform(clips, **metadata)
-        return step.fit(clips, **metadata).transform(clips)
+            return step.fit_transform(clips, None, **metadata)  # with a y, as pipelines do
+        return step.fit(clips, None, **metadata).transform(clips)
 
     with Measured(rows, name, "fit"):
         train, kept_train, bad = _without_bad(fit, features.train, features.kept_train)
@@ -165,7 +165,8 @@ def _cell(X, task, store):
     rows: list[dict] = []
 
     def fit(clips, kept):
-        return detector.fit(clips, **{k: v[kept] for k, v in wanted(detector, "fit", task.metadata).items()})
+        metadata = {k: v[kept] for k, v in wanted(detector, "fit", task.metadata).items()}
+        return detector.fit(clips, None, **metadata)
 
     with Measured(rows, name, "fit"):
         _, _, bad = _without_bad(fit, features.train, features.kept_train)
@@ -177,10 +178,11 @@ def _cell(X, task, store):
 
     def score(clips, kept):
         nonlocal threshold
-        if known or not hasattr(detector, "score_samples"):
+        if not hasattr(detector, "score_samples"):
             return -detector.decision_function(clips, **{k: v[kept] for k, v in known.items()})
-        threshold = -offset_of(detector, clips)
-        return -detector.score_samples(clips)
+        offset = offset_of(detector, clips)
+        threshold = -offset
+        return anomaly_scores_of(detector, clips, offset, **{k: v[kept] for k, v in known.items()})
 
     with Measured(rows, name, "score"):
         some, kept_test, bad = _without_bad(score, features.test, features.kept_test, may_be_empty=True)

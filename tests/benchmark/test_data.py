@@ -1,0 +1,186 @@
+"""Which clips and metadata a detector gets."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+
+from skasd import ClipStatistics
+from skasd.benchmark import run
+from skasd.datasets import load_folder, write_machine_sounds
+
+ALL = ("section", "domain", "attribute", "proxy", "machine")
+
+
+class Curious(BaseEstimator):
+    """Keeps what it is told; the first column of X is the number of the clip."""
+
+    __metadata_request__fit = dict.fromkeys(ALL, True)
+    __metadata_request__decision_function = {"section": True, "domain": True, "machine": True}
+    told: list = []
+    asked: list = []
+
+    def __init__(self, exposed=False):
+        self.exposed = exposed
+
+    @property
+    def _uses_proxies(self):
+        return self.exposed
+
+    def fit(self, X, y=None, **metadata):
+        Curious.told.append((X[:, 0].astype(int).tolist(), {k: list(v) for k, v in metadata.items()}, y))
+        self.offset_ = -1e9
+        return self
+
+    def score_samples(self, X):
+        return np.zeros(len(X))
+
+    def decision_function(self, X, **metadata):
+        Curious.asked.append({k: list(v) for k, v in metadata.items()})
+        return np.zeros(len(X)) + 1e9
+
+
+@pytest.fixture
+def told(monkeypatch):
+    monkeypatch.setattr(Curious, "told", [])
+    monkeypatch.setattr(Curious, "asked", [])
+    return Curious
+
+
+@pytest.fixture
+def clips(two_machines):
+    """Each clip is its number, so that it can be recognised."""
+    n = len(two_machines.table)
+    return np.arange(n, dtype=float)[:, None].repeat(2, axis=1), two_machines.table
+
+
+def rows(table, query):
+    return table.query(query).index.tolist()
+
+
+def test_training_clips_of_each_machine(told, clips):
+    result = run(Curious(), clips)
+    table = clips[1]
+    assert [X for X, _, _ in told.told] == [
+        rows(table, f"machine == {m!r} and split == 'train'") for m in ("fan", "pump")
+    ]
+    for X, metadata, y in told.told:
+        assert y is None
+        assert set(metadata) == {"section", "domain", "attribute", "machine"}
+        for name, values in metadata.items():
+            assert values == table.loc[X, name].tolist()
+    assert result.scores["path"].tolist() == [f"clip_{i:05d}" for i in rows(table, "split == 'test'")]
+    test = table.query("split == 'test'")
+    assert told.asked == [{"section": list(part)} for _, part in test.groupby("machine")["section"]]
+
+
+def test_known_anomalies_and_other_splits_are_not_learnt_from(told, clips):
+    X, table = clips
+    table = table.assign(split=table["split"].where(table.index != 1, "supplemental"))
+    table.loc[2, "y"] = -1
+    table.loc[3, "y"] = pd.NA
+    run(Curious(), (X, table))
+    assert told.told[0][0] == [i for i in rows(table, "machine == 'fan' and split == 'train'") if i != 2]
+    assert {0, 3} <= set(told.told[0][0])
+    assert 1 not in told.told[0][0]
+
+
+def test_other_machines_as_proxies(told, clips):
+    X, table = clips
+    run(Curious(exposed=True), clips)
+    kept, metadata, _ = told.told[1]
+    assert kept == rows(table, "split == 'train'")
+    own = table.loc[kept, "machine"] == "pump"
+    assert metadata["proxy"] == (~own).tolist()
+    assert set(metadata["machine"]) == {"pump"}
+    sections = table.loc[kept, "section"].where(
+        own, table.loc[kept, "machine"] + "_" + table.loc[kept, "section"]
+    )
+    assert metadata["section"] == sections.tolist()
+    # clips that the table names as proxies come instead of the other machines', and are no machine to test on
+    marked = table.assign(proxy=table["machine"] == "pump")
+    result = run(Curious(exposed=True), (X, marked))
+    assert set(result.scores["machine"]) == {"fan"}
+    assert told.told[2][1]["proxy"] == (table.loc[told.told[2][0], "machine"] == "pump").tolist()
+    run(Curious(), (X, marked))
+    assert told.told[3][0] == rows(table, "machine == 'fan' and split == 'train'")
+    assert "proxy" not in told.told[3][1]
+
+
+def test_all_machines_together(told, clips):
+    X, table = clips
+    result = run({"one": Curious()}, clips, joint=["one"])
+    ((kept, metadata, _),) = told.told
+    assert kept == rows(table, "split == 'train'")
+    assert metadata["section"] == (table["machine"] + "_" + table["section"])[kept].tolist()
+    assert metadata["machine"] == table.loc[kept, "machine"].tolist()
+    (asked,) = told.asked
+    test = table.query("split == 'test'")
+    assert asked["section"] == (test["machine"] + "_" + test["section"]).tolist()
+    assert asked["machine"] == test["machine"].tolist()
+    assert result.scores["machine"].tolist() == test["machine"].tolist()
+    assert result.timings["machine"].unique().tolist() == [""]
+    assert set(result.table["machine"]) == {"fan", "pump", ""}
+
+
+def test_classes_of_another_column(told, clips):
+    X, table = clips
+    run(Curious(), clips, classes="attribute")
+    assert told.told[0][1]["section"] == table.loc[told.told[0][0], "attribute"].tolist()
+    assert told.asked == []
+    with pytest.raises(ValueError, match="no column 'colour'"):
+        run(Curious(), clips, classes="colour")
+
+
+def test_the_domain_is_told_in_2021(told, clips):
+    run(Curious(), clips, year=2021)
+    assert all(set(asked) == {"section", "domain"} for asked in told.asked)
+
+
+def test_missing_metadata_is_left_out(told, clips):
+    X, table = clips
+    run(Curious(), (X, table[["split", "y"]]))
+    ((kept, metadata, _),) = told.told
+    assert kept == rows(table, "split == 'train'")
+    assert set(metadata) == {"section", "machine"}
+
+
+def test_own_recordings(tmp_path, quick):
+    table = write_machine_sounds(tmp_path / "all", n_train=10, n_test=10, duration=0.25, random_state=0)
+    for row in table.itertuples():
+        kind = {"train": "train/normal", "test": "test/normal" if row.y == 1 else "test/faulty"}[row.split]
+        folder = tmp_path / "own" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        (tmp_path / row.path).rename(folder / row.path.rpartition("/")[2])
+    result = run(quick["knn"], load_folder(tmp_path / "own"), out=tmp_path / "out")
+    assert set(result.scores["machine"]) == {"own"}
+    assert result.table.query("metric == 'AUC' and section == ''").value.item() > 0.5
+    assert result.settings["data"]["data"]["folder"] == str(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        (lambda X, t: t, ValueError, r"lacks \['path'\]"),
+        (lambda X, t: (X[1:], t), ValueError, "have 111 clips and a table of 112 rows"),
+        (lambda X, t: X, TypeError, "must be the table of a loader"),
+        (lambda X, t: {}, ValueError, "data is empty"),
+        (lambda X, t: (X, t.drop(columns="split")), ValueError, r"lacks \['split'\]"),
+        (lambda X, t: (X, t.assign(split="train")), ValueError, "no test clips of fan, pump"),
+        (lambda X, t: (X, t.assign(split="test")), ValueError, "no training clips of fan, pump"),
+        (lambda X, t: (X, t.assign(split="?")), ValueError, "no training clips of any machine"),
+        (lambda X, t: (X, t.assign(y=0)), ValueError, r"must be \+1"),
+    ],
+)
+def test_bad_data(data, error, message, clips):
+    with pytest.raises(error, match=message):
+        run(Curious(), data(*clips))
+
+
+def test_clips_of_any_shape(gearbox):
+    spectra = np.abs(np.fft.rfft(gearbox.X))[:, :256].reshape(-1, 16, 16)
+    from skasd import KNNScorer
+
+    result = run(make_pipeline(ClipStatistics(), KNNScorer()), (spectra, gearbox.table))
+    assert len(result.scores) == 20

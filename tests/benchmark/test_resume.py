@@ -1,0 +1,248 @@
+"""What is stored is found again, and nothing else is taken for it."""
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skasd import ClipStatistics, KNNScorer
+from skasd.benchmark import BenchmarkResult, run
+
+
+class Counting(BaseEstimator):
+    """Distance to the mean clip; counts its fits."""
+
+    fits = 0
+
+    def __init__(self, power=1, random_state=None):
+        self.power = power
+        self.random_state = random_state
+
+    def fit(self, X, y=None, *, section=None):
+        Counting.fits += 1
+        self.mean_ = np.mean(X, axis=0)
+        return self
+
+    def score_samples(self, X):
+        return -(np.abs(X - self.mean_).mean(axis=1) ** self.power)
+
+    def decision_function(self, X):
+        return self.score_samples(X) + 0.1
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Return a function that tells the number of fits since it was last called."""
+    monkeypatch.setattr(Counting, "fits", 0)
+    last = 0
+
+    def count():
+        nonlocal last
+        last, before = Counting.fits, last
+        return last - before
+
+    return count
+
+
+def same(a, b):
+    for name in ("table", "scores", "failures"):
+        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), check_exact=True)
+
+
+def test_finished_cells_are_not_computed_again(tmp_path, gearbox, fits):
+    first = run(Counting(), gearbox, seeds=2, out=tmp_path)
+    assert fits() == 2
+    again = run(Counting(), gearbox, seeds=2, out=tmp_path)
+    assert fits() == 0
+    same(first, again)
+    pd.testing.assert_frame_equal(first.timings, again.timings)  # those of the run that did the work
+    more = run(Counting(), gearbox, seeds=3, out=tmp_path)
+    assert fits() == 1
+    assert more.table.query("seed < 2").equals(first.table)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda system, X, table: (system.set_params(power=2), X, table),
+        lambda system, X, table: (system, X * np.float32(1.001), table),
+        lambda system, X, table: (system, X, table.assign(split=table.split.where(table.index != 3, "none"))),
+        lambda system, X, table: (make_pipeline(StandardScaler(), system), X, table),
+        lambda system, X, table: (make_pipeline(FunctionTransformer(np.abs), system), X, table),
+    ],
+    ids=["parameter", "samples", "split", "step", "function"],
+)
+def test_other_arguments_are_other_cells(change, tmp_path, gearbox, fits):
+    X, table = gearbox.X, gearbox.table
+    run(Counting(), (X, table), out=tmp_path)
+    assert fits() == 1
+    system, X, table = change(Counting(), X, table)
+    other = run({"Counting": system}, (X, table), out=tmp_path)
+    assert fits() == 1
+    same(other, run({"Counting": system}, (X, table)))
+
+
+def test_metadata_counts_where_it_is_requested(tmp_path, gearbox, fits):
+    other = (gearbox.X, gearbox.table.assign(section="07"))
+    run(Counting(), gearbox, out=tmp_path)
+    run(Counting(), other, out=tmp_path)
+    assert fits() == 1
+    with sklearn.config_context(enable_metadata_routing=True):
+        asks = Counting().set_fit_request(section=True)
+    run(asks, gearbox, out=tmp_path)
+    assert fits() == 1  # the request alone makes another detector
+    run(asks, other, out=tmp_path)
+    assert fits() == 1
+
+
+def test_labels_of_test_clips_do_not_count(tmp_path, gearbox, fits):
+    first = run(Counting(), gearbox, out=tmp_path)
+    y = gearbox.table.y.where(gearbox.table.split == "train", -gearbox.table.y)
+    turned = run(Counting(), (gearbox.X, gearbox.table.assign(y=y)), out=tmp_path)
+    assert fits() == 1
+    area = "metric == 'AUC' and section == '' and domain == ''"
+    assert first.table.query(area).value.item() == pytest.approx(1 - turned.table.query(area).value.item())
+
+
+def test_frozen_and_unnamed_parts(tmp_path, gearbox, fits):
+    def pipeline(clips, add):
+        frozen = FrozenEstimator(StandardScaler().fit(clips))
+        return {"one": make_pipeline(frozen, FunctionTransformer(lambda X: X + add), Counting())}
+
+    run(pipeline(gearbox.X, 0), gearbox, out=tmp_path)
+    run(pipeline(gearbox.X, 0), gearbox, out=tmp_path)
+    assert fits() == 1
+    run(pipeline(gearbox.X[:9], 0), gearbox, out=tmp_path)
+    assert fits() == 1
+    run(pipeline(gearbox.X, 1), gearbox, out=tmp_path)
+    assert fits() == 1
+
+
+def test_changed_files_are_other_clips(tmp_path, wav_table, fits):
+    recipe = make_pipeline(ClipStatisticsOfFiles(), Counting())
+    run(recipe, wav_table, out=tmp_path / "out")
+    run(recipe, wav_table, out=tmp_path / "out")
+    assert fits() == 1
+    os.utime(wav_table.path[0], (1, 1))
+    run(recipe, wav_table, out=tmp_path / "out")
+    assert fits() == 1
+
+
+class ClipStatisticsOfFiles(ClipStatistics):
+    """Sizes of files, which suffice here."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.array([[os.path.getsize(path)] for path in X], dtype=float)
+
+    def fit_transform(self, X, y=None):
+        return self.transform(X)
+
+
+@pytest.mark.parametrize("damage", [b"", b"half", None], ids=["empty", "foreign", "cut"])
+def test_damaged_cell_is_computed_anew(damage, tmp_path, gearbox, fits):
+    first = run(Counting(), gearbox, out=tmp_path)
+    (cell,) = (tmp_path / "cells").glob("*.json")
+    cell.write_bytes(cell.read_bytes()[:-9] if damage is None else damage)
+    with pytest.warns(UserWarning, match=f"{cell.name} is damaged"):
+        again = run(Counting(), gearbox, out=tmp_path)
+    assert fits() == 2
+    same(first, again)
+    run(Counting(), gearbox, out=tmp_path)
+    assert fits() == 0
+
+
+def test_damaged_shared_features_are_computed_anew(tmp_path, gearbox, monkeypatch):
+    from skasd.benchmark import _compute
+
+    recipes = {f"k{k}": make_pipeline(ClipStatistics(), KNNScorer(n_neighbors=k)) for k in (1, 3)}
+    clips = (np.abs(gearbox.X), gearbox.table)
+    good = run(recipes, clips)
+    spoil = _compute.compute_cell
+
+    def spoiling(X, task, store):
+        for path in (tmp_path / "cells" / "shared").iterdir():
+            path.write_bytes(path.read_bytes()[:200])
+        return spoil(X, task, store)
+
+    monkeypatch.setattr(_compute, "compute_cell", spoiling)
+    with pytest.warns(UserWarning, match="features are computed anew"):
+        same(good, run(recipes, clips, out=tmp_path))
+
+
+def test_shared_features_go_in_the_end(tmp_path, gearbox):
+    recipes = {f"k{k}": make_pipeline(ClipStatistics(), KNNScorer(n_neighbors=k)) for k in (1, 3)}
+    run(recipes, (np.abs(gearbox.X), gearbox.table), out=tmp_path)
+    assert not (tmp_path / "cells" / "shared").exists()
+    assert len(list((tmp_path / "cells").iterdir())) == 2
+
+
+PROGRAM = """
+    import sys, time
+    from sklearn.ensemble import IsolationForest
+    from sklearn.pipeline import make_pipeline
+    from skasd import AutoencoderEmbedder, ClipStatistics, ColumnScorer, KNNScorer, LogMelTransformer
+    from skasd.benchmark import run
+    from skasd.datasets import make_machine_sounds
+
+    class Slow(KNNScorer):
+        def fit(self, X, y=None, **metadata):
+            time.sleep(float(sys.argv[2]))
+            return super().fit(X, y, **metadata)
+
+    front_end = [LogMelTransformer(n_mels=16), ClipStatistics()]
+    systems = {
+        "knn": make_pipeline(*front_end, Slow()),
+        "knn3": make_pipeline(*front_end, Slow(n_neighbors=3)),
+        "forest": make_pipeline(*front_end, IsolationForest(n_estimators=5)),
+        "autoencoder": make_pipeline(LogMelTransformer(n_mels=16), AutoencoderEmbedder(max_epochs=1), ColumnScorer()),
+    }
+    data = {
+        name: make_machine_sounds(n_train=12, n_test=12, machine=name, duration=0.25, random_state=0)
+        for name in ("fan", "pump")
+    }
+    run(systems, data, seeds=2, out=sys.argv[1])
+"""
+
+
+def test_killed_and_resumed_is_the_same_as_uninterrupted(tmp_path, monkeypatch):
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM))
+    cells = tmp_path / "out" / "cells"
+    victim = subprocess.Popen([sys.executable, program, tmp_path / "out", "2"])
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(cells.glob("*.json"))) < 2:
+            assert victim.poll() is None, "ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+    survived = {path: path.stat().st_mtime_ns for path in cells.glob("*.json")}
+    assert 2 <= len(survived) < 12
+    assert not (tmp_path / "out" / "results.csv").exists()
+    assert subprocess.run([sys.executable, program, tmp_path / "out", "0"], check=False).returncode == 0
+    monkeypatch.setattr(sys, "argv", ["program.py", tmp_path / "whole", "0"])
+    runpy.run_path(str(program), run_name="program")
+    assert {path: path.stat().st_mtime_ns for path in survived} == survived
+    assert len(list(cells.glob("*.json"))) == 12  # 2 machines x (2 without seed + 2 x 2 seeds)
+    resumed, whole = (BenchmarkResult.from_folder(tmp_path / name) for name in ("out", "whole"))
+    same(resumed, whole)
+    assert resumed.table.groupby(["data", "system", "seed"]).ngroups == 16
+    texts = [(tmp_path / name / "results.csv").read_text() for name in ("out", "whole")]
+    assert texts[0] == texts[1]
