@@ -8,8 +8,8 @@ from torch import nn
 
 from skasd.embedders import BaseEmbedder, DPTEmbedder
 
-# Parameters that every embedder has, here with the defaults of another one. Those that users are to change stand in the
-# __init__ below.
+# Parameters that every embedder has, here with the defaults of another one. Those that users are to change
+# stand in the __init__ below.
 DEFAULTS = DPTEmbedder().get_params()
 SHARED = {name: DEFAULTS[name] for name in signature(BaseEmbedder).parameters}
 

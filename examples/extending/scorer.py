@@ -16,7 +16,7 @@ class MedianScorer(BaseScorer):
     floor : float, default=1e-6
         Least deviation of a feature, for features that never change.
 
-    contamination, calibration, domain_normalization : object
+    contamination, calibration, domain_normalization, augmenter : object
         See :class:`skasd.scorers.BaseScorer`.
 
     Notes
@@ -30,9 +30,20 @@ class MedianScorer(BaseScorer):
         "floor": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, floor=1e-6, *, contamination=0.1, calibration="cross", domain_normalization=None):
+    def __init__(
+        self,
+        floor=1e-6,
+        *,
+        contamination=0.1,
+        calibration="cross",
+        domain_normalization=None,
+        augmenter=None,
+    ):
         super().__init__(
-            contamination=contamination, calibration=calibration, domain_normalization=domain_normalization
+            contamination=contamination,
+            calibration=calibration,
+            domain_normalization=domain_normalization,
+            augmenter=augmenter,
         )
         self.floor = floor
 

@@ -1,0 +1,119 @@
+"""
+Metadata, cross-validation and recordings
+=========================================
+
+Long recordings are cut into windows. Windows of one recording are alike, so a cross-validation that deals
+them at random tests on recordings that it has trained on, and promises too much. Metadata routing brings
+``groups`` to the splitter, ``domain`` to detector and metric, and :class:`~skasd.compose.NormalOnly` keeps
+anomalous windows out of every fit.
+"""
+
+# %%
+# Windows of recordings
+# ---------------------
+# 60 recordings of a machine, 20 of them of a faulty one, 4 windows each. What differs from recording to
+# recording (the place of the microphone, the weather) is drawn once for each: a smooth curve of gains over
+# the mel bands.
+from itertools import product
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import sklearn
+from sklearn.model_selection import KFold, cross_validate
+from sklearn.pipeline import make_pipeline
+
+from skasd import ClipStatistics, KNNScorer, LogMelTransformer, MahalanobisScorer, NormalOnly
+from skasd.datasets import make_machine_sounds
+from skasd.metrics import harmonic_auc_scorer
+from skasd.model_selection import RecordingKFold
+
+n_recordings, n_windows = 60, 4
+data = make_machine_sounds(
+    n_train=0,
+    n_test=480,
+    anomaly_fraction=1 / 3,
+    duration=1.0,
+    severity=0.6,
+    domains=["source"],
+    random_state=0,
+)
+order = np.argsort(-data.y, kind="stable")
+order = np.r_[order[:160], order[320:400]]  # 160 healthy windows, 80 faulty ones
+recording = np.repeat(np.arange(n_recordings), n_windows)
+y = data.y[order]
+spectra = LogMelTransformer(n_mels=40).fit_transform(data.X[order])
+
+
+def coloured(spectra, recording, rng):
+    """Add to each clip the gains of its recording, in dB."""
+    curves = np.cos(np.pi * np.outer(np.arange(4), np.linspace(0, 1, spectra.shape[1])))
+    gains = rng.normal(scale=1.5, size=(recording.max() + 1, 4)) @ curves
+    return spectra + gains[recording][:, :, None].astype("float32")
+
+
+rng = np.random.default_rng(0)
+spectra = coloured(spectra, recording, rng)
+
+
+# %%
+# Two ways to cross-validate
+# --------------------------
+# Both test each healthy window once, against faulty ones. Only the second keeps the windows of a recording together.
+# ``groups`` is asked for by the splitter; with metadata routing it is passed like any other metadata.
+def false_alarms(detector, X, y):
+    """Share of the healthy clips that are called anomalous."""
+    return np.mean(detector.predict(X[y == 1]) == -1)
+
+
+detectors = {"1-NN": KNNScorer(contamination=0.1), "Mahalanobis": MahalanobisScorer(contamination=0.1)}
+splits = {
+    "windows dealt at random": (KFold(4, shuffle=True, random_state=0), {}),
+    "recordings kept whole": (RecordingKFold(4, shuffle=True, random_state=0), {"groups": recording}),
+}
+rows = []
+with sklearn.config_context(enable_metadata_routing=True):
+    for (name, scorer), (kind, (cv, params)) in product(detectors.items(), splits.items()):
+        result = cross_validate(
+            NormalOnly(make_pipeline(ClipStatistics(), scorer)),
+            spectra,
+            y,
+            cv=cv,
+            params=params,
+            scoring={"score": harmonic_auc_scorer, "false alarms": false_alarms},
+        )
+        rows.append([name, kind, result["test_score"].mean(), result["test_false alarms"].mean()])
+
+# %%
+# What a new recording brings
+# ---------------------------
+# 100 recordings more, a healthy window of each: this is what the detector will meet.
+fresh = make_machine_sounds(n_train=100, n_test=0, duration=1.0, domains=["source"], random_state=1)
+later = LogMelTransformer(n_mels=40).fit_transform(fresh.X)
+later = coloured(later, np.arange(100), rng)
+for name, scorer in detectors.items():
+    detector = make_pipeline(ClipStatistics(), scorer).fit(spectra[y == 1])
+    rows.append([name, "new recordings", np.nan, np.mean(detector.predict(later) == -1)])
+table = pd.DataFrame(rows, columns=["detector", "estimate", "AUC and pAUC", "false alarms"])
+table.set_index(["detector", "estimate"]).round(3)
+
+# %%
+# Windows dealt at random promise the tenth of false alarms that was asked for; with 1-NN, new recordings
+# raise four times as many, and recordings kept whole foretell it. Faults are heard less well, too. The
+# Mahalanobis distance learns how recordings differ, from 40 of them, and loses little: dealt at random, the
+# two detectors look alike.
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+kinds = [*splits, "new recordings"]
+for i, (kind, color) in enumerate(zip(kinds, ["#D55E00", "#0072B2", "#555555"], strict=True)):
+    of_kind = table[table["estimate"] == kind]
+    place = np.arange(len(of_kind)) + 0.26 * (i - 1)
+    left.bar(place, of_kind["AUC and pAUC"], width=0.24, color=color)
+    right.bar(place, of_kind["false alarms"], width=0.24, color=color, label=kind)
+right.axhline(0.1, color="black", linewidth=1, linestyle="--", label="as asked")
+left.set(title="harmonic mean of AUC and pAUC", ylim=(0.4, 1))
+right.set(title="false-alarm rate", ylim=(0, 1))
+for ax in (left, right):
+    ax.set_xticks(range(len(detectors)), detectors)
+    ax.spines[["top", "right"]].set_visible(False)
+figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+plt.show()
