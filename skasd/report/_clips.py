@@ -87,7 +87,7 @@ def write_clips(page, table, n_clips, detector=None, heading="Most anomalous cli
             bytes_left -= len(sound)
             page.audio(data_uri(sound, "audio/flac"), f"Sound of {row.name_}")
             if len(waveform) > _MOST_SECONDS * rate:
-                page.paragraph(f"The first {_MOST_SECONDS:g} of {len(waveform) / rate:.0f} seconds.")
+                page.paragraph(f"The first {_MOST_SECONDS:g} of {len(waveform) / rate:.4g} seconds.")
         else:
             page.missing("The sound is left out: the report holds no more than 12 MB of sound.")
         page.end("clip")

@@ -1,5 +1,6 @@
 """A real browser, where one is installed, and tables of scored clips."""
 
+import json
 import shutil
 import urllib.parse
 
@@ -22,6 +23,7 @@ def browser(tmp_path_factory):
     for flag in (
         *("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"),
         *("disable-background-networking", "disable-component-update", "disable-sync"),
+        "autoplay-policy=no-user-gesture-required",
         f"user-data-dir={tmp_path_factory.mktemp('browser')}",
     ):
         options.add_argument(f"--{flag}")
@@ -52,13 +54,11 @@ def look_at(window, page, width, dark=False):
 
 
 def _requests(log):
-    import json
-
     for entry in log:
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
             address = urllib.parse.urlsplit(message["params"]["request"]["url"])
-            if address.scheme != "data":
+            if address.scheme not in ("data", "chrome"):  # the browser's own empty page
                 yield f"{address.scheme}:{address.netloc}{urllib.parse.unquote(address.path)}"
 
 
@@ -70,8 +70,9 @@ const ready = sound => new Promise(resolve => {
   sound.addEventListener('loadedmetadata', resolve); sound.addEventListener('error', resolve); });
 document.querySelectorAll('details').forEach(box => { box.open = true; });
 Promise.all([...sounds.map(ready), ...[...document.images].map(image => image.decode().catch(() => null))]).then(() => {
+  const width = document.documentElement.clientWidth + 0.5;
   const beyond = [...document.querySelectorAll('body *')].filter(
-    part => !part.closest('.scroll') && part.getBoundingClientRect().right > window.innerWidth + 0.5);
+    part => !part.parentElement.closest('.scroll') && part.getBoundingClientRect().right > width);
   done({
     title: document.title,
     innerWidth: window.innerWidth,

@@ -1,7 +1,9 @@
 """Reports of scored clips hold what is known, say what is missing, and nothing comes from elsewhere."""
 
 import base64
+import html
 import io
+import itertools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -53,7 +55,22 @@ class Elements(HTMLParser):
 
 
 def tables(page):
-    return pd.read_html(io.StringIO(page.read_text(encoding="utf-8")))
+    """Return the tables of a page; cells that are numbers as numbers."""
+    found = []
+    for table in re.findall(r"<table.*?</table>", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        rows = [
+            [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+            for row in re.findall(r"<tr>(.*?)</tr>", table)
+        ]
+        found.append(pd.DataFrame(rows[1:], columns=rows[0]).map(as_number))
+    return found
+
+
+def as_number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @pytest.fixture
@@ -184,7 +201,7 @@ def test_contents_lead_to_headings_in_order(scored, tmp_path):
     levels = [int(tag[1]) for tag, _ in found.elements if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_names_are_shown_as_they_are_and_mean_nothing(scored, tmp_path):
@@ -246,8 +263,6 @@ def test_ground_truth_is_joined(scored, tmp_path, where):
 
 
 def test_clips_without_ground_truth_are_counted(scored, tmp_path):
-    page = report_scores(scored, tmp_path / "r.html", ground_truth=scored.loc[:19, ["path", "y"]], n_clips=0)
-    assert "none" not in Elements(page).text
     partly = scored.drop(columns="y")
     text = Elements(
         report_scores(partly, tmp_path / "r.html", ground_truth=scored.loc[:19, ["path", "y"]])
@@ -293,7 +308,7 @@ def test_long_clips_are_cut_and_the_sound_of_many_is_limited(scored, tmp_path, m
 
     monkeypatch.setattr(_clips, "_MOST_SECONDS", 0.25)
     text = Elements(report_scores(scored, tmp_path / "r.html", n_clips=1)).text
-    assert "The first 0.25 of 0 seconds" in text or "The first 0.25 of" in text
+    assert "The first 0.25 of 0.5 seconds." in text
     monkeypatch.setattr(_clips, "_MOST_BYTES", 10)
     found = Elements(report_scores(scored, tmp_path / "r.html", n_clips=1))
     assert not found.all("audio")
@@ -339,9 +354,13 @@ def test_one_domain_and_one_class(scored, tmp_path):
 
 
 def test_the_callers_matplotlib_is_left_alone(scored, tmp_path):
-    before = matplotlib.get_backend(auto_select=False), dict(matplotlib.rcParams), plt.get_fignums()
+    def state():
+        settings = {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
+        return matplotlib.get_backend(auto_select=False), settings, plt.get_fignums()
+
+    before = state()
     report_scores(scored, tmp_path / "r.html", n_clips=1)
-    assert before == (matplotlib.get_backend(auto_select=False), dict(matplotlib.rcParams), plt.get_fignums())
+    assert state() == before
 
 
 def test_same_input_same_file(scored, detector, tmp_path):
