@@ -12,6 +12,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "augment",
+        "benchmark",
+        "cli",
         "clips",
         "compose",
         "datasets",
@@ -20,7 +22,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics",
         "model_selection",
         "nn",
+        "persistence",
         "plotting",
+        "report",
         "scorers",
         "systems",
     ],
@@ -52,6 +56,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SpectrogramImageTransformer",
             "SpectrumTransformer",
         ],
+        "persistence": ["ModelFileError", "load", "save"],
         "scorers": [
             "ColumnScorer",
             "CosineMeanScorer",

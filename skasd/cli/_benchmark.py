@@ -1,0 +1,61 @@
+"""``skasd benchmark``: systems x data sets x seeds."""
+
+from pathlib import Path
+
+from ..benchmark import run as run_benchmark
+from ..benchmark._systems import as_systems
+from . import _recordings, _systems
+
+HELP = "compare systems on folders of recordings, with several seeds; resumes where it was cut off"
+
+
+def add_arguments(parser):
+    """Declare the arguments."""
+    parser.add_argument(
+        "folders", nargs="+", metavar="FOLDER", help="data sets, with train and test recordings"
+    )
+    parser.add_argument(
+        "--systems", default=_systems.DEFAULT, metavar="A,B", help="names, separated by commas or semicolons"
+    )
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="number of seeds (1)")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="folder for tables and files")
+    parser.add_argument("--year", type=int, help="year of the challenge whose rules apply")
+    parser.add_argument("--n-jobs", type=int, metavar="N", help="detectors fitted at a time")
+
+
+def split_names(text):
+    """Split 'a,b:x=1,y=2,c' into names: a part with '=' but no ':' belongs to the name before it."""
+    names: list[str] = []
+    for part in (part.strip() for piece in text.split(";") for part in piece.split(",")):
+        if "=" in part and ":" not in part.partition("=")[0] and names:
+            names[-1] += f",{part}"
+        elif part:
+            names.append(part)
+    return names
+
+
+def run(args, console):
+    """Run, print the summary."""
+    names = split_names(args.systems)
+    systems = {name: _systems.default_detector() if name == _systems.DEFAULT else name for name in names}
+    as_systems(systems, None)  # an unknown name is told before anything is read
+    data = {Path(folder).resolve().name: _recordings.load(folder) for folder in args.folders}
+    if len(data) < len(args.folders):
+        data = {folder: _recordings.load(folder) for folder in args.folders}
+    result = run_benchmark(
+        systems,
+        data,
+        seeds=args.seeds,
+        year=args.year,
+        out=args.output,
+        n_jobs=args.n_jobs,
+        verbose=console.verbose,
+        on_error="record",
+    )
+    if not result.table.empty:
+        console.table(result.summary())
+    console.say(f"tables and score files: {args.output}")
+    for failure in result.failures.to_dict("records"):
+        console.trouble("skasd: failed: " + ", ".join(f"{key} {value}" for key, value in failure.items()))
+    console.result(output=args.output, failures=result.failures, figures=result.table)
+    return 2 if result.table.empty else 1 if len(result.failures) else 0

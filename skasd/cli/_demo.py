@@ -1,0 +1,46 @@
+"""``skasd demo``: the other commands in a row, on synthetic recordings."""
+
+import argparse
+from pathlib import Path
+
+from ..datasets import write_machine_sounds
+from . import _evaluate, _fit, _report, _score
+
+HELP = "make recordings of a synthetic machine, then fit, score, evaluate and report"
+
+
+def add_arguments(parser):
+    """Declare the arguments."""
+    parser.add_argument(
+        "-o", "--output", default="skasd-demo", metavar="FOLDER", help="where to work (skasd-demo)"
+    )
+    parser.add_argument(
+        "--clips", type=int, default=200, metavar="N", help="healthy recordings to learn from (200)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sounds (0)")
+
+
+def run(args, console):
+    """Run the commands, each as it would be typed."""
+    folder = Path(args.output)
+    table = write_machine_sounds(
+        folder / "recordings", n_train=args.clips, n_test=args.clips, random_state=args.seed
+    )
+    machine = folder / "recordings" / "dev_data" / table["machine"].iloc[0]
+    console.say(f"{len(table)} synthetic recordings in {machine}")
+    model, scores, report = folder / "model.skasd", folder / "scores.csv", folder / "report.html"
+    test, truth = str(machine / "test"), ["--ground-truth", str(machine / "test")]
+    steps = [
+        (_fit, [str(machine / "train"), "-o", str(model)]),
+        (_score, [str(model), test, "-o", str(scores)]),
+        (_evaluate, [str(scores), test]),
+        (_report, [str(scores), "-o", str(report), "--model", str(model), *truth]),
+    ]
+    for module, arguments in steps:
+        name = module.__name__.rpartition("._")[2]
+        console.say(f"\n$ skasd {name} {' '.join(arguments)}")
+        parser = argparse.ArgumentParser(prog=f"skasd {name}")
+        module.add_arguments(parser)
+        if code := module.run(parser.parse_args(arguments), console):
+            return code
+    return 0

@@ -1,0 +1,67 @@
+"""``skasd fit``: learn what a healthy machine sounds like."""
+
+import numpy as np
+import pandas as pd
+from sklearn import config_context
+
+from .. import save
+from ..benchmark._work import _without_bad, wanted
+from . import _recordings, _systems
+
+HELP = "learn from a folder of healthy recordings and write a model file"
+
+
+def add_arguments(parser):
+    """Declare the arguments."""
+    parser.add_argument(
+        "folder", help="folder of recordings (healthy, or with subfolders normal/ ...), or CSV file"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="model file to write")
+    _systems.add_choice(parser)
+    parser.add_argument(
+        "--machine", help="the machine to learn, where the folder holds several (challenge layout)"
+    )
+    parser.add_argument(
+        "--section-from",
+        metavar="REGEX|parent",
+        help="where sections (settings, units) come from: a regular expression on the path, or the parent folder",
+    )
+    parser.add_argument(
+        "--proxies", metavar="FOLDER", help="recordings of other machines, for outlier exposure"
+    )
+    parser.add_argument("--contamination", type=float, metavar="RATE", help="false-alarm rate wanted (0.1)")
+    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="sample rate to work at (16000)")
+    parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
+
+
+def run(args, console):
+    """Fit, save, report."""
+    table = _recordings.load(args.folder, args.section_from, args.machine)
+    _recordings.one_machine(table, args.folder)
+    table = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)].assign(proxy=False)
+    if table.empty:
+        raise ValueError(f"{args.folder!r} holds no healthy recording to learn from.")
+    if args.proxies is not None:
+        others = _recordings.load(args.proxies).query("y != -1").assign(proxy=True)
+        table = pd.concat([table, others], ignore_index=True)
+    detector = _systems.make(args, table["machine"].iloc[0], console.verbose)
+    metadata = {
+        name: table[name].to_numpy(dtype=object)
+        for name in ("section", "domain", "attribute", "proxy")
+        if table[name].notna().all() and table[name].nunique() > 1
+    }
+    console.say(f"learning from {len(table)} recordings below {args.folder}")
+
+    def fit(paths, kept):
+        return detector.fit(paths, **wanted(detector, "fit", {k: v[kept] for k, v in metadata.items()}))
+
+    with config_context(enable_metadata_routing=True):
+        _, kept, bad = _without_bad(fit, table["path"].tolist(), np.arange(len(table)))
+    for position, cause in bad.items():
+        console.trouble(f"skasd: left out {table['path'].iloc[position]}: {cause}")
+    save(detector, args.output)
+    console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
+    console.result(
+        model=args.output, system=args.system, n_clips=len(kept), left_out=table["path"].iloc[list(bad)]
+    )
+    return 1 if bad else 0

@@ -1,0 +1,44 @@
+"""``skasd report``: one HTML file about scores or a benchmark."""
+
+from pathlib import Path
+
+from .. import load
+from ..report import report_benchmark, report_scores
+from . import _recordings
+
+HELP = "write one HTML file about scored recordings or a benchmark; it opens anywhere, without network"
+
+
+def add_arguments(parser):
+    """Declare the arguments."""
+    parser.add_argument(
+        "source", help="table that 'skasd score' wrote, or folder that 'skasd benchmark' wrote"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="HTML", help="file to write")
+    parser.add_argument("--model", help="model file that made the scores: adds embeddings, maps and settings")
+    parser.add_argument(
+        "--ground-truth", metavar="WHERE", help="as for 'skasd evaluate': adds figures and ROC curves"
+    )
+    parser.add_argument("--year", type=int, help="year of the challenge: adds its published baselines")
+
+
+def run(args, console):
+    """Write the report."""
+    if Path(args.source).is_dir():
+        given = {"--model": args.model, "--ground-truth": args.ground_truth, "--year": args.year}
+        if unused := [name for name, value in given.items() if value is not None]:
+            raise ValueError(
+                f"{', '.join(unused)} cannot be combined with a benchmark, which knows these itself."
+            )
+        report_benchmark(args.source, args.output)
+    else:
+        report_scores(
+            args.source,
+            args.output,
+            detector=None if args.model is None else load(args.model),
+            ground_truth=None if args.ground_truth is None else _recordings.load(args.ground_truth),
+            year=args.year,
+        )
+    console.say(f"report: {args.output} ({Path(args.output).stat().st_size / 1e6:.1f} MB)")
+    console.result(report=args.output, bytes=Path(args.output).stat().st_size)
+    return 0

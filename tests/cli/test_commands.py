@@ -1,0 +1,300 @@
+"""The command line against the Python functions that it stands for."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+import skasd
+from skasd.cli import main
+from skasd.cli._benchmark import split_names
+from skasd.cli._recordings import find
+from skasd.cli._systems import default_detector
+from skasd.datasets import load_dcase, write_machine_sounds
+from skasd.metrics import official_score
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    write_machine_sounds(folder, n_train=40, n_test=30, duration=0.5, random_state=0)
+    return next((folder / "dev_data").iterdir())
+
+
+@pytest.fixture(scope="module")
+def model(recordings, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.skasd"
+    assert main(["fit", str(recordings / "train"), "-o", str(path), "-q"]) == 0
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def scores(recordings, model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("scores") / "scores.csv"
+    assert main(["score", model, str(recordings / "test"), "-o", str(path), "-q"]) == 0
+    return str(path)
+
+
+def api_scores(recordings):
+    """Return the table of the test clips with the scores that the Python functions give."""
+    table = load_dcase(recordings)
+    train, test = table[table["split"] == "train"], table[table["split"] == "test"]
+    detector = default_detector()
+    detector.fit(train["path"], mahalanobisscorer__domain=train["domain"].to_numpy())
+    score = -detector.score_samples(test["path"])
+    return test.assign(
+        anomaly_score=score, y_pred=detector.predict(test["path"]), threshold=detector[-1].threshold_
+    )
+
+
+def test_scores_and_figures_are_those_of_the_functions(recordings, scores, capsys):
+    expected = api_scores(recordings).set_index("path")
+    table = pd.read_csv(scores, keep_default_na=False).set_index("path").loc[expected.index]
+    np.testing.assert_allclose(table["anomaly_score"], expected["anomaly_score"], rtol=1e-12)
+    np.testing.assert_allclose(table["threshold"], expected["threshold"], rtol=1e-12)
+    np.testing.assert_array_equal(
+        table["decision"], np.where(expected["y_pred"] == -1, "anomalous", "normal")
+    )
+    assert (table["error"] == "").all()
+    assert main(["evaluate", scores, str(recordings / "test"), "--year", "2023", "--json"]) == 0
+    figures = pd.DataFrame(json.loads(capsys.readouterr().out)["figures"])
+    official = figures.query("machine == '' and metric == 'official score'")["value"].item()
+    known = official_score(
+        expected["y"].astype(int),
+        expected["anomaly_score"],
+        year=2023,
+        machine=expected["machine"],
+        section=expected["section"],
+        domain=expected["domain"],
+    )
+    assert official == pytest.approx(known.score, rel=1e-12)
+    assert 0 < official < 1
+
+
+def test_what_people_and_what_programs_see(recordings, model, tmp_path, capsys):
+    files = str(recordings / "test" / "*anomaly*.wav")
+    assert main(["score", model, files, "-o", str(tmp_path / "a.csv")]) == 0
+    text = capsys.readouterr()
+    assert re.search(r"\d+ of 1\d sound anomalous", text.out)
+    assert text.err == ""
+    assert main(["score", model, files, "-q"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["score", model, files, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n_failed"] == 0
+    assert {clip["decision"] for clip in found["clips"]} <= {"normal", "anomalous"}
+    assert len(found["clips"]) == len(pd.read_csv(tmp_path / "a.csv"))
+
+
+def test_one_bad_file_costs_only_itself(recordings, model, scores, tmp_path, capsys):
+    good = sorted((recordings / "test").glob("*.wav"))[:3]
+    bad = tmp_path / "bad.wav"
+    bad.write_text("this is no sound")
+    missing = tmp_path / "missing.wav"
+    out = tmp_path / "scores.csv"
+    arguments = ["score", model, str(good[0]), str(bad), str(missing), *map(str, good[1:]), "-o", str(out)]
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert "bad.wav" in err
+    assert "no such file" in err
+    table = pd.read_csv(out, keep_default_na=False)
+    assert list(table["path"]) == [str(good[0]), str(bad), str(missing), *map(str, good[1:])]
+    assert list(table["decision"].eq("")) == [False, True, True, False, False]
+    assert list(table["anomaly_score"].eq("")) == [False, True, True, False, False]
+    assert table["error"].iloc[2] == "there is no such file"
+    all_scores = pd.read_csv(scores).set_index("path")["anomaly_score"]
+    np.testing.assert_allclose(
+        table["anomaly_score"].iloc[[0, 3, 4]].astype(float), all_scores.loc[map(str, good)], rtol=1e-9
+    )
+
+
+def test_nothing_but_bad_files(model, tmp_path, capsys):
+    (tmp_path / "bad.wav").write_text("no sound")
+    assert main(["score", model, str(tmp_path / "bad.wav")]) == 2
+    assert "not scored" in capsys.readouterr().err
+
+
+def test_fit_leaves_bad_files_out(recordings, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    shutil.copytree(recordings / "train", folder)
+    (folder / "section_00_source_train_normal_9999_x.wav").write_bytes(b"RIFF")
+    assert main(["fit", str(folder), "-o", str(tmp_path / "m.skasd")]) == 1
+    text = capsys.readouterr()
+    assert "left out" in text.err
+    assert "40 recordings" in text.out.splitlines()[-1]
+    assert (tmp_path / "m.skasd").is_file()
+
+
+def test_own_recordings_with_sections_and_a_published_system(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for kind in ("normal", "anomalous"):
+        for unit in ("unit_a", "unit_b"):
+            for i in range(6):
+                path = tmp_path / "press" / unit / kind / f"{i}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pitch = 300 if unit == "unit_a" else 900
+                tone = np.sin(2 * np.pi * (pitch + 400 * (kind == "anomalous")) * np.arange(16000) / 16000)
+                soundfile.write(path, 0.3 * tone + 0.01 * rng.normal(size=16000), 16000)
+    model = str(tmp_path / "m.skasd")
+    system = "secom2021:model=mobilenetv2,detector=knn,max_epochs=1"
+    arguments = ["--system", system, "--section-from", "parent", "--contamination", "0.2", "--seed", "3"]
+    assert main(["fit", str(tmp_path / "press"), "-o", model, *arguments]) == 0
+    assert "12 recordings" in capsys.readouterr().out
+    detector = skasd.load(model)
+    parameters = detector.get_params(deep=True)
+    assert {v for k, v in parameters.items() if k.endswith("contamination")} == {0.2}
+    assert {v for k, v in parameters.items() if k.endswith("random_state")} == {3}
+    assert main(["score", model, str(tmp_path / "press"), "-o", str(tmp_path / "s.csv"), "-q"]) == 0
+    assert pd.read_csv(tmp_path / "s.csv")["anomaly_score"].nunique() > 12
+    assert main(["evaluate", str(tmp_path / "s.csv"), str(tmp_path / "press")]) == 0
+    assert "AUC" in capsys.readouterr().out
+
+
+def test_report_and_benchmark(recordings, model, scores, tmp_path, capsys):
+    truth = str(recordings / "test")
+    page = tmp_path / "scores.html"
+    assert main(["report", scores, "-o", str(page), "--model", model, "--ground-truth", truth]) == 0
+    assert "<html" in page.read_text()[:200]
+    out = tmp_path / "out"
+    arguments = ["benchmark", str(recordings), "--systems", "default", "--seeds", "1", "-o", str(out)]
+    assert main(arguments) == 0
+    first = capsys.readouterr().out
+    assert "official score" in first
+    figures = pd.read_csv(out / "results.csv")
+    assert main([*arguments, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["figures"]) == len(figures)
+    page = tmp_path / "benchmark.html"
+    assert main(["report", str(out), "-o", str(page)]) == 0
+    assert "default" in page.read_text()
+    assert main(["report", str(out), "-o", str(page), "--model", model]) == 2
+    assert "--model" in capsys.readouterr().err
+
+
+def test_evaluates_challenge_files(tmp_path, capsys):
+    names = [f"section_00_{i:04d}.wav" for i in range(4)]
+    table = pd.DataFrame({"path": names, "machine": "fan", "section": "00", "anomaly_score": [1.0, 2, 4, 3]})
+    for kind, values in {"data": [0, 0, 1, 1], "domain": [0, 1, 0, 1]}.items():
+        truth = tmp_path / f"ground_truth_{kind}" / "ground_truth_fan_section_00_test.csv"
+        truth.parent.mkdir()
+        pd.DataFrame({"name": names, "value": values}).to_csv(truth, header=False, index=False)
+    skasd.metrics.write_submission(tmp_path / "mine", table, year=2023)
+    table.to_csv(tmp_path / "scores.csv", index=False)
+    for source in ("mine", "scores.csv"):
+        assert main(["evaluate", str(tmp_path / source), str(tmp_path), "--year", "2023", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["score"] == 1
+    assert main(["evaluate", str(tmp_path / "mine"), str(tmp_path)]) == 2
+    assert "--year" in capsys.readouterr().err
+
+
+def test_demo_runs_the_other_commands(tmp_path, capsys):
+    assert main(["demo", "-o", str(tmp_path / "demo"), "--clips", "24"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[2] for line in out.splitlines() if line.startswith("$ ")] == [
+        "fit",
+        "score",
+        "evaluate",
+        "report",
+    ]
+    assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
+
+
+def test_systems_lists_all(capsys):
+    assert main(["systems", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert set(listed["systems"]) == {"default", *skasd.systems.__all__}
+    assert "Morita_SECOM_task2_3" in listed["submissions"]
+    assert main(["systems"]) == 0
+    assert "secom2021(" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "nowhere", "-o", "m"], "nowhere"),
+        (["fit", "{recordings}/train", "-o", "{tmp}/m", "--system", "secom2012"], "secom2021"),
+        (["fit", "{recordings}/train", "-o", "{tmp}/m", "--machine", "fan"], "no machine 'fan'"),
+        (["fit", "{recordings}/train", "-o", "{tmp}/m", "--contamination", "2"], "contamination"),
+        (["fit", "{recordings}/train", "-o", "{tmp}/no/such/m"], "no/such"),
+        (["score", "{recordings}/test", "x.wav"], "test"),
+        (["score", "{model}", "{tmp}"], "no sound file"),
+        (["evaluate", "{tmp}/none.csv", "{recordings}/test"], "none.csv"),
+        (["benchmark", "{recordings}", "--systems", "nope", "-o", "{tmp}/b"], "nope"),
+        (["report", "{tmp}/none.csv", "-o", "{tmp}/r.html"], "none.csv"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, recordings, model, tmp_path, capsys):
+    places = {"recordings": recordings, "tmp": tmp_path, "model": model}
+    assert main([argument.format(**places) for argument in arguments]) == 2
+    text = capsys.readouterr()
+    assert message in text.err
+    assert "Traceback" not in text.err
+    assert text.err.startswith("skasd: error: ")
+
+
+def test_several_machines_need_a_choice(recordings, tmp_path, capsys):
+    for name in ("fan", "pump"):
+        shutil.copytree(recordings, tmp_path / "dev_data" / name)
+    assert main(["fit", str(tmp_path), "-o", str(tmp_path / "m")]) == 2
+    assert "fan, pump" in capsys.readouterr().err
+    assert main(["fit", str(tmp_path), "-o", str(tmp_path / "m"), "--machine", "pump", "-q"]) == 0
+    assert main(["fit", str(tmp_path / "dev_data" / "fan"), "-o", str(tmp_path / "m"), "-q"]) == 0
+
+
+def test_as_a_process(model, tmp_path):
+    command = [sys.executable, "-m", "skasd"]
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.strip() == f"skasd {skasd.__version__}"
+    wrong = subprocess.run(
+        [*command, "score", model, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert "no sound file" in wrong.stderr
+
+
+def test_files_wildcards_and_folders(tmp_path):
+    for name in ("a/1.wav", "a/b/2.flac", "c.wav", "c.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    a, c = tmp_path / "a", tmp_path / "c.wav"
+    assert find([str(tmp_path / "*.wav"), str(a), str(c)]) == [
+        str(c),
+        str(a / "1.wav"),
+        str(a / "b" / "2.flac"),
+    ]
+    assert find([str(tmp_path / "**/*.wav")]) == [str(a / "1.wav"), str(c)]
+    assert find(["gone.wav"]) == ["gone.wav"]
+
+
+def test_names_of_systems():
+    assert split_names("a, b:x=1,y=2,c") == ["a", "b:x=1,y=2", "c"]
+    assert split_names("a:x=1;b:y=2") == ["a:x=1", "b:y=2"]
+
+
+def test_commands_are_short():
+    folder = Path(skasd.cli.__file__).parent
+    for path in folder.glob("_*.py"):
+        bodies = re.split(r"^def run\(", path.read_text(), flags=re.MULTILINE)[1:]
+        assert all(len(body.split("\ndef ")[0].splitlines()) < 60 for body in bodies), path
+
+
+@pytest.mark.slow
+def test_four_commands_on_real_engines(real_data, tmp_path, capsys):
+    folder = real_data("car_idle") / "dev_data" / "CarIdle"
+    model, scores = str(tmp_path / "m.skasd"), str(tmp_path / "s.csv")
+    assert main(["fit", str(folder / "train"), "-o", model]) == 0
+    assert "73 recordings" in capsys.readouterr().out
+    assert main(["score", model, str(folder / "test"), "-o", scores]) == 0
+    assert main(["evaluate", scores, str(folder / "test"), "--year", "2023"]) == 0
+    assert main(["report", scores, "-o", str(tmp_path / "r.html"), "--model", model]) == 0
+    expected = api_scores(folder).set_index("path")
+    table = pd.read_csv(scores).set_index("path").loc[expected.index]
+    np.testing.assert_allclose(table["anomaly_score"], expected["anomaly_score"], rtol=1e-9)
+    assert len(table) == 290
