@@ -9,21 +9,18 @@ systems were made for: the table shows that they run and what they cost, not how
 
 import argparse
 import os
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import sklearn
 import torch
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skasd import ClipStatistics, LogMelTransformer, MahalanobisScorer, systems
+from skasd.benchmark import run
 from skasd.clips import Clips
 from skasd.datasets import load_dcase
-from skasd.metrics import official_score
 
 SYSTEMS = {
     "LogMel, mean + std, Mahalanobis": lambda **p: make_pipeline(
@@ -55,32 +52,24 @@ def load():
     """Return waveforms of 10 s, and the table of what is known of the cars' clips and of the proxies."""
     root = Path(os.environ.get("SKASD_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
     cars = load_dcase(root / "car_idle" / "dev_data")
-    cars["car"] = cars["attribute"].str[:6]
+    cars["attribute"] = cars["attribute"].str[:6]
     others = load_dcase(root / "dcase2020_mini" / "dev_data")
-    others = others[others["y"] == 1].assign(split="train", domain="source", car=lambda t: t["machine"])
+    others = others[others["y"] == 1].assign(split="train", domain="source", attribute=lambda t: t["machine"])
     table = pd.concat([cars.assign(proxy=False), others.assign(proxy=True)], ignore_index=True)
     return np.stack([waveform[:160_000] for waveform in Clips(table["path"])]), table
 
 
-def run(system, X, table, exposed, unknown):
-    """Return the figures of a system: AUC source, AUC target, pAUC, Omega, seconds."""
-    train = table[(table["split"] == "train") & (exposed | ~table["proxy"])]
-    test = table[table["split"] == "test"]
-    known = {
-        "section": train["car"],
-        "attribute": train["car"],
-        "domain": train["domain"],
-        "proxy": train["proxy"],
-    }
-    start = time.perf_counter()
-    with sklearn.config_context(enable_metadata_routing=True):
-        wanted = set(get_routing_for_object(system).consumes("fit", known)) - unknown
-        system.fit(X[train.index], **{name: known[name].to_numpy() for name in wanted})
-    score = -system.score_samples(X[test.index])
-    seconds = time.perf_counter() - start
-    official = official_score(test["y"].astype(int), score, domain=test["domain"], year=2023)
-    row = official.table.iloc[0]
-    return row["AUC (source)"], row["AUC (target)"], row["pAUC"], official.score, seconds
+def print_table(result, names):
+    summary = result.summary().xs("", level="machine").droplevel("data")
+    seconds = result.timings.groupby(["system", "seed"])["seconds"].sum().groupby("system").mean()
+    for name in names:
+        omega = summary.loc[name, "official score"]
+        areas = [summary.loc[name, figure]["mean"] for figure in ("AUC (source)", "AUC (target)", "pAUC")]
+        spread = "" if np.isnan(omega["std"]) else f" +- {omega['std']:.3f}"
+        print(
+            f"{name:32} AUC source {areas[0]:.3f}  target {areas[1]:.3f}  pAUC {areas[2]:.3f}  "
+            f"Omega {omega['mean']:.3f}{spread}  {seconds[name]:6.1f} s"
+        )
 
 
 def main():
@@ -88,28 +77,33 @@ def main():
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=None, help="other than each system's own")
+    parser.add_argument("--jobs", type=int, default=None, help="cells at a time")
+    parser.add_argument(
+        "--out", type=Path, default=None, help="folder from which a run that was cut off goes on"
+    )
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    X, table = load()
+    data = {"car_idle": load()}
     epochs = {} if args.epochs is None else {"max_epochs": args.epochs}
-    print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, epochs {args.epochs or 'of each system'}"
-    )
-    for name in args.systems:
-        figures = []
-        for seed in args.seeds:
-            system = SYSTEMS[name](random_state=seed, **epochs)
-            exposed = name.startswith(("itmo", "scu2024_oevae", "wilkinghoff", "scu2024_classification"))
-            # a source detector per section needs source clips in each, and one car is the target domain
-            unknown = {"section"} if name.startswith("secom") else set()
-            figures.append(run(system, X, table, exposed, unknown))
-        mean = np.mean(figures, axis=0)
-        spread = f" +- {np.std([f[3] for f in figures]):.3f}" if len(figures) > 1 else ""
-        print(
-            f"{name:32} AUC source {mean[0]:.3f}  target {mean[1]:.3f}  pAUC {mean[2]:.3f}  "
-            f"Omega {mean[3]:.3f}{spread}  {mean[4]:6.1f} s",
-            flush=True,
-        )
+    print(f"torch {torch.__version__}, 1 thread, epochs {args.epochs or 'of each system'}")
+    # SECOM's source detector per section needs source clips in each, and one car is the target domain
+    for classes, names in (
+        ("attribute", [name for name in args.systems if not name.startswith("secom")]),
+        (None, [name for name in args.systems if name.startswith("secom")]),
+    ):
+        if names:
+            recipes = {name: lambda name=name, **p: SYSTEMS[name](**p, **epochs) for name in names}
+            result = run(
+                recipes,
+                data,
+                seeds=args.seeds,
+                classes=classes,
+                year=2023,
+                n_jobs=args.jobs,
+                verbose=1,
+                out=args.out and args.out / (classes or "section"),
+            )
+            print_table(result, names)
 
 
 if __name__ == "__main__":

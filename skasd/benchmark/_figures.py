@@ -30,18 +30,21 @@ def figures(scores, year):
     """
     clips = scores[scores["y"].notna() & np.isfinite(scores["anomaly_score"])]
     rows: list[dict] = []
+    every: list[dict] = []
     problem = "" if len(clips) else "no test clip has both a label and a score"
     for machine, own in clips.groupby("machine", sort=False):
         sections: list[dict] = []
         for section, part in own.groupby("section", sort=True):
             sections += [{"section": section, **row} for row in _of_section(part, year)]
-        found = [*sections, *_of_machine(sections, year)]
+        means = _means(sections, year)
+        found = [*sections, *means]
+        every += means if year == 2020 else sections  # in 2020 means are over types of machine
         official, trouble = _official(own, year)
         rows += [{"machine": machine, **row} for row in [*found, *official]]
         problem = problem or trouble
     if not problem:
         official, problem = _official(clips, year)
-        rows += [{"machine": "", **row} for row in official]
+        rows += [{"machine": "", **row} for row in [*_means(every, year), *official]]
     return rows, problem
 
 
@@ -71,8 +74,8 @@ def _of_section(clips, year):
     return [{"domain": d, "metric": metric, "value": float(value)} for d, metric, value in rows]
 
 
-def _of_machine(sections, year):
-    """Means over the sections of a machine: arithmetic in 2020, harmonic later, as the evaluators print them."""
+def _means(sections, year):
+    """Means over sections: arithmetic in 2020, harmonic later, as the evaluators print them."""
     mean = np.mean if year == 2020 else harmonic_mean
     values: dict[tuple, list] = {}
     for row in sections:

@@ -1,7 +1,7 @@
 """What a benchmark found."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +44,10 @@ class BenchmarkResult:
     ----------
     table : DataFrame
         One row per figure: ``data``, ``system``, ``seed``, ``machine``, ``section``, ``domain``, ``metric``,
-        ``value``. ``section`` and ``domain`` are "" for figures over all of them, ``machine`` is "" for the
-        official score over all machines. Metrics: "AUC", "pAUC", "precision", "recall", "F1 score" per section,
-        per section and domain, and their means per machine (harmonic; arithmetic in 2020); "official score", and
-        "official score ci95", the half-width of its jackknife interval over clips.
+        ``value``. ``section`` and ``domain`` are "" for figures over all of them, ``machine`` is "" for those
+        over all machines. Metrics: "AUC", "pAUC", "precision", "recall", "F1 score" per section, per
+        section and domain, and their means per machine and over all machines (harmonic; arithmetic in 2020);
+        "official score", and "official score ci95", the half-width of its jackknife interval over clips.
     scores : DataFrame
         One row per scored clip: ``data``, ``system``, ``seed``, ``path``, ``anomaly_score`` (higher = more
         anomalous, NaN for an unreadable clip), ``decision`` ("normal", "anomalous" or ""), ``threshold``,
@@ -73,7 +73,7 @@ class BenchmarkResult:
     scores: pd.DataFrame
     timings: pd.DataFrame
     failures: pd.DataFrame
-    settings: dict = field(default_factory=dict)
+    settings: dict
     out: Path | None = None
 
     @classmethod
@@ -150,12 +150,9 @@ class BenchmarkResult:
         ]
 
     def __repr__(self):
-        systems, data = self.table["system"].nunique(), self.table["data"].nunique()
+        systems, data, seeds = (len(self.settings[name]) for name in ("systems", "data", "seeds"))
         failed = f", {len(self.failures)} cells failed" if len(self.failures) else ""
-        return (
-            f"BenchmarkResult({systems} systems, {data} data sets, {self.table['seed'].nunique()} seeds, "
-            f"{len(self.scores)} scores{failed})"
-        )
+        return f"BenchmarkResult({systems} systems, {data} data sets, {seeds} seeds, {len(self.scores)} scores{failed})"
 
     def _repr_html_(self):
         if self.table.empty:
@@ -167,7 +164,7 @@ class BenchmarkResult:
         if len(self.failures):
             listed = self.failures.to_html(index=False)
             failed = f"<details><summary>{len(self.failures)} cells failed</summary>{listed}</details>"
-        return f"<p>Means over {self.table['seed'].nunique()} seeds</p>{text.to_html()}{failed}"
+        return f"<p>Means over {len(self.settings['seeds'])} seeds</p>{text.to_html()}{failed}"
 
 
 def _read(path):

@@ -143,7 +143,7 @@ def run(
     >>> front_end = [LogMelTransformer(n_mels=32), ClipStatistics()]
     >>> systems = {name: make_pipeline(*front_end, scorer) for name, scorer in scorers.items()}
     >>> result = run(systems, {"synthetic": data})
-    >>> result.table.query("system == 'kNN' and metric == 'AUC' and section == ''")["domain"].tolist()
+    >>> result.table.query("system == 'kNN' and metric == 'AUC' and machine == ''")["domain"].tolist()
     ['', 'source', 'target']
     >>> result.summary()["official score"].columns.tolist()
     ['mean', 'std', 'ci95', 'jackknife']
@@ -155,8 +155,7 @@ def run(
     cells = make_cells(data_sets, recipes, seeds, n_threads)
     with open_store(out) as store, own_threads(n_threads):
         done, errors = compute(cells, store, n_jobs, verbose)
-    result = assemble(cells, done, errors, data_sets)
-    result.settings = {
+    settings = {
         "systems": {recipe.name: _shown(recipe.source) for recipe in recipes},
         "joint": [recipe.name for recipe in recipes if recipe.joint],
         "data": {
@@ -171,6 +170,7 @@ def run(
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+    result = assemble(cells, done, errors, data_sets, settings)
     if out is not None:
         result.out = Path(out)
         write_folder(result, result.out, {d.name: d.year for d in data_sets})

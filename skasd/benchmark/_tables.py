@@ -14,7 +14,7 @@ _SCORES = ["path", "anomaly_score", "decision", "threshold"]
 _LISTED = 20
 
 
-def assemble(cells, done, errors, data_sets):
+def assemble(cells, done, errors, data_sets, settings):
     """Put the tables together."""
     scores, timings, failures, causes = [], [], [], {}
     for cell in cells:
@@ -53,6 +53,7 @@ def assemble(cells, done, errors, data_sets):
         table,
         pd.DataFrame(timings, columns=[*_CELL, "step", "stage", "seconds", "peak_mb", "shared"]),
         pd.DataFrame(failures, columns=[*_CELL, "error"]),
+        settings,
     )
 
 

@@ -109,7 +109,7 @@ def test_other_machines_as_proxies(told, clips):
 
 
 def test_all_machines_together(told, clips):
-    X, table = clips
+    table = clips[1]
     result = run({"one": Curious()}, clips, joint=["one"])
     ((kept, metadata, _),) = told.told
     assert kept == rows(table, "split == 'train'")
@@ -125,7 +125,7 @@ def test_all_machines_together(told, clips):
 
 
 def test_classes_of_another_column(told, clips):
-    X, table = clips
+    table = clips[1]
     run(Curious(), clips, classes="attribute")
     assert told.told[0][1]["section"] == table.loc[told.told[0][0], "attribute"].tolist()
     assert told.asked == []
@@ -155,7 +155,7 @@ def test_own_recordings(tmp_path, quick):
         (tmp_path / row.path).rename(folder / row.path.rpartition("/")[2])
     result = run(quick["knn"], load_folder(tmp_path / "own"), out=tmp_path / "out")
     assert set(result.scores["machine"]) == {"own"}
-    assert result.table.query("metric == 'AUC' and section == ''").value.item() > 0.5
+    assert result.table.query("metric == 'AUC' and machine == ''").value.item() > 0.5
     assert result.settings["data"]["data"]["folder"] == str(tmp_path / "own")
 
 

@@ -46,6 +46,19 @@ def test_figures_are_the_official_ones(year, scores):
     )
     assert lookup(rows, machine="", metric="official score") == official.score
     assert lookup(rows, machine="", metric="official score ci95") == official.ci95
+    mean = "arithmetic mean" if year == 2020 else "harmonic mean"
+    if year <= 2021:
+        area = lookup(rows, machine="", domain="", metric="pAUC")
+        domains = [
+            lookup(rows, machine="", domain=d, metric="pAUC") for d in ("source", "target") if year == 2021
+        ]
+        assert (hmean(domains) if domains else area) == pytest.approx(official.means.loc[mean, "pAUC"])
+    else:
+        assert lookup(rows, machine="", domain="", metric="pAUC") == pytest.approx(
+            official.means.loc[mean, "pAUC"]
+        )
+        areas = [lookup(rows, machine="", domain=d, metric="AUC") for d in ("source", "target")]
+        assert hmean(areas) == pytest.approx(official.means.loc[mean, "AUC"])
     n_compared = 0
     for _, line in official.table.iterrows():
         place = {"machine": line["machine"], "section": line["section"]}
@@ -79,7 +92,7 @@ def test_figures_as_far_as_there_are_clips(scores):
     rows, problem = figures(some, 2024)
     assert "section '01'" in problem
     table = pd.DataFrame(rows)
-    assert not (table["machine"] == "").any()
+    assert not (table["machine"] == "").any()  # nothing over all machines where one of them lacks something
     assert not table.query("section == '01' and metric == 'AUC'").size
     assert table.query("section == '00' and metric == 'AUC'").groupby("machine")["domain"].agg(
         list

@@ -119,7 +119,7 @@ def test_unlabelled_clips_are_scored_and_submitted(tmp_path, gearbox, quick):
     assert np.isfinite(result.scores["anomaly_score"]).all()
     assert result.settings["submissions"]
     assert BenchmarkResult.from_folder(tmp_path).scores["y"].isna().all()
-    assert repr(result) == "BenchmarkResult(0 systems, 0 data sets, 0 seeds, 20 scores)"
+    assert repr(result) == "BenchmarkResult(1 systems, 1 data sets, 1 seeds, 20 scores)"
     assert "20 scores" in result._repr_html_()
 
 
