@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from skasd.datasets import make_machine_sounds
 from skasd.metrics import official_score
-from skasd.plotting import ScoreDisplay
+from skasd.plotting import AnomalyMapDisplay, ScoreDisplay, SpectrogramDisplay
 from skasd.systems import cqupt2023, official_autoencoder
 
 data = make_machine_sounds(
@@ -67,6 +67,19 @@ for part, (name, score) in zip((left, right), scores.items(), strict=True):
         threshold=-systems[name][-1].offset_,
         ax=part.subplots(2, 1, sharex=True),
     )
+plt.show()
+
+# %%
+# Where is the anomaly?
+# ---------------------
+# The reconstruction error of every band in every frame, of a healthy clip and of the faulty clips that
+# score highest: what the autoencoder has not learnt to restore stands out.
+worst = test.assign(score=scores["mse"])[test["y"] == -1].sort_values("score", ascending=False)
+worst = worst.groupby("fault", sort=False).head(1).head(3)
+shown = [test[test["y"] == 1].index[0], *worst.index]
+names = ["healthy", *worst["fault"]]
+SpectrogramDisplay.from_clips(data.X[shown], systems["mse"][0], names=names)
+AnomalyMapDisplay.from_estimator(systems["mse"], data.X[shown], names=names)
 plt.show()
 
 # %%

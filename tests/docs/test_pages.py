@@ -1,0 +1,135 @@
+"""The code on the pages runs, the API page lists every public name, and estimators link to pages that exist."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_html_repr
+
+import skasd
+from skasd._documentation import documentation_site
+from skasd.datasets import write_machine_sounds
+
+from ..test_estimator_checks import instances
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOMS = sorted(name for name in skasd.__all__ if inspect.ismodule(getattr(skasd, name)))
+
+
+def api_pages():
+    """Return the names whose pages autosummary makes, as the API page lists them."""
+    pages, module, listing = set(), None, False
+    for line in (DOCS / "api.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith(".. currentmodule::"):
+            module = line.split()[-1]
+        elif line.startswith(".. autosummary::"):
+            listing = True
+        elif not line.strip().isidentifier() and line.strip() and not line.strip().startswith(":toctree:"):
+            listing = False
+        elif listing and line.strip().isidentifier():
+            pages.add(f"{module}.{line.strip()}")
+    return pages
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_api_page_lists_every_public_name(room):
+    listed = {page for page in api_pages() if page.startswith(f"skasd.{room}.")}
+    public = {f"skasd.{room}.{name}" for name in importlib.import_module(f"skasd.{room}").__all__}
+    also = {"skasd.scorers.BaseScorer"}  # abstract, and therefore not in __all__
+    assert listed - also == public
+
+
+def estimators():
+    yield from instances()
+    yield from (skasd.augment.MixupSMOTEAugmenter(), skasd.augment.WaveformAugmenter())
+
+
+@pytest.mark.parametrize("estimator", list(estimators()), ids=lambda estimator: type(estimator).__name__)
+def test_the_html_of_an_estimator_links_to_a_page_that_exists(estimator):
+    assert isinstance(estimator, BaseEstimator)
+    links = [
+        link
+        for link in re.findall(r'href="([^"]*)"', estimator_html_repr(estimator))
+        if documentation_site() in link
+    ]
+    assert links
+    own = f"{type(estimator).__module__.split('._')[0]}.{type(estimator).__name__}"
+    assert f"{documentation_site()}generated/{own}.html" in {link.split("#")[0] for link in links}
+    for link in links:
+        page, _, _ = link.removeprefix(documentation_site()).partition("#")
+        assert page.removeprefix("generated/").removesuffix(".html") in api_pages()
+
+
+def test_estimators_of_others_keep_their_own_links():
+    class Mine(skasd.LOFScorer):
+        pass
+
+    assert Mine()._get_doc_link() == ""
+    html = estimator_html_repr(make_pipeline(sklearn.preprocessing.StandardScaler(), skasd.LOFScorer()))
+    assert "scikit-learn.org" in html
+    assert documentation_site() in html
+
+
+def test_without_an_address_there_is_no_link(monkeypatch):
+    monkeypatch.setattr("skasd._documentation.documentation_site", lambda: "")
+    assert skasd.LOFScorer()._get_doc_link() == ""
+    assert "skasd.scorers.LOFScorer.html" not in estimator_html_repr(skasd.LOFScorer())
+
+
+class Recorder(BaseEstimator):
+    """An outlier detector with PyOD's signs, as far as the page needs it."""
+
+    def fit(self, X):
+        self.center_ = X.mean(axis=0)
+        return self
+
+    def decision_function(self, X):
+        return np.linalg.norm(X - self.center_, axis=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with recordings of one's own, and with those of the challenge."""
+    root = tmp_path_factory.mktemp("pages")
+    write_machine_sounds(root, n_train=24, n_test=8, machine=["fan", "gearbox"], duration=1.0, random_state=0)
+    write_machine_sounds(root / "own", n_train=20, n_test=8, duration=1.0, random_state=0)
+    for label, word in (("normal", "train_normal"), ("anomalous", "test_anomaly")):
+        (root / "recordings" / label).mkdir(parents=True)
+        for path in (root / "own").rglob(f"*{word}*.wav"):
+            path.rename(root / "recordings" / label / path.name)
+    return root
+
+
+@pytest.mark.parametrize("page", ["getting_started", "coming_from"])
+def test_the_code_of_a_page_runs(page, folder, monkeypatch):
+    matplotlib.use("Agg")
+    monkeypatch.chdir(folder)
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    ours = [block for block in blocks if "pyod" not in block]
+    rng = np.random.default_rng(0)
+    names = {"X_train": rng.normal(size=(50, 3)), "X_test": rng.normal(size=(9, 3))}
+    with sklearn.config_context():
+        for block in ours:
+            exec(compile(block, f"{page}.md", "exec"), names)
+    matplotlib.pyplot.close("all")
+    if page == "getting_started":
+        assert names["decision"].shape == names["score"].shape == (28 - 4,)
+        assert names["result"].year == 2023
+        assert names["network"].device == "auto"
+    else:
+        assert sorted(path.name for path in (folder / "result").iterdir()) == [
+            "anomaly_score_fan_section_00_test.csv",
+            "decision_result_fan_section_00_test.csv",
+        ]
+        scorer = names["PyODScorer"](Recorder()).fit(names["X_train"])
+        outside = scorer.predict(np.array([[0.0, 0, 0], [50, 50, 50]]))
+        assert outside.tolist() == [1, -1]
