@@ -7,6 +7,7 @@ from scipy.stats import hmean
 from ..metrics._baselines import baseline_figures
 
 OFFICIAL, HALF_WIDTH = "official score", "official score ci95"
+_SETS = {"dev": "development", "eval": "evaluation"}
 _COLUMNS = {
     ("source", "AUC"): "AUC (source)",
     ("target", "AUC"): "AUC (target)",
@@ -72,7 +73,8 @@ def against_baselines(figures, year, sections):
     Returns
     -------
     table : DataFrame
-        A row per figure: ours, and value and difference for each baseline system. Empty where nothing is published.
+        A row per figure: ours, and of each baseline system its figure and how far ours lies above. Empty where nothing
+        is published.
     sources : list of str
     """
     machines = [name for name in dict.fromkeys(figures["machine"]) if name]
@@ -81,8 +83,7 @@ def against_baselines(figures, year, sections):
         return pd.DataFrame(), []
     whole = figures[figures["section"] == ""]
     keys = ["machine", "domain", "metric"]
-    ours = whole.set_index(keys)["value"].to_dict()
-    ours |= _means_over_machines(whole)
+    ours = {**_means_over_machines(whole), **whole.set_index(keys)["value"].to_dict()}
     rows = []
     for key in sorted(
         dict.fromkeys(map(tuple, published[keys].to_numpy())),
@@ -99,12 +100,15 @@ def against_baselines(figures, year, sections):
         same = published[(published[keys] == list(key)).all(axis=1)]
         for system in dict.fromkeys(published["system"]):
             value = same.loc[same["system"] == system, "value"]
-            row[system] = value.iloc[0] if len(value) else np.nan
-            row[f"difference to {system}"] = f"{ours[key] - value.iloc[0]:+.3f}" if len(value) else None
+            row[f"{system} (difference)"] = (
+                f"{value.iloc[0]:.3f} ({ours[key] - value.iloc[0]:+.3f})".replace("-", "−")
+                if len(value)
+                else None
+            )
         rows.append(row)
     used = published[[tuple(key) in ours for key in published[keys].to_numpy()]]
     sources = [
-        f"{', '.join(dict.fromkeys(part['system']))}, {data} data: {source}"
+        f"{' and '.join(dict.fromkeys(part['system']))}, {_SETS[data]} data: {source}"
         for (data, source), part in used.groupby(["data", "source"], sort=False)
     ]
     return pd.DataFrame(rows), sources

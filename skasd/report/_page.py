@@ -196,4 +196,6 @@ def _number(is_number):
 def _is_numeric(column):
     """Tell whether all that a column holds are numbers, or texts of numbers such as "0.93 ± 0.02"."""
     texts = [cell(value) for value in column]
-    return all(re.fullmatch(r"–|[-+−]?[\d.]+(e[-+]?\d+)?( ± [\d.]+)?", text) for text in texts)
+    return all(
+        re.fullmatch(r"–|[-+−]?[\d.]+(e[-+]?\d+)?( ± [\d.]+| \([+−][\d.]+\))?", text) for text in texts
+    )

@@ -131,7 +131,8 @@ def _write_figures(page, table, year):
     rows, problem = figures_of(clips, rules)
     rows += _false_alarms(clips)
     figures = pd.DataFrame(rows, columns=["machine", "section", "domain", "metric", "value"])
-    over_all = figures[figures["machine"] == ""].set_index("metric")["value"]
+    over_all = figures[(figures["machine"] == "") & figures["metric"].isin([OFFICIAL, HALF_WIDTH])]
+    over_all = over_all.set_index("metric")["value"]
     if OFFICIAL in over_all:
         page.paragraph(
             f"Official score by the rules of {rules}: {over_all[OFFICIAL]:.4f} ± {over_all[HALF_WIDTH]:.4f} "
