@@ -1,4 +1,4 @@
-"""A benchmark killed half way and resumed, one that ran through, and one under two Dask workers: the same table?
+"""The same table from a benchmark killed half way and resumed, one that ran through, one under two Dask workers.
 
 Eight systems on idling car engines and on a synthetic machine, three seeds. Few epochs: the figures of the networks
 mean nothing, only that they are the same.

@@ -81,7 +81,7 @@ def compute(cells, store, n_jobs, verbose):
             else:
                 errors[key] = error
     if not errors:
-        store.drop_features()
+        store.drop_features({key for cell in cells for key in cell.task.stages})
     return done, errors
 
 

@@ -51,7 +51,7 @@ class DataSet:
         ):
             table[column] = default if column not in table else table[column].fillna(default)
         table["machine"] = table["machine"].astype(str)
-        table["proxy"] = table["proxy"].astype(bool)
+        table["proxy"] = table["proxy"].isin([True]) if "proxy" in table else False
         self.table = table
         proxy, y = (
             table["proxy"],

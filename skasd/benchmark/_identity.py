@@ -67,7 +67,13 @@ def describe(value):
             "code": [code.co_code.hex(), str([c for c in code.co_consts if not hasattr(c, "co_code")])],
             "kept": [describe(item) for item in (*(value.__defaults__ or ()), *kept)],
         }
-    return {"pickle": joblib.hash(value)}
+    try:
+        return {"pickle": joblib.hash(value)}
+    except Exception as error:  # whatever its pickling raises
+        raise ValueError(
+            f"{value!r} among the parameters of a system cannot be told from others of its kind, since it cannot be "
+            f"pickled ({error}): define it at the top of a module."
+        ) from error
 
 
 def clip_identity(clips):

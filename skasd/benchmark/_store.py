@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
-import shutil
 import uuid
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import joblib
@@ -76,17 +76,26 @@ class Store:
         """Keep features for the cells that share them."""
         _replace(self.features_path(key), lambda path: joblib.dump(features, path))
 
-    def drop_features(self):
-        """Remove all shared features."""
-        shutil.rmtree(self.folder / "shared", ignore_errors=True)
+    def drop_features(self, keys):
+        """Remove shared features; those of other runs stay."""
+        for key in keys:
+            self.features_path(key).unlink(missing_ok=True)
+        with suppress(OSError):  # another run's are in it, or there never was one
+            (self.folder / "shared").rmdir()
 
 
 def _replace(path, write):
     """Write a file under another name and move it into place, which is one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     other = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        write(other)
+        for attempt in range(3):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write(other)
+                break
+            except FileNotFoundError:  # another run has just removed the empty folder
+                if attempt == 2:
+                    raise
         os.replace(other, path)
     finally:
         other.unlink(missing_ok=True)

@@ -66,8 +66,8 @@ def _scores_table(place, cell, found, causes):
     table["threshold"] = found["threshold"]
     table = table.join(clips)
     table["error"] = [causes.get(path, "") for path in table["path"]]
-    unexplained = np.isnan(score) & (table["error"] == "")
-    table.loc[unexplained, "error"] = "skipped by the detector"
+    unexplained = ~np.isfinite(score) & (table["error"] == "")
+    table.loc[unexplained, "error"] = "no finite score from the detector"
     for position, column in enumerate(("data", "system", "seed")):
         table.insert(position, column, place[column])
     return table

@@ -1,5 +1,6 @@
 """What is stored is found again, and nothing else is taken for it."""
 
+import functools
 import os
 import runpy
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -112,7 +114,7 @@ def test_labels_of_test_clips_do_not_count(tmp_path, gearbox, fits):
     y = gearbox.table.y.where(gearbox.table.split == "train", -gearbox.table.y)
     turned = run(Counting(), (gearbox.X, gearbox.table.assign(y=y)), out=tmp_path)
     assert fits() == 1
-    area = "metric == 'AUC' and section == '' and domain == ''"
+    area = "metric == 'AUC' and machine == '' and domain == ''"
     assert first.table.query(area).value.item() == pytest.approx(1 - turned.table.query(area).value.item())
 
 
@@ -189,6 +191,28 @@ def test_shared_features_go_in_the_end(tmp_path, gearbox):
     run(recipes, (np.abs(gearbox.X), gearbox.table), out=tmp_path)
     assert not (tmp_path / "cells" / "shared").exists()
     assert len(list((tmp_path / "cells").iterdir())) == 2
+
+
+def test_two_runs_in_one_folder(tmp_path, gearbox):
+    """A run that ends does not pull away what another one is at."""
+    clips = (np.abs(gearbox.X), gearbox.table)
+    recipes = {f"k{k}": make_pipeline(ClipStatistics(), KNNScorer(n_neighbors=k)) for k in (1, 3)}
+    foreign = tmp_path / "cells" / "shared" / "0.joblib"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("of another run")
+    first = run(recipes, clips, out=tmp_path)
+    assert list(foreign.parent.iterdir()) == [foreign]
+    foreign.unlink()
+    with ThreadPoolExecutor(4) as threads:  # all of them at the same cells
+        others = list(threads.map(lambda _: run(recipes, clips, out=tmp_path / "new"), range(4)))
+    for other in others:
+        same(first, other)
+
+
+def test_what_cannot_be_told_apart_is_refused(gearbox):
+    part = FunctionTransformer(functools.partial(lambda X, k: X, k=1))
+    with pytest.raises(ValueError, match="cannot be told from others"):
+        run({"partial": make_pipeline(part, Counting())}, gearbox)
 
 
 PROGRAM = """

@@ -249,7 +249,7 @@ def test_detector_that_skips_clips_by_itself(gearbox):
     X[-1] = np.inf
     recipe = make_pipeline(LogMelTransformer(n_mels=16, on_error="skip"), ClipStatistics(), KNNScorer())
     scores = run(recipe, (X, gearbox.table)).scores
-    assert scores.error.tolist() == [""] * 19 + ["skipped by the detector"]
+    assert scores.error.tolist() == [""] * 19 + ["no finite score from the detector"]
 
 
 def test_lists_of_clips_of_unequal_length(gearbox, quick):
