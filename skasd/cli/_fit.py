@@ -27,6 +27,12 @@ def add_arguments(parser):
         help="where sections (settings, units) come from: a regular expression on the path, or the parent folder",
     )
     parser.add_argument(
+        "--groups-from",
+        metavar="REGEX",
+        help="the part of a path that names the recording, day or unit of which the file is a piece; the threshold "
+        "then holds for other ones",
+    )
+    parser.add_argument(
         "--proxies", metavar="FOLDER", help="recordings of other machines, for outlier exposure"
     )
     parser.add_argument("--contamination", type=float, metavar="RATE", help="false-alarm rate wanted (0.1)")
@@ -50,6 +56,10 @@ def run(args, console):
         for name in ("section", "domain", "attribute", "proxy")
         if table[name].notna().all() and table[name].nunique() > 1
     }
+    if args.groups_from is not None:
+        metadata["groups"] = np.array(
+            _recordings.parts(table["path"].tolist(), args.groups_from), dtype=object
+        )
     console.say(f"learning from {len(table)} recordings below {args.folder}")
 
     def fit(paths, kept):

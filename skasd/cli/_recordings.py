@@ -1,6 +1,7 @@
 """Recordings named on the command line: files, wildcards, folders, tables."""
 
 import glob
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -59,6 +60,18 @@ def load(where, section_from=None, machine=None):
         known = ", ".join(sorted(set(table["machine"])))
         raise ValueError(f"There is no machine {machine!r} in {where!r}; there are {known}.")
     return own.reset_index(drop=True)
+
+
+def parts(paths, pattern):
+    """Return what a regular expression finds in each path: its first group, if it has one, else all of it."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    found = [expression.search(Path(path).as_posix()) for path in paths]
+    if None in found:
+        raise ValueError(f"{pattern!r} matches nothing in {paths[found.index(None)]!r}.")
+    return [match[1] if expression.groups else match[0] for match in found]
 
 
 def one_machine(table, where):

@@ -82,9 +82,9 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     it takes them over, and extends ``_parameter_constraints``.
 
     The false-alarm rate of "cross" holds for new clips that are to the training clips as these are to one
-    another. Windows of one recording are more alike than clips of two: with few recordings in training,
-    those of new recordings exceed the threshold more often. With fewer than ``1 / contamination - 1`` clips
-    the threshold is their largest score.
+    another. Windows of one recording are more alike than clips of two, and those of new recordings would
+    exceed the threshold more often: tell `fit` the recordings (``groups``). With fewer than
+    ``1 / contamination - 1`` clips the threshold is their largest score.
 
     A domain with fewer rows than the formula needs (``_min_rows``) is merged with the other one. "zscore"
     needs three rows per domain.
@@ -111,7 +111,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     """
 
     # a scorer without sections takes `section` and leaves it: one call of fit serves every pipeline
-    __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True, "groups": True}
     __metadata_request__decision_function = {"section": True}
     __metadata_request__predict = {"section": True}
 
@@ -133,7 +133,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         self.augmenter = augmenter
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, section=None, domain=None, proxy=None):
+    def fit(self, X, y=None, *, section=None, domain=None, proxy=None, groups=None):
         """Learn the references from normal clips and set the threshold.
 
         Parameters
@@ -148,6 +148,10 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
             Each domain gets its own reference. None: one reference from all clips.
         proxy : sequence of bool of length n_clips, default=None
             Clips of other machines; they are left out.
+        groups : sequence of hashables of length n_clips, default=None
+            The recording, day or unit that each clip comes from, where several clips come from one. With
+            "cross" and "gamma" the held-out scores then leave whole groups out, so that the threshold holds
+            for clips of new groups; it is higher than without.
 
         Returns
         -------
@@ -173,11 +177,13 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
             section = as_labels("section", section, n_rows)[keep]
         if domain is not None:
             domain = as_domains(domain, n_rows)[keep]
+        if groups is not None:
+            groups = as_labels("groups", groups, n_rows)[keep]
         X = X[keep]
 
-        groups = {None: np.arange(n_left)} if section is None else group_rows(section)
+        sections = {None: np.arange(n_left)} if section is None else group_rows(section)
         banks = np.full(n_left, ALL, dtype=object)
-        for rows in groups.values():
+        for rows in sections.values():
             if len(rows) < self._min_rows:
                 raise ValueError(
                     f"Section {section[rows[0]]!r} has {len(rows)} training clips; "
@@ -186,9 +192,9 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
             if domain is not None and self._by_domain:
                 needed = self._min_rows if self.domain_normalization is None else max(self._min_rows, 3)
                 banks[rows] = merge_small(domain[rows], needed)
-        self.sections_ = [] if section is None else list(groups)
-        self.references_ = self._fit_sections(X, groups, banks)
-        self._calibrate(X, groups, banks)
+        self.sections_ = [] if section is None else list(sections)
+        self.references_ = self._fit_sections(X, sections, banks)
+        self._calibrate(X, sections, banks, groups)
         return self
 
     def score_samples(self, X):
@@ -310,15 +316,15 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         """Return the references of a dict of banks; for formulae in which the banks share something."""
         return {name: self._fit_reference(X) for name, X in banks.items()}
 
-    def _held_out(self, X, banks, references):
-        """Return the scores, of shape (n_clips, n_banks), of rows against the references without them."""
-        return held_out_scores(self, X, banks, references)
+    def _held_out(self, X, banks, references, groups=None):
+        """Return the scores, of shape (n_clips, n_banks), of rows against the references without their groups."""
+        return held_out_scores(self, X, banks, references, groups)
 
-    def _fit_sections(self, X, groups, banks):
+    def _fit_sections(self, X, sections, banks):
         """Return the references by section and bank."""
         return {
             name: self._fit_references(split(*self._extend(X[rows], banks[rows])))
-            for name, rows in groups.items()
+            for name, rows in sections.items()
         }
 
     def _extend(self, X, banks):
@@ -361,18 +367,19 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
 
     # held-out scores and the threshold
 
-    def _calibrate(self, X, groups, banks):
+    def _calibrate(self, X, sections, banks, groups):
         held_out, self._normalization = {}, {}
         if self.calibration != "train" or self.domain_normalization is not None:
-            for name, rows in groups.items():
-                held_out[name] = self._held_out(X[rows], banks[rows], self.references_[name])
+            for name, rows in sections.items():
+                own_groups = None if groups is None else groups[rows]
+                held_out[name] = self._held_out(X[rows], banks[rows], self.references_[name], own_groups)
                 if self.domain_normalization is not None:
                     self._normalization[name] = own_statistics(
                         held_out[name], banks[rows], self.references_[name]
                     )
         own = np.empty(len(X))  # against the clip's own section
         best = np.full(len(X), np.inf)  # against the section it fits best
-        for name, rows in groups.items():
+        for name, rows in sections.items():
             if self.calibration == "train":
                 own[rows] = self._score_section(X[rows], name)
             else:

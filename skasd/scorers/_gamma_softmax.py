@@ -108,7 +108,7 @@ class GammaSoftmaxScorer(BaseScorer):
         self.contamination = contamination
         self.calibration = calibration
 
-    def _fit_sections(self, X, groups, banks):
+    def _fit_sections(self, X, sections, banks):
         if not self.sections_:
             return {None: {ALL: None}}
         # float32 log-probabilities may round up to just above 0
@@ -117,7 +117,7 @@ class GammaSoftmaxScorer(BaseScorer):
                 f"The columns of X are to be the sections' log-probabilities, at most 0, but X reaches "
                 f"{X.max():g}. Give the scorer class log-probabilities (an embedder's output='log_proba')."
             )
-        columns = {name: int(X[rows].mean(axis=0).argmax()) for name, rows in groups.items()}
+        columns = {name: int(X[rows].mean(axis=0).argmax()) for name, rows in sections.items()}
         if len(columns) == X.shape[1]:
             places = {name: place for place, name in enumerate(columns)}
             odd = [name for name in columns if columns[name] != places[name]]
@@ -139,5 +139,5 @@ class GammaSoftmaxScorer(BaseScorer):
         with np.errstate(divide="ignore"):  # p = 1
             return np.maximum(np.log(-np.expm1(log_p)), floor) - np.maximum(log_p, floor)
 
-    def _held_out(self, X, banks, references):
+    def _held_out(self, X, banks, references, groups=None):
         return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference

@@ -4,6 +4,7 @@ A bank is the rows of one domain ("all" without domains), from which one referen
 """
 
 import warnings
+from collections import Counter
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def merge_small(banks, needed):
     return banks if smallest >= needed else np.full(len(banks), ALL, dtype=object)
 
 
-def held_out_scores(scorer, X, banks, references):
+def held_out_scores(scorer, X, banks, references, groups=None):
     """Score each row against every bank of a model that does not hold the row.
 
     Parameters
@@ -32,6 +33,8 @@ def held_out_scores(scorer, X, banks, references):
     banks : ndarray of object of shape (n_clips,)
     references : dict
         The references fitted to all rows, by bank.
+    groups : ndarray of object of shape (n_clips,) or None
+        Rows that leave the reference together; None: each by itself, or folds of them.
 
     Returns
     -------
@@ -39,6 +42,9 @@ def held_out_scores(scorer, X, banks, references):
         Infinity where leaving the row out leaves no bank.
     """
     scores = np.full((len(X), len(references)), np.inf)
+    if groups is not None:
+        _refit_without(_folds_of_groups(scorer, groups), scorer, X, banks, references, scores)
+        return scores
     exact = np.zeros(len(X), dtype=bool)
     for column, (name, reference) in enumerate(references.items()):
         own = banks == name
@@ -54,12 +60,44 @@ def held_out_scores(scorer, X, banks, references):
         if others.any():
             scores[others, column] = scorer._score_reference(X[others], reference)
     if not exact.all():
-        _refit_without(np.flatnonzero(~exact), scorer, X, banks, references, scores)
+        _refit_without(_folds_of_rows(~exact, banks), scorer, X, banks, references, scores)
     return scores
 
 
-def _refit_without(rows, scorer, X, banks, references, scores):
-    """Fill in the scores of ``rows``, each fold of them against references refitted without the fold."""
+def _folds_of_rows(rows, banks):
+    """Return the fold of each of the rows (a mask), spread over folds bank by bank; -1 for all others."""
+    fold = np.full(len(banks), -1)
+    for name in sorted(set(banks)):
+        members = np.flatnonzero(rows & (banks == name))
+        fold[members] = np.arange(len(members)) % N_FOLDS
+    return fold
+
+
+def _folds_of_groups(scorer, groups):
+    """Return the fold of each row, so that rows of a group are in one fold and folds are about equally large."""
+    sizes = Counter(groups)
+    n_folds = min(N_FOLDS, len(sizes))
+    if n_folds < 2:
+        raise ValueError(
+            f"All {len(groups)} training clips are of the group {groups[0]!r}: a threshold that holds for clips of "
+            "other groups takes two groups at least. Give more, or leave groups away."
+        )
+    members = [0] * n_folds
+    place = {}
+    for group, size in sizes.most_common():
+        place[group] = int(np.argmin(members))
+        members[place[group]] += size
+    n_left = len(groups) - max(members)
+    if n_left < scorer._min_rows:
+        raise ValueError(
+            f"Without the largest group {type(scorer).__name__} has {n_left} training clips left, and needs "
+            f"{scorer._min_rows}. Give more clips of other groups, or leave groups away."
+        )
+    return np.array([place[group] for group in groups])
+
+
+def _refit_without(fold, scorer, X, banks, references, scores):
+    """Fill in the scores of the rows of each fold (-1: none) against references refitted without the fold."""
     columns = {name: column for column, name in enumerate(references)}
     own = np.array([columns[name] for name in banks])
     if len(X) <= scorer._min_rows:
@@ -71,10 +109,6 @@ def _refit_without(rows, scorer, X, banks, references, scores):
         for name, reference in references.items():
             scores[:, columns[name]] = scorer._score_reference(X, reference)
         return
-    fold = np.full(len(X), -1)
-    for name in columns:
-        members = rows[banks[rows] == name]
-        fold[members] = np.arange(len(members)) % N_FOLDS
     for number in range(fold.max() + 1):
         left_out, train = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         names = merge_small(banks[train], scorer._min_rows)
@@ -87,6 +121,12 @@ def _refit_without(rows, scorer, X, banks, references, scores):
 def own_statistics(held_out, banks, references):
     """Return mean and spread, per bank, of the held-out scores of the bank's own rows."""
     own = [held_out[banks == name, column] for column, name in enumerate(references)]
+    # groups may leave a domain without a reference
+    own = [scores[np.isfinite(scores)] for scores in own]
+    if lacking := [name for name, scores in zip(references, own, strict=True) if not len(scores)]:
+        raise ValueError(
+            f'domain_normalization="zscore" needs clips of two groups in each domain; {lacking[0]!r} has one.'
+        )
     mean = np.array([scores.mean() for scores in own])
     scale = np.array([scores.std() for scores in own])
     # equal scores have no spread to divide by but that of rounding

@@ -258,6 +258,19 @@ def test_as_a_process(model, tmp_path):
     assert "no sound file" in wrong.stderr
 
 
+def test_groups_raise_the_threshold(recordings, tmp_path, capsys):
+    train, model = str(recordings / "train"), str(tmp_path / "m")
+    thresholds = {}
+    for told in ([], ["--groups-from", r"normal_00(\d)"]):
+        assert main(["fit", train, "-o", model, "-q", *told]) == 0
+        thresholds[len(told)] = skasd.load(model)[-1].threshold_
+    assert thresholds[2] != thresholds[0]
+    assert main(["fit", train, "-o", model, "--groups-from", "x(y)z"]) == 2
+    assert "matches nothing" in capsys.readouterr().err
+    assert main(["fit", train, "-o", model, "--groups-from", "x("]) == 2
+    assert "regular expression" in capsys.readouterr().err
+
+
 def test_files_wildcards_and_folders(tmp_path):
     for name in ("a/1.wav", "a/b/2.flac", "c.wav", "c.txt"):
         path = tmp_path / name
