@@ -35,7 +35,7 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of bins of the spectrograms.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, where X was a data frame with one frame per clip.
 
     See Also
