@@ -54,13 +54,20 @@ html_theme_options = {
 html_sidebars = {"index": [], "getting_started": [], "choosing": [], "coming_from": []}
 
 
-def strict_warnings(gallery_conf, fname):
-    """Let an example that warns fail, as tests do."""
-    warnings.resetwarnings()
-    warnings.simplefilter("error")
-    # the drawing backend of the build has no window, and plt.show() says so
-    warnings.filterwarnings("ignore", message=".*is non-interactive.*")
-    sklearn.set_config(enable_metadata_routing=False)
+usual_filters = []
+
+
+def strict_warnings(gallery_conf, fname, when):
+    """Let an example that warns fail, as tests do, and hand the next one the settings it expects."""
+    if when == "before":
+        usual_filters[:] = warnings.filters
+        warnings.resetwarnings()
+        warnings.simplefilter("error")
+        # the drawing backend of the build has no window, and plt.show() says so
+        warnings.filterwarnings("ignore", message=".*is non-interactive.*")
+    else:
+        warnings.filters[:] = usual_filters
+        sklearn.set_config(enable_metadata_routing=False)
 
 
 sphinx_gallery_conf = {
@@ -72,6 +79,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "prefer_full_module": {r"skasd\..*"},
     "reset_modules": ("matplotlib", strict_warnings),
+    "reset_modules_order": "both",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
     "download_all_examples": False,
