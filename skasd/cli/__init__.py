@@ -5,6 +5,7 @@ Exit codes: 0, done; 1, done, but some clips or systems failed (each is reported
 """
 
 import argparse
+import shlex
 import sys
 import warnings
 
@@ -28,7 +29,9 @@ def main(argv=None):
     code : int
         The exit code; see above.
     """
+    argv = sys.argv[1:] if argv is None else argv
     args = _parser().parse_args(argv)
+    args.command = shlex.join(["skasd", *argv])
     console = Console(quiet=args.quiet, as_json=args.json)
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)

@@ -1,6 +1,7 @@
 """``skasd demo``: the other commands in a row, on synthetic recordings."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ..datasets import write_machine_sounds
@@ -38,9 +39,11 @@ def run(args, console):
     ]
     for module, arguments in steps:
         name = module.__name__.rpartition("._")[2]
-        console.say(f"\n$ skasd {name} {' '.join(arguments)}")
+        command = shlex.join(["skasd", name, *arguments])
+        console.say(f"\n$ {command}")
         parser = argparse.ArgumentParser(prog=f"skasd {name}")
         module.add_arguments(parser)
+        parser.set_defaults(command=command)
         if code := module.run(parser.parse_args(arguments), console):
             return code
     return 0

@@ -38,6 +38,7 @@ def run(args, console):
             detector=None if args.model is None else load(args.model),
             ground_truth=None if args.ground_truth is None else _recordings.load(args.ground_truth),
             year=args.year,
+            settings={"command": args.command},
         )
     console.say(f"report: {args.output} ({Path(args.output).stat().st_size / 1e6:.1f} MB)")
     console.result(report=args.output, bytes=Path(args.output).stat().st_size)

@@ -162,6 +162,7 @@ def test_report_and_benchmark(recordings, model, scores, tmp_path, capsys):
     page = tmp_path / "scores.html"
     assert main(["report", scores, "-o", str(page), "--model", model, "--ground-truth", truth]) == 0
     assert "<html" in page.read_text()[:200]
+    assert "skasd report " in page.read_text()
     out = tmp_path / "out"
     arguments = ["benchmark", str(recordings), "--systems", "default", "--seeds", "1", "-o", str(out)]
     assert main(arguments) == 0
