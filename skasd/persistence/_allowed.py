@@ -16,7 +16,6 @@ _CLOSED = {"__main__", "conftest", "externals", "setup", "tests"}
 # classes other than estimators of which an object is no more than its attributes
 PLAIN = {
     "skasd.compose._combination.Standardization",
-    "skasd.metrics.HarmonicAUCScorer",
     "skasd.nn.FMix",
     "skasd.nn.Mixup",
     "skasd.nn.OneOf",

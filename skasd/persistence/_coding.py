@@ -109,7 +109,7 @@ class Decoder:
     device : str or None
         Where networks go; None: where their estimators say.
 
-    arrays : list of bytes
+    arrays : dict of int to bytes
         The .npy files.
 
     tensors : dict of str to torch.Tensor

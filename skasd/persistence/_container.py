@@ -85,7 +85,7 @@ def read(path):
 
     structure : JSON value
 
-    arrays : list of bytes
+    arrays : dict of int to bytes
         .npy files.
 
     tensors : dict of str to torch.Tensor
@@ -140,8 +140,10 @@ def _unpack(content):
         import safetensors.torch
 
         tensors = safetensors.torch.load(members.pop(TENSORS))
-    numbers = {int(_ARRAY.fullmatch(name)[1]): content for name, content in members.items()}
-    return manifest, structure, [numbers[i] for i in range(len(numbers))], tensors
+    arrays = {int(_ARRAY.fullmatch(name)[1]): content for name, content in members.items()}
+    if set(arrays) != set(range(len(arrays))):
+        raise _Unfit("it was not written by skasd.save, or changed since: its arrays are not numbered.")
+    return manifest, structure, arrays, tensors
 
 
 def _check_format(manifest):

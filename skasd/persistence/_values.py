@@ -220,7 +220,7 @@ class DType(Codec):
     kind = "dtype"
 
     def takes(self, value, encoder):
-        return (isinstance(value, np.dtype) and value.isbuiltin == 1) or isinstance(value, np.dtypes.StrDType)
+        return isinstance(value, np.dtype) and value.kind in "biufcmMSUO"
 
     def encode(self, value, encoder, where):
         return {"value": value.str}

@@ -1,0 +1,381 @@
+"""Saving is all or nothing, says what it cannot store, and loading depends on nothing but the file."""
+
+import functools
+import json
+import os
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import safetensors.torch
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
+
+import skasd
+from skasd import nn, scorers
+from skasd.compose import ScoreEnsemble
+from skasd.embedders import (
+    AutoencoderEmbedder,
+    ImageMobileNetV2Embedder,
+    MFNEmbedder,
+    MobileNetV2Embedder,
+    _mobilenetv2,
+)
+from skasd.embedders._pretrained import PretrainedReport
+from skasd.persistence import ModelFileError, _container, _model_file, load, save
+from skasd.scorers import ColumnScorer, KNNScorer, LOFScorer
+
+X = np.random.default_rng(0).normal(size=(30, 4))
+CLIPS = np.random.default_rng(0).normal(size=(10, 6, 12)).astype(np.float32)
+SMALL = {"hidden": 8, "bottleneck": 2, "random_state": 0}
+
+
+class Stranger(TransformerMixin, BaseEstimator):
+    """An estimator of nobody's."""
+
+    def __init__(self, factor=1):
+        self.factor = factor
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X * self.factor
+
+
+class Shout(Callback):
+    """A callback of nobody's."""
+
+
+def twice(X):
+    return 2 * X
+
+
+HERE = (__name__,)
+
+
+def test_the_file(tmp_path):
+    path = tmp_path / "model.skasd"
+    detector = make_pipeline(AutoencoderEmbedder(max_epochs=1, **SMALL), ColumnScorer()).fit(CLIPS)
+    save(detector, str(path))
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        assert manifest["format"] == "skasd model"
+        assert manifest["estimator"] == "sklearn.pipeline.Pipeline"
+        assert {"skasd", "scikit-learn", "numpy", "torch", "python"} <= manifest["versions"].keys()
+        assert set(archive.namelist()) == {"manifest.json", *manifest["members"]}
+        structure = json.loads(archive.read("structure.json"))
+        assert structure["class"] == "sklearn.pipeline.Pipeline"
+        # other programs can read the parts
+        weights = safetensors.numpy.load(archive.read("tensors.safetensors"))
+    trained = detector[0].net_.module_.state_dict()
+    assert {name.rpartition("['")[2][:-2] for name in weights} == set(trained)
+    n_bytes = sum(value.nbytes for value in weights.values())
+    n_bytes += detector[0].residual_precision_.nbytes + detector[1].training_scores_.nbytes
+    assert n_bytes <= path.stat().st_size < n_bytes + 40_000
+    assert all(
+        name.endswith(".npy") for name in np.load(path, allow_pickle=False).zip.namelist() if "arrays" in name
+    )
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        save(make_pipeline(StandardScaler(), LOFScorer()).fit(X), path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_failing_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "m.skasd"
+    save(KNNScorer().fit(X), path)
+    before = path.read_bytes()
+
+    with pytest.raises(TypeError, match="lambda"):
+        save(make_pipeline(FunctionTransformer(lambda x: x), KNNScorer()), path)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            save(LOFScorer().fit(X), path)
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "writestr", killed)
+        with pytest.raises(KeyboardInterrupt):
+            save(LOFScorer().fit(X), path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m.skasd"]
+    save(LOFScorer().fit(X), path)
+    assert type(load(path)) is LOFScorer
+    assert os.listdir(tmp_path) == ["m.skasd"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")
+def test_links_and_modes(tmp_path):
+    target = tmp_path / "target.skasd"
+    target.touch()
+    link = tmp_path / "link.skasd"
+    link.symlink_to(target)
+    save(KNNScorer(), link)
+    assert link.is_symlink()
+    assert type(load(target)) is KNNScorer
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    assert target.stat().st_mode == ordinary.stat().st_mode
+
+
+def test_paths(tmp_path):
+    with pytest.raises(ValueError, match="is a folder"):
+        save(KNNScorer(), tmp_path)
+    with pytest.raises(ValueError, match="there is no folder"):
+        save(KNNScorer(), tmp_path / "no" / "m")
+    with pytest.raises(TypeError, match="path=None"):
+        save(KNNScorer(), None)
+    with pytest.raises(TypeError, match=r"save takes an estimator, got builtins\.dict"):
+        save({}, tmp_path / "m")
+    with pytest.raises(TypeError, match="give an instance"):
+        save(KNNScorer, tmp_path / "m")
+
+
+def hidden():
+    class Local(Stranger):
+        pass
+
+    return Local()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "match"),
+    [
+        (
+            make_pipeline(StandardScaler(), Stranger()),
+            r"Pipeline\.steps\[1\]\[1\] is of class .*Stranger.*trusted=",
+        ),
+        (FunctionTransformer(twice), r"FunctionTransformer\.func is function .*twice.*trusted="),
+        (FunctionTransformer(lambda x: x), r"FunctionTransformer\.func .*lambda.*imported by name"),
+        (FunctionTransformer(np.fromfile), r"FunctionTransformer\.func is .*fromfile"),
+        (
+            make_pipeline(MFNEmbedder(callbacks=[Shout()])),
+            r"Pipeline\.steps\[0\]\[1\]\.callbacks\[0\] is .*Shout",
+        ),
+        (MFNEmbedder(callbacks=[EpochScoring(twice)]), r"MFNEmbedder\.callbacks\[0\]\.scoring"),
+        (MFNEmbedder(mixing=functools.partial(twice)), r"MFNEmbedder\.mixing\.func"),
+        (ScoreEnsemble([("a", Stranger())]), r"ScoreEnsemble\.detectors\[0\]\[1\]"),
+        (LocalOutlierFactor(metric=twice), r"LocalOutlierFactor\.metric"),
+        (make_pipeline(hidden()), r"steps\[0\]\[1\] is of class .*imported by name"),
+    ],
+)
+def test_what_cannot_be_stored(estimator, match, tmp_path):
+    with pytest.raises(TypeError, match=match):
+        save(estimator, tmp_path / "m")
+    assert not os.listdir(tmp_path)
+
+
+def test_trusted_packages(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Stranger.__module__])
+    pipeline = make_pipeline(
+        Stranger(3),
+        FunctionTransformer(twice),
+        FunctionTransformer(functools.partial(np.mean, axis=1, keepdims=True)),
+    ).fit(X)
+    pipeline.steps.append(("embedder", MFNEmbedder(callbacks=[Shout()], optimizer=OwnSGD)))
+    save(pipeline, tmp_path / "m", trusted=HERE)
+    again = load(tmp_path / "m", trusted=HERE)
+    np.testing.assert_array_equal(again[:-1].transform(X), pipeline[:-1].transform(X))
+    assert type(again[-1].callbacks[0]) is Shout
+    assert again[-1].optimizer is OwnSGD
+    for trusted in ((), ("sklearn",), (__name__ + "s",)):
+        with pytest.raises(ModelFileError, match="unless trusted= names it"):
+            load(tmp_path / "m", trusted=trusted)
+    with pytest.raises(TypeError, match="trusted='skasd'"):
+        load(tmp_path / "m", trusted="skasd")
+    with pytest.raises(TypeError, match="trusted="):
+        save(pipeline, tmp_path / "m", trusted=(1,))
+
+
+class OwnSGD(torch.optim.SGD):
+    """An optimiser of nobody's."""
+
+
+def test_callbacks_and_choices(tmp_path):
+    embedder = AutoencoderEmbedder(
+        max_epochs=2,
+        callbacks=[
+            EarlyStopping(monitor="train_loss", patience=3),
+            ("clip", GradientNormClipping(1.0)),
+            LRScheduler("StepLR", step_size=1),
+        ],
+        optimizer=torch.optim.RMSprop,
+        augmenter=None,
+        **SMALL,
+    ).fit(CLIPS)
+    save(embedder, tmp_path / "m")
+    again = load(tmp_path / "m")
+    np.testing.assert_array_equal(again.transform(CLIPS), embedder.transform(CLIPS))
+    assert again.callbacks[0].patience == 3
+    assert again.callbacks[1][1].gradient_clip_value == 1.0
+    assert again.callbacks[2].kwargs == {"step_size": 1}
+    again.fit(CLIPS)
+    np.testing.assert_array_equal(again.transform(CLIPS), embedder.transform(CLIPS))
+    mixed = MFNEmbedder(
+        mixing=nn.OneOf((nn.Mixup(0.2), nn.FMix())), loss_params={"s": 8.0}, device=torch.device("cpu")
+    )
+    save(mixed, tmp_path / "m")
+    assert repr(load(tmp_path / "m")) == repr(mixed)
+
+
+def test_losses_and_attributes_of_an_embedder(tmp_path):
+    embedder = AutoencoderEmbedder(max_epochs=3, early_stopping=2, **SMALL).fit(CLIPS)
+    save(embedder, tmp_path / "m")
+    again = load(tmp_path / "m")
+    ours, theirs = embedder.net_.history, again.net_.history
+    assert theirs[:, ("epoch", "train_loss", "valid_loss")] == ours[:, ("epoch", "train_loss", "valid_loss")]
+    assert vars(again).keys() == vars(embedder).keys()
+    assert again.device_ == embedder.device_
+    save(again, tmp_path / "n")
+    assert (tmp_path / "n").read_bytes() == (tmp_path / "m").read_bytes()
+
+
+def test_training_goes_on_after_loading(tmp_path):
+    embedder = AutoencoderEmbedder(max_epochs=2, warm_start=True, lr=1e-2, **SMALL).fit(CLIPS)
+    save(embedder, tmp_path / "m")
+    again = load(tmp_path / "m")
+    embedder.fit(CLIPS)
+    again.fit(CLIPS)
+    assert len(again.net_.history) == 4
+    np.testing.assert_array_equal(again.transform(CLIPS), embedder.transform(CLIPS))
+
+
+def test_parameters_that_choose_the_output_may_change(tmp_path):
+    embedder = (
+        MFNEmbedder(max_epochs=0, random_state=0).fit(CLIPS).set_params(output="log_proba", merge="std")
+    )
+    save(embedder, tmp_path / "m")
+    np.testing.assert_array_equal(load(tmp_path / "m").transform(CLIPS), embedder.transform(CLIPS))
+
+
+def test_parameters_that_describe_another_network(tmp_path):
+    embedder = AutoencoderEmbedder(max_epochs=0, **SMALL).fit(CLIPS).set_params(hidden=9)
+    with pytest.raises(ValueError, match="AutoencoderEmbedder describe another network.*changed after fit"):
+        save(embedder, tmp_path / "m")
+
+
+def test_devices(tmp_path):
+    embedder = AutoencoderEmbedder(max_epochs=0, **SMALL).fit(CLIPS)
+    rows = embedder.transform(CLIPS)
+    if not torch.cuda.is_available():
+        save(embedder.set_params(device="cuda"), tmp_path / "m")
+        with pytest.warns(UserWarning, match=r"AutoencoderEmbedder has device='cuda', which is not there"):
+            again = load(tmp_path / "m")
+        assert again.device == "cuda"
+        with pytest.raises(ValueError, match="no CUDA device"):
+            load(tmp_path / "m", device="cuda")
+    save(embedder, tmp_path / "m")
+    again = load(tmp_path / "m", device="cpu")
+    assert again.device_ == "cpu"
+    np.testing.assert_array_equal(again.transform(CLIPS), rows)
+    with pytest.raises(ValueError, match="device='nowhere'"):
+        load(tmp_path / "m", device="nowhere")
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+def test_from_cuda_to_the_cpu(tmp_path):
+    embedder = MFNEmbedder(max_epochs=1, random_state=0, precision="float32").fit(CLIPS)
+    assert embedder.device_ == "cuda"
+    save(embedder, tmp_path / "m")
+    there, here = load(tmp_path / "m"), load(tmp_path / "m", device="cpu")
+    assert there.device_ == "cuda"
+    np.testing.assert_allclose(there.transform(CLIPS), embedder.transform(CLIPS), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(here.transform(CLIPS), embedder.transform(CLIPS), rtol=1e-2, atol=1e-2)
+
+
+def test_pretrained_weights_are_not_needed_again(tmp_path):
+    clips = np.random.default_rng(0).normal(size=(6, 32, 40)).astype(np.float32)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    state = nn.MobileNetV2(32, 40, in_channels=3, width=0.25).features.state_dict(prefix="features.")
+    safetensors.torch.save_file({name: value.contiguous() for name, value in state.items()}, checkpoint)
+    image = ImageMobileNetV2Embedder(width=0.25, pretrained=checkpoint, max_epochs=0, random_state=0).fit(
+        clips
+    )
+    save(image, tmp_path / "m")
+    checkpoint.unlink()
+    again = load(tmp_path / "m")
+    assert again.pretrained == checkpoint
+    assert again.pretrained_report_ == image.pretrained_report_
+    np.testing.assert_array_equal(again.transform(clips), image.transform(clips))
+    with pytest.raises(FileNotFoundError, match="pretrained="):
+        again.fit(clips)
+
+
+def test_pretrained_weights_with_their_own_normalisation(tmp_path, monkeypatch):
+    # what the published checkpoint does to the embedder, without its 14 MB: poolings and a standardisation per bin
+    def standardisation(state, mean, scale, standardize):
+        return np.full(32, 0.5), np.full(32, 2.0), ["bn0.weight"]
+
+    monkeypatch.setattr(_mobilenetv2, "read_state", lambda path: {"bn0.weight": np.ones(32)})
+    monkeypatch.setattr(
+        _mobilenetv2, "load_panns_mobilenetv2", lambda backbone, state: PretrainedReport([], [], [])
+    )
+    monkeypatch.setattr(_mobilenetv2, "input_scaling", standardisation)
+    clips = np.random.default_rng(0).normal(size=(6, 32, 40)).astype(np.float32)
+    embedder = MobileNetV2Embedder(
+        width=0.25,
+        variant="cqupt",
+        pretrained="panns.pth",
+        standardize="global",
+        patch_frames=32,
+        max_epochs=0,
+        random_state=0,
+    ).fit(clips)
+    save(embedder, tmp_path / "m")
+    monkeypatch.undo()
+    again = load(tmp_path / "m")
+    assert again.net_.module_.mean.shape == (1, 32, 1)
+    np.testing.assert_array_equal(again.transform(clips), embedder.transform(clips))
+
+
+def test_other_versions_warn(tmp_path, monkeypatch):
+    def other(**versions):
+        return lambda: {**installed, **versions}
+
+    installed = _container.installed_versions()
+
+    for versions, match in [
+        ({"skasd": "0.0.1"}, r"was saved with skasd 0\.0\.1 \(installed: .*\): scores may differ"),
+        ({"scikit-learn": "1.2.3"}, r"was saved with scikit-learn 1\.2\.3 \(installed"),
+    ]:
+        save(KNNScorer().fit(X), tmp_path / "m")
+        monkeypatch.setattr(_model_file, "installed_versions", other(**dict.fromkeys(versions, "9.9")))
+        with pytest.warns(UserWarning, match=r"was saved with .* \(installed: 9\.9\): scores may differ"):
+            load(tmp_path / "m")
+        monkeypatch.undo()
+        monkeypatch.setattr(_container, "installed_versions", other(**versions))
+        save(KNNScorer().fit(X), tmp_path / "m")
+        monkeypatch.undo()
+        with pytest.warns(UserWarning, match=match):
+            load(tmp_path / "m")
+    save(KNNScorer(), tmp_path / "m")
+    later = ".".join([*installed["scikit-learn"].split(".")[:2], "99"])
+    monkeypatch.setattr(_model_file, "installed_versions", other(**{"scikit-learn": later}))
+    load(tmp_path / "m")  # fixes of the same version are no reason to warn
+
+
+def test_a_class_that_is_gone(tmp_path, monkeypatch):
+    save(KNNScorer().fit(X), tmp_path / "m")
+    monkeypatch.delattr(scorers, "KNNScorer")
+    monkeypatch.delitem(vars(skasd), "KNNScorer", raising=False)
+    with pytest.raises(ModelFileError, match="KNNScorer does not exist in the version installed"):
+        load(tmp_path / "m")
