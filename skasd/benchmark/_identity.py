@@ -6,10 +6,12 @@ import os
 from functools import cache
 from importlib import metadata
 from numbers import Number
+from types import CodeType
 
 import joblib
 import numpy as np
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils._metadata_requests import SIMPLE_METHODS
 
 FORMAT = 1  # of what is stored; part of every key
 _PACKAGES = ("skasd", "numpy", "scipy", "scikit-learn", "torch", "skorch", "librosa", "soxr", "soundfile")
@@ -49,6 +51,8 @@ def describe(value):
         return f"class {value.__module__}.{value.__qualname__}"
     if isinstance(value, (list, tuple)):
         return [type(value).__name__, *(describe(item) for item in value)]
+    if isinstance(value, (set, frozenset)):  # their order differs from process to process
+        return ["set", *sorted((describe(item) for item in value), key=json.dumps)]
     if isinstance(value, dict):
         return {"dict": [[describe(key), describe(item)] for key, item in value.items()]}
     if isinstance(value, FrozenEstimator):
@@ -57,16 +61,18 @@ def describe(value):
         return {
             "class": f"{type(value).__module__}.{type(value).__qualname__}",
             "parameters": {k: describe(v) for k, v in value.get_params(deep=False).items()},
-            "requests": str(value._metadata_request) if hasattr(value, "_metadata_request") else "",
+            "requests": describe(_requests(value)),
         }
     if hasattr(value, "__code__"):
-        code = value.__code__
         kept = [cell.cell_contents for cell in value.__closure__ or ()]
         return {
             "function": f"{value.__module__}.{value.__qualname__}",
-            "code": [code.co_code.hex(), str([c for c in code.co_consts if not hasattr(c, "co_code")])],
+            "code": describe(value.__code__),
             "kept": [describe(item) for item in (*(value.__defaults__ or ()), *kept)],
+            "of": describe(getattr(value, "__self__", None)),
         }
+    if isinstance(value, CodeType):
+        return [value.co_code.hex(), value.co_names, [describe(constant) for constant in value.co_consts]]
     try:
         return {"pickle": joblib.hash(value)}
     except Exception as error:  # whatever its pickling raises
@@ -74,6 +80,14 @@ def describe(value):
             f"{value!r} among the parameters of a system cannot be told from others of its kind, since it cannot be "
             f"pickled ({error}): define it at the top of a module."
         ) from error
+
+
+def _requests(estimator):
+    """Return the metadata requests that were set on this estimator, by method."""
+    own = getattr(estimator, "_metadata_request", None)
+    if own is None:
+        return None
+    return {method: sorted(getattr(own, method).requests.items()) for method in SIMPLE_METHODS}
 
 
 def clip_identity(clips):

@@ -215,6 +215,41 @@ def test_what_cannot_be_told_apart_is_refused(gearbox):
         run({"partial": make_pipeline(part, Counting())}, gearbox)
 
 
+KEYS = """
+    import numpy as np
+    from sklearn.preprocessing import FunctionTransformer
+    from sklearn.pipeline import make_pipeline
+    from skasd.benchmark._data import as_data_sets
+    from skasd.benchmark._plan import make_cells
+    from skasd.benchmark._systems import as_systems
+    from skasd.datasets import make_machine_sounds
+
+    names = ["jless2022_mfn", "jless2022_mfn:detector=cosine", "secom2021", "cqupt2023_ensemble", "scu2024"]
+    systems = {name: name for name in [*names, "itmo2022"]}
+    function = FunctionTransformer(lambda X: X in {"a", "b", "c"})
+    systems["function"] = make_pipeline(function, FunctionTransformer(np.abs))
+    systems["set"] = FunctionTransformer(kw_args={"words": {"a", "b", "c"}, "numbers": frozenset("defg")})
+    data = as_data_sets(make_machine_sounds(4, 4, duration=0.1, random_state=0), None, None)
+    for cell in make_cells(data, as_systems(systems, None), [0], 1):
+        print(cell.system, cell.task.key, *cell.task.stages)
+"""
+
+
+def test_names_of_cells_are_the_same_in_every_process():
+    listed = [
+        subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(KEYS)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert listed[0] == listed[1]
+    assert len(set(listed[0].splitlines())) == 8
+
+
 PROGRAM = """
     import sys, time
     from sklearn.ensemble import IsolationForest
