@@ -145,11 +145,12 @@ class Clips:
         self.min_samples_reason = min_samples_reason
         self._clips = check_clips(X)
         self._buffers = KeptBuffers()
+        self._checked: set[int] = set()  # files that need no second look at their headers
         self.causes: dict[int, str] = {}
         self.n_samples = np.full(len(self._clips), -1)
         for i, clip in enumerate(self._clips):
             try:
-                length = self._header_length(clip) if is_path(clip) else array_length(clip)
+                length = self._header_length(i, clip) if is_path(clip) else array_length(clip)
                 if length < min_samples:
                     raise BadClip(self._too_short(length))
                 self.n_samples[i] = length
@@ -246,7 +247,7 @@ class Clips:
             return None
         clip = self._clips[i]
         try:
-            waveform = self._read(clip) if is_path(clip) else self._from_array(clip)
+            waveform = self._read(i, clip) if is_path(clip) else self._from_array(clip)
             if not _all_finite(waveform):
                 kind = "NaN" if np.isnan(waveform).any() else "infinite"
                 raise BadClip(f"it contains {kind} samples (only finite ones are allowed, no NaN, no inf)")
@@ -270,8 +271,10 @@ class Clips:
             out[...] = clip
         return out
 
-    def _header_length(self, path):
+    def _header_length(self, i, path):
         with open_audio(path) as file:
+            if file.name == os.fspath(path):  # and not a repaired copy in memory
+                self._checked.add(i)
             if file.frames >= _UNKNOWN_FRAMES:
                 raise BadClip("its header does not tell its length (streamed FLAC?): write the file anew")
             if file.frames == 0:
@@ -281,8 +284,8 @@ class Clips:
             # soxr rounds the new length half up
             return (2 * file.frames * int(self.sample_rate) + file.samplerate) // (2 * file.samplerate)
 
-    def _read(self, path):
-        with open_audio(path) as file:
+    def _read(self, i, path):
+        with open_audio(path, checked=i in self._checked) as file:
             frames, channels, rate = file.frames, file.channels, file.samplerate
             shape = (frames,) if channels == 1 else (frames, channels)
             samples = self._buffers.array("read", shape, np.float32)
