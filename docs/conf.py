@@ -45,13 +45,16 @@ html_static_path = ["_static"]
 html_css_files = ["skasd.css"]
 html_show_sourcelink = False
 html_theme_options = {
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "getting_started": [], "choosing": [], "coming_from": []}
+html_sidebars = {
+    page: []
+    for page in ("index", "getting_started", "choosing", "coming_from", "extending", "auto_examples/*")
+}
 
 
 usual_filters = []
@@ -70,11 +73,29 @@ def strict_warnings(gallery_conf, fname, when):
         sklearn.set_config(enable_metadata_routing=False)
 
 
+GALLERY = [  # in this order
+    f"plot_{name}.py"
+    for name in (
+        "first_detector",
+        "thresholds",
+        "domain_shift",
+        "cross_validation",
+        "grid_search",
+        "ensemble",
+        "features",
+        "augmentation",
+        "embeddings",
+        "published_system",
+        "official_score",
+        "benchmark",
+    )
+]
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "ignore_pattern": r"(quickstart|extending)",
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": GALLERY.index,
     "doc_module": ("skasd",),
     "backreferences_dir": "generated/backreferences",
     "prefer_full_module": {r"skasd\..*"},

@@ -64,7 +64,7 @@ for ax, machine in zip(axes, sorted(figures["machine"].unique()), strict=True):
         place = np.arange(len(group)) + shift
         ax.hlines(place, group["min"], group["max"], color=color, linewidth=2)
         ax.plot(group["mean"], place, "o", color=color, label=domain)
-    ax.set(title=machine, xlabel="AUC", xlim=(0.45, 1.02))
+    ax.set(title=machine, xlabel="AUC", xlim=(0.2, 1.02))
     ax.set_yticks(range(len(group)), group.index)
     ax.grid(axis="x", color="#DDDDDD")
     ax.spines[["top", "right"]].set_visible(False)

@@ -23,7 +23,7 @@ from skasd.plotting import ROCByDomainDisplay, ScoreDisplay, SpectrogramDisplay
 data = make_machine_sounds(n_train=200, n_test=120, n_target_train=20, severity=0.7, random_state=0)
 table = data.table
 train, test = (table["split"] == "train").to_numpy(), (table["split"] == "test").to_numpy()
-table.groupby(["split", "domain", "y"]).size().unstack("y")
+table.groupby(["split", "domain", "y"]).size().unstack("y", fill_value=0)
 
 # %%
 # What they sound like, as the detector sees it: a healthy clip, and one of each fault.
