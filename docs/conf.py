@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulae can be read without network, too
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
