@@ -49,8 +49,7 @@ def check(path, clips, scores):
             warnings.simplefilter("error")
             again = load(path)
     except ModelFileError as error:
-        assert repr(str(path)) in str(error)
-        return True
+        return repr(str(path)) in str(error)
     np.testing.assert_array_equal(again.score_samples(clips), scores)
     return False
 
@@ -271,9 +270,10 @@ def test_archives_that_are_not_ours(plain, tmp_path):
     rewrite(plain[0], path, manifest={"members": {}})
     with pytest.raises(ModelFileError, match="missing or were added"):
         load(path)
-    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("manifest.json", "{}")
-        archive.writestr("manifest.json", "{}")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("manifest.json", "{}")
     with pytest.raises(ModelFileError, match="same name"):
         load(path)
     assert not (tmp_path.parent / "evil.npy").exists()
@@ -351,5 +351,5 @@ def test_functions_that_are_allowed_do_not_open_the_others(tmp_path, plain):
 
     assert load(tmp_path / "m").func is np.log1p
     rewrite(tmp_path / "m", tmp_path / "n", swap)
-    with pytest.raises(ModelFileError, match="numpy.fromfile is not a function that a model file may name"):
+    with pytest.raises(ModelFileError, match=r"numpy\.fromfile is not a function that a model file may name"):
         load(tmp_path / "n")

@@ -268,7 +268,7 @@ def test_parameters_that_choose_the_output_may_change(tmp_path):
 
 def test_parameters_that_describe_another_network(tmp_path):
     embedder = AutoencoderEmbedder(max_epochs=0, **SMALL).fit(CLIPS).set_params(hidden=9)
-    with pytest.raises(ValueError, match="AutoencoderEmbedder describe another network.*changed after fit"):
+    with pytest.raises(ValueError, match=r"AutoencoderEmbedder describe another network.*changed after fit"):
         save(embedder, tmp_path / "m")
 
 

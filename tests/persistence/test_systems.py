@@ -42,6 +42,7 @@ TRAINED = {
     ]
     for name, make in some.items()
 }
+LARGE = ("scu2024",)  # its parts are not
 # these learn from the clips of the machine only
 WITHOUT_PROXIES = ("cqupt", "jless", "official_mobilenetv2", "secom", "sections")
 
@@ -86,7 +87,9 @@ def check_system(name, system, sounds, path):
     return again
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in SYSTEMS]
+)
 def test_every_system(name, sounds, tmp_path):
     again = check_system(name, SYSTEMS[name](), sounds, tmp_path / "m.skasd")
     save(again, tmp_path / "again.skasd")
