@@ -53,6 +53,9 @@ _FUNCTION_MODULES = (
 _UFUNC_MODULES = ("numpy", "scipy.special")
 
 
+_HEAP_TYPE = 1 << 9  # of classes made by Python code
+
+
 class NotAllowed(ValueError):
     """A name that a model file may not hold."""
 
@@ -106,22 +109,32 @@ def class_kind(cls, trusted=()):
     ours = is_within(cls.__module__, PACKAGES)
     if not ours and not is_within(cls.__module__, trusted):
         return None
+    if "." in cls.__qualname__:  # made inside a function or class: not to be found by name
+        return None
     if issubclass(cls, BaseEstimator):
         return "estimator"
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return "named tuple"
     if name in PLAIN or (ours and _is_splitter(cls)):
         return "plain"
-    simple = cls.__reduce_ex__ is object.__reduce_ex__ and cls.__getstate__ is object.__getstate__
-    return "plain" if not ours and simple and issubclass(cls, object) and _has_dict(cls) else None
+    return "plain" if not ours and _is_its_attributes(cls) else None
 
 
 def _is_splitter(cls):
     return "model_selection" in cls.__module__ and hasattr(cls, "split") and hasattr(cls, "get_n_splits")
 
 
-def _has_dict(cls):
-    return getattr(cls, "__dictoffset__", 0) != 0
+def _is_its_attributes(cls):
+    """Return whether ``__dict__`` is all there is of the objects of a class."""
+    methods = ("__reduce_ex__", "__reduce__", "__getstate__")
+    return (
+        cls.__dictoffset__ != 0
+        and all(getattr(cls, name) is getattr(object, name) for name in methods)
+        and not hasattr(cls, "__setstate__")
+        and not any(vars(base).get("__slots__") for base in cls.__mro__)
+        # of lists, numbers and the like there is more
+        and all(base is object or base.__flags__ & _HEAP_TYPE for base in cls.__mro__)
+    )
 
 
 def function_name(function, trusted=()):

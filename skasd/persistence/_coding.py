@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from ._allowed import is_within
+
 
 class Codec(ABC):
     """How the values of one kind become a JSON object and come back."""
@@ -74,7 +76,9 @@ class Encoder:
                     self._known[id(value)] = value, node
                 node.update(codec.encode(value, self, where))
                 return node
-        raise TypeError(f"{where} is {_describe(value)}, which a model file cannot hold. {_remedy(value)}")
+        raise TypeError(
+            f"{where} is {_describe(value)}, which a model file cannot hold. {_remedy(value, self.trusted)}"
+        )
 
     def put_array(self, array):
         """Put an array aside and return its number."""
@@ -165,11 +169,13 @@ def _describe(value):
     return f"of class {cls.__module__}.{cls.__qualname__}"
 
 
-def _remedy(value):
+def _remedy(value, trusted):
     thing = value if getattr(value, "__qualname__", None) else type(value)
     package = str(thing.__module__).partition(".")[0]
     if "<" in getattr(thing, "__qualname__", ""):
         return "Only functions and classes that can be imported by name can be stored: define it in a module."
+    if is_within(str(thing.__module__), trusted):
+        return "It is trusted, but is more than its attributes: leave it out, or make it an estimator."
     if package in ("builtins", "skasd", "sklearn", "imblearn", "numpy", "scipy", "torch", "skorch"):
         return "Leave it out, or replace it by numbers, strings or objects of skasd and scikit-learn."
     return (

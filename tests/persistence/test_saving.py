@@ -209,6 +209,31 @@ class OwnSGD(torch.optim.SGD):
     """An optimiser of nobody's."""
 
 
+class Counted(dict):
+    """More than its attributes."""
+
+
+class Slotted:
+    """Without attributes of the usual kind."""
+
+    __slots__ = ("a",)
+
+
+class Reduced:
+    """With an idea of its own of what it is."""
+
+    def __reduce__(self):
+        return Reduced, ()
+
+
+@pytest.mark.parametrize(
+    "value", [Counted(a=1), Slotted(), Reduced(), torch.nn.Linear(1, 1), hidden(), lambda: 0]
+)
+def test_trusted_is_not_all(value, tmp_path):
+    with pytest.raises(TypeError, match=r"Stranger\.factor"):
+        save(Stranger(value), tmp_path / "m", trusted=(*HERE, "torch"))
+
+
 def test_callbacks_and_choices(tmp_path):
     embedder = AutoencoderEmbedder(
         max_epochs=2,
