@@ -12,7 +12,7 @@ import skasd
 from skasd.datasets import write_machine_sounds
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = [ROOT / "examples" / "quickstart.py"]  # the gallery's run in `make docs`, warnings as errors
 
 
 def run(code):

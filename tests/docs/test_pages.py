@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import shlex
 from pathlib import Path
 
 import matplotlib
@@ -14,8 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_html_repr
 
 import skasd
+from skasd import plotting
 from skasd._documentation import documentation_site
-from skasd.datasets import write_machine_sounds
+from skasd.datasets import load_dcase, make_machine_sounds, write_machine_sounds
+from skasd.metrics import official_score
 
 from ..test_estimator_checks import instances
 
@@ -81,6 +84,51 @@ def test_without_an_address_there_is_no_link(monkeypatch):
     monkeypatch.setattr("skasd._documentation.documentation_site", lambda: "")
     assert skasd.LOFScorer()._get_doc_link() == ""
     assert "skasd.scorers.LOFScorer.html" not in estimator_html_repr(skasd.LOFScorer())
+
+
+COMMANDS = [
+    line.strip().partition("  #")[0]
+    for page in ("getting_started", "user_guide/command_line")
+    for line in (DOCS / f"{page}.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith("    python -m skasd ")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_line_knows_the_commands_of_the_pages(command):
+    args = skasd.cli._parser().parse_args(shlex.split(command)[3:])
+    assert callable(args.run)
+
+
+DISPLAYS = [name for name in plotting.__all__ if name.endswith("Display")]
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_displays_keep_to_the_convention_of_scikit_learn(name):
+    display = getattr(plotting, name)
+    makers = [maker for maker in vars(display) if maker.startswith("from_")]
+    assert makers
+    assert all(isinstance(vars(display)[maker], classmethod) for maker in makers)
+    for method in (*makers, "plot"):
+        assert "ax" in inspect.signature(getattr(display, method)).parameters
+        # returns the display, not axes: a notebook shows the figure once, and the numbers stay at hand
+        assert f"display : {name}" in inspect.getdoc(getattr(display, method))
+    parameters = set(inspect.signature(display).parameters)
+    assert parameters.isdisjoint({"ax", "estimator"})  # it keeps numbers
+
+
+def test_tables_are_shown_as_tables(folder):
+    table = load_dcase(folder / "dev_data")
+    assert table._repr_html_().count("<tr") >= 10
+    data = make_machine_sounds(n_train=20, n_test=8, duration=0.5, random_state=0)
+    rows = data.table[data.table["split"] == "test"]
+    result = official_score(data.y[rows.index], np.arange(8.0), domain=rows["domain"], year=2023)
+    assert "<table" in result.table._repr_html_()
+    assert len(repr(result)) < 200
+    systems = {
+        "kNN": make_pipeline(skasd.LogMelTransformer(n_mels=16), skasd.ClipStatistics(), skasd.KNNScorer())
+    }
+    assert "<table" in skasd.benchmark.run(systems, {"made": data}).summary()["official score"]._repr_html_()
 
 
 class Recorder(BaseEstimator):
