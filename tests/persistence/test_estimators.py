@@ -319,6 +319,13 @@ def test_clips_to_scores(tmp_path):
     assert_same(augmented, load(tmp_path / "m"), X)
 
 
+def test_recordings(real_data, tmp_path):
+    paths = sorted(real_data("car_idle").rglob("*.flac"))[:30]
+    detector = make_pipeline(LogMelTransformer(), ClipStatistics(), LOFScorer(n_neighbors=4)).fit(paths[:20])
+    save(detector, tmp_path / "m")
+    assert_same(detector, load(tmp_path / "m"), paths[20:])
+
+
 def test_skipped_clips(tmp_path):
     X = np.random.default_rng(0).normal(size=(14, 20, 30)).astype(np.float32)
     X[3] = np.nan
