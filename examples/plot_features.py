@@ -38,18 +38,21 @@ plt.show()
 # %%
 # Spectrogram, long frames and short ones
 # ---------------------------------------
-# Frames of 256 ms tell the harmonics of the shaft apart, below 100 Hz, and make a fine line of the gear's
-# mesh at 560 Hz (shown up to 800 Hz); frames of 8 ms tell the blows of the bearing apart, near 2500 Hz
-# (shown for a fifth of a second).
+# Frames of 256 ms tell the harmonics of the shaft apart, below 100 Hz, and make a fine line of the gear's mesh
+# at 560 Hz (shown up to 800 Hz).
 long = SpectrogramDisplay.from_clips(
     clips, STFTTransformer(n_fft=4096, hop_length=1024, log="db"), names=names
 )
-short = SpectrogramDisplay.from_clips(clips, STFTTransformer(n_fft=128, hop_length=16, log="db"), names=names)
 hertz = 16000 / 4096
 for ax in long.axes_:
     ax.set(
         ylim=(0, 800 / hertz), yticks=[f / hertz for f in range(0, 900, 100)], yticklabels=range(0, 900, 100)
     )
+plt.show()
+
+# %%
+# Frames of 8 ms tell the blows of the bearing apart, near 2500 Hz (shown for a fifth of a second).
+short = SpectrogramDisplay.from_clips(clips, STFTTransformer(n_fft=128, hop_length=16, log="db"), names=names)
 for ax in short.axes_:
     ax.set(xlim=(1.0, 1.2))
 plt.show()

@@ -73,13 +73,17 @@ plt.show()
 # %%
 # Where is the anomaly?
 # ---------------------
-# The reconstruction error of every band in every frame, of a healthy clip and of the faulty clips that
-# score highest: what the autoencoder has not learnt to restore stands out.
+# A healthy clip and the faulty clips that score highest ...
 worst = test.assign(score=scores["mse"])[test["y"] == -1].sort_values("score", ascending=False)
 worst = worst.groupby("fault", sort=False).head(1).head(3)
 shown = [test[test["y"] == 1].index[0], *worst.index]
 names = ["healthy", *worst["fault"]]
 SpectrogramDisplay.from_clips(data.X[shown], systems["mse"][0], names=names)
+plt.show()
+
+# %%
+# ... and the reconstruction error of every band in every frame: what the autoencoder has not learnt to restore
+# stands out.
 AnomalyMapDisplay.from_estimator(systems["mse"], data.X[shown], names=names)
 plt.show()
 
