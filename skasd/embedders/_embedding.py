@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -28,6 +29,7 @@ class EmbeddingMixin:
         """
         return self._transform(X, self._output_names())
 
+    @available_if(lambda self: "log_proba" in self._outputs)
     def predict_log_proba(self, X):
         """Return the class log-probabilities of each clip: the mean over its patches.
 

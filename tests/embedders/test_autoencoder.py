@@ -258,3 +258,7 @@ def test_reconstruction_error_is_largest_where_the_anomaly_is(train):
     clip[0, 6, 8:10] += 10 * X.std()
     (error,) = embedder.reconstruction_error(clip)
     assert np.unravel_index(error.argmax(), error.shape) in [(6, 8), (6, 9)]
+
+
+def test_has_no_class_probabilities():
+    assert not hasattr(AutoencoderEmbedder(), "predict_log_proba")
