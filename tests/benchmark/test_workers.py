@@ -24,7 +24,7 @@ def same(a, b):
         pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), check_exact=True)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
 def test_backends_of_joblib(backend, recipes, two_machines, wav_table, tmp_path):
     data = {"arrays": two_machines, "files": wav_table}
     expected = run(recipes, data)
