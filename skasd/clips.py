@@ -18,7 +18,7 @@ from contextlib import ExitStack
 import numpy as np
 from joblib import effective_n_jobs
 
-from ._audio_file import BadClip, open_audio, reason
+from ._audio_file import BadClip, Header, read_header, read_samples
 from ._clip_checks import array_length, check_clips, is_path, n_clips
 
 __all__ = ["ClipError", "ClipWarning", "Clips", "KeptBuffers", "check_clips", "n_clips"]
@@ -145,7 +145,7 @@ class Clips:
         self.min_samples_reason = min_samples_reason
         self._clips = check_clips(X)
         self._buffers = KeptBuffers()
-        self._checked: set[int] = set()  # files that need no second look at their headers
+        self._headers: dict[int, Header] = {}
         self.causes: dict[int, str] = {}
         self.n_samples = np.full(len(self._clips), -1)
         for i, clip in enumerate(self._clips):
@@ -272,46 +272,31 @@ class Clips:
         return out
 
     def _header_length(self, i, path):
-        with open_audio(path) as file:
-            if file.name == os.fspath(path):  # and not a repaired copy in memory
-                self._checked.add(i)
-            if file.frames >= _UNKNOWN_FRAMES:
-                raise BadClip("its header does not tell its length (streamed FLAC?): write the file anew")
-            if file.frames == 0:
-                raise BadClip("it is empty (no samples)")
-            if self.channel != "mean" and not -file.channels <= self.channel < file.channels:
-                raise BadClip(f"channel={self.channel} asked for, but it has {file.channels} channel(s)")
-            # soxr rounds the new length half up
-            return (2 * file.frames * int(self.sample_rate) + file.samplerate) // (2 * file.samplerate)
+        header = self._headers[i] = read_header(path)
+        if header.frames >= _UNKNOWN_FRAMES:
+            raise BadClip("its header does not tell its length (streamed FLAC?): write the file anew")
+        if header.frames == 0:
+            raise BadClip("it is empty (no samples)")
+        if self.channel != "mean" and not -header.channels <= self.channel < header.channels:
+            raise BadClip(f"channel={self.channel} asked for, but it has {header.channels} channel(s)")
+        # soxr rounds the new length half up
+        rate = header.sample_rate
+        return (2 * header.frames * int(self.sample_rate) + rate) // (2 * rate)
 
     def _read(self, i, path):
-        with open_audio(path, checked=i in self._checked) as file:
-            frames, channels, rate = file.frames, file.channels, file.samplerate
-            shape = (frames,) if channels == 1 else (frames, channels)
-            samples = self._buffers.array("read", shape, np.float32)
-            # libsndfile reads 16-bit samples in one go but turns them into floats in short pieces: three
-            # times as fast, and the same numbers, if NumPy does that
-            as_stored = file.subtype == "PCM_16"
-            stored = self._buffers.array("stored", shape, np.int16) if as_stored else samples
-            try:
-                got = len(file.read(out=stored))
-            except (RuntimeError, OSError) as error:
-                raise BadClip(f"it is truncated or damaged ({reason(error)})") from error
-        if got != frames:
-            raise BadClip(f"it is truncated: {got} samples instead of the {frames} its header promises")
-        if as_stored:
-            np.multiply(stored, np.float32(2**-15), out=samples)
-        if channels > 1:
-            mono = self._buffers.array("mono", (frames,), np.float32)
+        header = self._headers[i]
+        samples = read_samples(path, header, self._buffers)
+        if header.channels > 1:
+            mono = self._buffers.array("mono", (header.frames,), np.float32)
             if self.channel == "mean":
                 samples.mean(axis=1, out=mono)
             else:
                 mono[:] = samples[:, self.channel]
             samples = mono
-        if rate != self.sample_rate:
+        if header.sample_rate != self.sample_rate:
             import soxr  # as soundfile: only those who read files pay for its import
 
-            samples = soxr.resample(samples, rate, self.sample_rate)
+            samples = soxr.resample(samples, header.sample_rate, self.sample_rate)
         return samples
 
     def _too_short(self, length):

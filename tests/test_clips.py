@@ -421,3 +421,44 @@ def test_real_recordings(real_data):
         warnings.simplefilter("error")
         for path, x in zip(files, Clips(files), strict=True):
             np.testing.assert_array_equal(x, soundfile.read(path, dtype="float32")[0])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RIFX", "LIST", "24 bits", "FLAC"])
+def test_samples_are_libsndfiles(kind, channels, tmp_path):
+    path = tmp_path / "clip.wav"
+    values = np.random.default_rng(0).uniform(-1, 1, size=(5000, channels))
+    kinds = {
+        "WAVEX": {"format": "WAVEX"},
+        "RIFX": {"format": "WAV", "endian": "BIG"},
+        "24 bits": {"subtype": "PCM_24"},
+        "FLAC": {"format": "FLAC"},
+    }
+    soundfile.write(path, values, 16000, **{"format": "WAV", "subtype": "PCM_16", **kinds.get(kind, {})})
+    if kind == "LIST":  # a chunk of odd length before the samples
+        content = path.read_bytes()
+        place = content.index(b"data")
+        content = content[:place] + b"LIST\x05\x00\x00\x00INFOx\x00" + content[place:]
+        path.write_bytes(content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:])
+    expected, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    for channel in range(channels):
+        (waveform,) = Clips([path], channel=channel)
+        np.testing.assert_array_equal(waveform, expected[:, channel])
+
+
+def test_a_file_that_is_cut_off_between_two_looks_is_bad(tmp_path):
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, np.zeros(5000), 16000)
+    clips = Clips([path])
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(ClipError, match="truncated"):
+        list(clips)
+
+
+def test_a_file_that_vanishes_between_two_looks_is_bad(tmp_path):
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, np.zeros(5000), 16000)
+    clips = Clips([path])
+    path.unlink()
+    with pytest.raises(ClipError, match="cannot be read any more"):
+        list(clips)
