@@ -4,11 +4,13 @@
 
 All variants run in turn inside one process, round after round. Times of one thread are CPU times, which busy
 neighbours disturb least, and the table gives medians over the rounds; two threads are compared by the wall
-clock and by the best of four times as many rounds, since a neighbour on either core slows both down. Ratios
-hold from machine to machine, absolute times do not.
+clock and by the best of four times as many rounds, since a neighbour on either core slows both down, with two
+processes, which share nothing but the memory's bandwidth: what the machine has to give. Ratios hold from machine to
+machine, absolute times do not.
 """
 
 import argparse
+import multiprocessing
 import os
 import tempfile
 import time
@@ -82,6 +84,32 @@ def measure(variants, rounds, clock, summary=np.median):
     return {name: float(summary(t)) for name, t in times.items()}
 
 
+def work(clips, n_fft, rounds, barrier, queue):
+    """Transform clips time and again, at the same time as another process; put the best time on the queue."""
+    log_mel = LogMelTransformer(n_fft=n_fft)
+    times = []
+    for _ in range(rounds + 1):
+        barrier.wait()
+        start = time.perf_counter()
+        log_mel.transform(clips)
+        times.append(time.perf_counter() - start)
+    queue.put(min(times[1:]))
+
+
+def two_processes(clips, n_fft, rounds):
+    """Return the best time in which two processes transform half of the clips each."""
+    context = multiprocessing.get_context("spawn")
+    barrier, queue = context.Barrier(2), context.Queue()
+    halves = clips[: len(clips) // 2], clips[len(clips) // 2 :]
+    workers = [context.Process(target=work, args=(half, n_fft, rounds, barrier, queue)) for half in halves]
+    for worker in workers:
+        worker.start()
+    times = [queue.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    return max(times)
+
+
 def table(title, times, reference, n):
     print(f"\n{title}")
     print(f"{'':52s}{'ms/clip':>9s}{'clips/s':>9s}{'ratio':>7s}")
@@ -103,7 +131,7 @@ def main():
         paths = find_files(options.data, n) if options.data else make_files(folder, n)
         single = np.stack([x[: 10 * RATE] for x in Clips(paths, sample_rate=RATE)])
         double = single.astype(np.float64)
-        log_mel = LogMelTransformer(n_fft=n_fft)
+        log_mel, two = LogMelTransformer(n_fft=n_fft), LogMelTransformer(n_fft=n_fft, n_jobs=2)
         double_mel = LogMelTransformer(n_fft=n_fft, fft_dtype="float64")
 
         variants = {
@@ -141,19 +169,16 @@ def main():
         times = measure(variants, options.rounds, time.process_time)
         table(f"Files, n_fft {n_fft}, 1 thread, CPU time", times, next(iter(variants)), n)
 
-        two = LogMelTransformer(n_fft=n_fft, n_jobs=2)
-        variants = {
-            "LogMelTransformer of arrays, n_jobs=1": lambda: log_mel.transform(single),
-            "LogMelTransformer of arrays, n_jobs=2": lambda: two.transform(single),
-        }
-        times = measure(variants, 4 * options.rounds, time.perf_counter, min)
-        table("Two threads, arrays, wall clock, best", times, next(iter(variants)), n)
-        variants = {
-            "LogMelTransformer of files, n_jobs=1": lambda: log_mel.transform(paths),
-            "LogMelTransformer of files, n_jobs=2": lambda: two.transform(paths),
-        }
-        times = measure(variants, 4 * options.rounds, time.perf_counter, min)
-        table("Two threads, files, wall clock, best", times, next(iter(variants)), n)
+        for what, clips in (("arrays", single), ("files", paths)):
+            variants = {
+                f"LogMelTransformer of {what}, n_jobs=1": lambda clips=clips: log_mel.transform(clips),
+                f"LogMelTransformer of {what}, n_jobs=2": lambda clips=clips: two.transform(clips),
+            }
+            times = measure(variants, 4 * options.rounds, time.perf_counter, min)
+            times["two processes, each with half of the clips"] = two_processes(
+                clips, n_fft, 4 * options.rounds
+            )
+            table(f"Two threads, {what}, wall clock, best", times, next(iter(variants)), n)
         print(f"\nload average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 

@@ -8,6 +8,7 @@ This is the one place of the package that reads audio. A collection of clips ``X
   whatever else libsndfile reads).
 """
 
+import math
 import os
 import threading
 import warnings
@@ -52,8 +53,7 @@ class KeptBuffers(threading.local):
 
     def array(self, name, shape, dtype):
         """Return an uninitialised array of that shape, valid until the same name is asked for again."""
-        dtype = np.dtype(dtype)
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         flat = self.__dict__.get(name)
         if flat is None or flat.dtype != dtype or flat.size < size:
             flat = self.__dict__[name] = np.empty(size, dtype)

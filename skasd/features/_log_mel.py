@@ -211,6 +211,7 @@ class _LogMel:
         bins = [np.flatnonzero(block.any(axis=0)) for block in blocks]
         self.first = np.array([b[0] if b.size else 0 for b in bins])
         self.width = np.array([b[-1] + 1 - b[0] if b.size else 1 for b in bins])
+        self.widest = int(self.width.max())
         parts = zip(blocks, self.first, self.width, strict=True)
         self.weights = np.concatenate([block[:, a : a + n].T.ravel() for block, a, n in parts])
 
@@ -223,16 +224,16 @@ class _LogMel:
         buffers, dtype = self.fourier.buffers, self.fourier.dtype
         for frames, spectra in self.fourier.chunks(waveform):
             mel = buffers.array("mel", (len(self.first), len(spectra), _BANDS_PER_BLOCK), dtype)
-            scratch = buffers.array("scratch", (len(spectra) * self.width.max(),), dtype)
+            scratch = buffers.array("scratch", (len(spectra) * self.widest,), dtype)
             band_energies(spectra, self.first, self.width, self.weights, self.half_power, scratch, mel)
-            self._write_level(mel, out[:, frames])
+            self._write_level(mel, out if len(spectra) == out.shape[1] else out[:, frames])
 
     def _write_level(self, mel, out):
         """Write the levels of blocks of bands, the last of which may be wider than what is left of `out`."""
-        full = self.n_mels // _BANDS_PER_BLOCK
-        split = full * _BANDS_PER_BLOCK
-        for blocks, bands in ((mel[:full], out[:split]), (mel[full:], out[split:])):
-            if len(bands):
-                n_bands = len(bands) // len(blocks)
-                target = bands.reshape(len(blocks), n_bands, -1)
-                write_level(blocks[..., :n_bands].swapaxes(1, 2), target, **self.level)
+        n_full = self.n_mels // _BANDS_PER_BLOCK
+        split = n_full * _BANDS_PER_BLOCK
+        if n_full:
+            target = out[:split].reshape(n_full, _BANDS_PER_BLOCK, -1)
+            write_level(mel[:n_full].swapaxes(1, 2), target, **self.level)
+        if split < self.n_mels:
+            write_level(mel[n_full, :, : self.n_mels - split].T, out[split:], **self.level)

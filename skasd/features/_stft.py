@@ -41,6 +41,7 @@ class ShortTimeFourier:
         self.pad = n_fft // 2 if center else 0
         self.reflect = pad_mode == "reflect"
         self.dtype = np.dtype(dtype)
+        self.complex_dtype = np.result_type(dtype, 1j)
         self.chunk = max(8, _CHUNK_BYTES // (n_fft * self.dtype.itemsize))
         self.buffers = KeptBuffers()
 
@@ -63,9 +64,7 @@ class ShortTimeFourier:
     def _transform(self, frames):
         if _r2c is None:
             return scipy.fft.rfft(frames, axis=1)
-        spectra = self.buffers.array(
-            "spectra", (len(frames), 1 + self.n_fft // 2), np.result_type(self.dtype, 1j)
-        )
+        spectra = self.buffers.array("spectra", (len(frames), 1 + self.n_fft // 2), self.complex_dtype)
         return _r2c(frames, (1,), True, 0, spectra, 1)
 
     def power(self, waveform):
