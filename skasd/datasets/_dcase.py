@@ -64,6 +64,8 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
           machine's ``attributes_NN.csv`` where there is one. Supplemental clips have the extra key
           "supplemental" ("machine" or "noise").
 
+        ``table.attrs["year"]`` is the year, if given: the rules by which `skasd.benchmark` evaluates.
+
     Raises
     ------
     FileNotFoundError
@@ -128,7 +130,10 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     rows.sort(
         key=lambda row: (row["machine"], row["set"], row["split"] != "train", row["split"], row["path"])
     )
-    return as_table([{name: value for name, value in row.items() if name != "key"} for row in rows])
+    table = as_table([{name: value for name, value in row.items() if name != "key"} for row in rows])
+    if year is not None:
+        table.attrs["year"] = int(year)
+    return table
 
 
 def as_table(rows):

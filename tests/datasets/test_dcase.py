@@ -327,3 +327,9 @@ def test_real_2020(real_data):
     assert table.groupby("machine").size().tolist() == [9] * 6
     assert set(table.domain) == {"source"}
     pd.testing.assert_frame_equal(table, load_dcase(real_data("dcase2020_mini")))
+
+
+def test_the_table_knows_the_year(tree):
+    folder = tree(*TREE_2021)
+    assert load_dcase(folder, year=2021).attrs == {"year": 2021}
+    assert load_dcase(folder).attrs == {}
