@@ -72,3 +72,43 @@ def band_energies(spectrum, first, width, weights, half_power, scratch, out):
         end = begin + n_bins * n_bands
         np.dot(energies, weights[begin:end].reshape(n_bins, n_bands), out[block])
         begin = end
+
+
+@numba.njit(cache=True, nogil=True)
+def write_log_levels(bits, amin, factor, scratch, out):
+    """Write ``factor * ln(max(energies, amin))`` of blocks of bands to `out` (n_mels, n_frames), in float32.
+
+    The energies (n_blocks, n_frames, n_bands) come as the integers that share their memory: the exponent of a float
+    is its logarithm but for that of the mantissa, which a polynomial gives (the one of Cephes' ``logf``; 1 unit in
+    the last place). The compiler makes vector instructions of that, as it cannot of a call of ``log``, and three short
+    calls of NumPy become one. `amin` must be a normal number; infinity and NaN stay what they are.
+    """
+    n_blocks, n_frames, n_bands = bits.shape
+    n_values = n_frames * n_bands
+    lowest = np.float32(amin).view(np.int32)
+    half, one = np.float32(0.5), np.float32(1)
+    for block in range(n_blocks):
+        values = bits[block].reshape(n_values)
+        for j in range(n_values):
+            value = max(values[j], lowest)
+            exponent = (value - np.int32(0x3F3504F3)) >> np.int32(
+                23
+            )  # leaves a mantissa between sqrt(1/2) and sqrt(2)
+            f = np.int32(value - (exponent << np.int32(23))).view(np.float32) - one
+            y = np.float32(7.0376836292e-2)
+            y = y * f + np.float32(-1.1514610310e-1)
+            y = y * f + np.float32(1.1676998740e-1)
+            y = y * f + np.float32(-1.2420140846e-1)
+            y = y * f + np.float32(1.4249322787e-1)
+            y = y * f + np.float32(-1.6668057665e-1)
+            y = y * f + np.float32(2.0000714765e-1)
+            y = y * f + np.float32(-2.4999993993e-1)
+            y = y * f + np.float32(3.3333331174e-1)
+            y = y * f * f * f + np.float32(-2.12194440e-4) * np.float32(exponent) - half * f * f
+            level = np.float32(factor) * (f + y + np.float32(0.693359375) * np.float32(exponent))
+            scratch[j] = level if value < np.int32(0x7F800000) else np.int32(value).view(np.float32)
+        first = block * n_bands
+        for band in range(min(n_bands, out.shape[0] - first)):
+            row = out[first + band]
+            for i in range(n_frames):
+                row[i] = scratch[i * n_bands + band]

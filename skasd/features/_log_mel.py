@@ -205,6 +205,13 @@ class _LogMel:
         self.n_mels = len(filters)
         self.half_power = transformer.power / 2
         self.level = {"log": transformer.log, "amin": transformer.amin, "power": transformer.power}
+        # float32 all the way: its logarithms are compiled into one call as well
+        self.factor = {"db": 20 / transformer.power / np.log(10), "natural": 1.0, None: None}[transformer.log]
+        self.is_compiled = (
+            self.factor is not None
+            and fourier.dtype == np.float32 == transformer.dtype
+            and transformer.amin >= np.finfo(np.float32).tiny
+        )
         n_blocks = -(-self.n_mels // _BANDS_PER_BLOCK)
         blocks = np.zeros((n_blocks, _BANDS_PER_BLOCK, filters.shape[1]), fourier.dtype)
         blocks.reshape(-1, filters.shape[1])[: self.n_mels] = filters
@@ -219,14 +226,18 @@ class _LogMel:
         return self.n_mels, self.fourier.n_frames(n_samples)
 
     def write(self, waveform, out):
-        from ._kernels import band_energies
+        from ._kernels import band_energies, write_log_levels
 
         buffers, dtype = self.fourier.buffers, self.fourier.dtype
         for frames, spectra in self.fourier.chunks(waveform):
             mel = buffers.array("mel", (len(self.first), len(spectra), _BANDS_PER_BLOCK), dtype)
-            scratch = buffers.array("scratch", (len(spectra) * self.widest,), dtype)
+            scratch = buffers.array("scratch", (len(spectra) * max(self.widest, _BANDS_PER_BLOCK),), dtype)
             band_energies(spectra, self.first, self.width, self.weights, self.half_power, scratch, mel)
-            self._write_level(mel, out if len(spectra) == out.shape[1] else out[:, frames])
+            levels = out if len(spectra) == out.shape[1] else out[:, frames]
+            if self.is_compiled:
+                write_log_levels(mel.view(np.int32), self.level["amin"], self.factor, scratch, levels)
+            else:
+                self._write_level(mel, levels)
 
     def _write_level(self, mel, out):
         """Write the levels of blocks of bands, the last of which may be wider than what is left of `out`."""

@@ -5,7 +5,7 @@ import pytest
 import scipy.fft
 
 from skasd.features import _stft
-from skasd.features._kernels import band_energies
+from skasd.features._kernels import band_energies, write_log_levels
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -48,3 +48,25 @@ def test_spectra_are_scipys_whether_or_not_the_kept_array_is_used(n_fft, dtype, 
     assert not rest
     assert which == slice(0, len(frames))
     np.testing.assert_array_equal(spectra, scipy.fft.rfft(frames, axis=1))
+
+
+@pytest.mark.parametrize("n_mels", [32, 27])
+def test_log_levels(n_mels):
+    rng = np.random.default_rng(0)
+    energies = np.exp(rng.uniform(-100, 88, size=(2, 500, 16))).astype(np.float32)
+    energies[0, :4, 0] = [0, -0.0, 1, np.finfo(np.float32).max]
+    amin = 1e-35
+    out = np.empty((n_mels, 500), np.float32)
+    write_log_levels(energies.view(np.int32), amin, 10 / np.log(10), np.empty(500 * 16, np.float32), out)
+    exact = 10 * np.log10(np.maximum(energies.astype(np.float64), amin))
+    exact = exact.swapaxes(1, 2).reshape(32, 500)[:n_mels]
+    spacing = np.spacing(np.abs(exact).astype(np.float32))
+    assert (np.abs(out - exact) <= 2 * spacing + 1e-6).all()
+
+
+def test_log_levels_of_what_is_not_finite():
+    energies = np.ones((1, 3, 16), np.float32)
+    energies[0, 1], energies[0, 2] = np.inf, np.nan
+    out = np.empty((16, 3), np.float32)
+    write_log_levels(energies.view(np.int32), 1e-20, 1.0, np.empty(48, np.float32), out)
+    np.testing.assert_array_equal(out[5], [0, np.inf, np.nan])
