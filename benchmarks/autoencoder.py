@@ -4,8 +4,8 @@ The official loop keeps every window of five frames as a row of 640 doubles, fet
 names, trains under ``detect_anomaly`` and reads the loss five times a batch. Both train the same network with Adam in
 float32 on the same number of windows. Each variant runs in a process of its own. The time of an epoch is its number of
 batches times the lower decile of the CPU times from batch to batch, fetching included: neighbours on the machine
-disturb the others. Memory is the peak above what the process held before it began. The official program also draws a figure,
-saves the model and fits a gamma distribution in every epoch: not counted here.
+disturb the others. Memory is the peak above what the process held before it began. The official program also draws a
+figure, saves the model and fits a gamma distribution in every epoch: not counted here.
 
     python benchmarks/autoencoder.py
 """
