@@ -60,7 +60,9 @@ def run(args, console):
         metadata["groups"] = np.array(
             _recordings.parts(table["path"].tolist(), args.groups_from), dtype=object
         )
-    console.say(f"learning from {len(table)} recordings below {args.folder}")
+    n_others = int(table["proxy"].sum())
+    others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
+    console.say(f"learning from {len(table) - n_others} recordings below {args.folder}{others}")
 
     def fit(paths, kept):
         return detector.fit(paths, **wanted(detector, "fit", {k: v[kept] for k, v in metadata.items()}))
@@ -72,6 +74,9 @@ def run(args, console):
     save(detector, args.output)
     console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
     console.result(
-        model=args.output, system=args.system, n_clips=len(kept), left_out=table["path"].iloc[list(bad)]
+        model=args.output,
+        system=args.system,
+        n_clips=len(kept),
+        left_out=[table["path"].iloc[i] for i in bad],
     )
     return 1 if bad else 0

@@ -259,6 +259,19 @@ def test_as_a_process(model, tmp_path):
     assert "no sound file" in wrong.stderr
 
 
+def test_proxies_are_learnt_from_by_systems_with_outlier_exposure(recordings, tmp_path, capsys):
+    write_machine_sounds(tmp_path, machine="pump", n_train=8, n_test=2, duration=0.5, random_state=1)
+    train, model = str(recordings / "train"), str(tmp_path / "m")
+    arguments = ["fit", train, "-o", model, "--system", "itmo2022_autoencoder:max_epochs=1"]
+    assert main(arguments) == 2
+    assert "proxy" in capsys.readouterr().err
+    assert main([*arguments, "--proxies", str(tmp_path)]) == 0
+    assert "40 recordings" in (text := capsys.readouterr().out)
+    assert "9 of other machines" in text
+    assert main([*arguments, "--proxies", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] == []
+
+
 def test_groups_raise_the_threshold(recordings, tmp_path, capsys):
     train, model = str(recordings / "train"), str(tmp_path / "m")
     thresholds = {}
