@@ -1,25 +1,21 @@
 """Batch normalisation and PReLU in one step, for training on the CPU."""
 
-import itertools
-import threading
-
 import numpy as np
 import torch
 from torch import nn
 
 from ._prelu import PReLU
 
-# below this size the calls themselves take longer than the passes over memory that are saved,
+# below this size the calls themselves take longer than the passes over memory that are saved
 _LEAST_BYTES = 1 << 16
-# and below this one starting a thread does
-_LEAST_BYTES_PER_THREAD = 1 << 21
 
 
 def can_join(x, norm, activation):
     """Tell whether `norm_prelu` computes what the two layers, one after the other, would.
 
     That is: batch normalisation by the batch's own statistics with learnt scale and shift, then a PReLU with a slope
-    per channel, on a channels-last tensor in the memory of the CPU, while gradients are recorded.
+    per channel, on a channels-last tensor in the memory of the CPU, while gradients are recorded. It runs in one
+    thread: a second one of ours would compete with PyTorch's, which wait actively, and lose more than it gains.
     """
     return (
         x.device.type == "cpu"
@@ -63,7 +59,8 @@ class _NormPReLU(torch.autograd.Function):
         rows, dtype = _rows(x), _rows(x).dtype
         gamma, beta = weight.detach().numpy(), bias.detach().numpy()
         shift = rows[0].copy()  # some value of each channel: squares of deviations from it do not cancel
-        total, squares = _sums(sum_moments, (rows,), (shift,), 2)
+        total, squares = np.zeros((2, rows.shape[1]))
+        sum_moments(rows, shift, total, squares)
         total /= len(rows)
         variance = np.maximum(squares / len(rows) - total**2, 0)
         mean = shift + total
@@ -71,7 +68,7 @@ class _NormPReLU(torch.autograd.Function):
         scale = (gamma * inverse).astype(dtype)
         offset = (beta - mean * gamma * inverse).astype(dtype)
         out = torch.empty_like(x)  # keeps the memory format
-        _run(normalise_and_rectify, (rows,), (scale, offset, slope.detach().numpy()), (_rows(out),))
+        normalise_and_rectify(rows, scale, offset, slope.detach().numpy(), _rows(out))
         ctx.save_for_backward(x, slope)
         ctx.statistics = scale, offset, mean, inverse
         mean, variance = (torch.from_numpy(a.astype(dtype)) for a in (mean, variance))
@@ -87,8 +84,8 @@ class _NormPReLU(torch.autograd.Function):
         scale, offset, mean, inverse = ctx.statistics
         rows, grads = _rows(x), _rows(grad.contiguous(memory_format=torch.channels_last))
         dtype, slopes = rows.dtype, slope.detach().numpy()
-        channels = scale, offset, slopes, mean.astype(dtype)
-        d_bias, d_weight, d_slope = _sums(sum_gradients, (rows, grads), channels, 3)
+        d_bias, d_weight, d_slope = np.zeros((3, rows.shape[1]))
+        sum_gradients(rows, grads, scale, offset, slopes, mean.astype(dtype), d_bias, d_weight, d_slope)
         d_weight *= inverse
         out = None
         if ctx.needs_input_grad[0]:
@@ -96,8 +93,8 @@ class _NormPReLU(torch.autograd.Function):
             factor = -scale * d_weight * inverse / len(rows)
             constant = -scale * d_bias / len(rows) - factor * mean
             out = torch.empty_like(x)
-            channels = scale, offset, slopes, factor.astype(dtype), constant.astype(dtype)
-            _run(input_gradient, (rows, grads), channels, (_rows(out),))
+            along = scale, offset, slopes, factor.astype(dtype), constant.astype(dtype)
+            input_gradient(rows, grads, *along, _rows(out))
         gradients = (torch.from_numpy(a.astype(dtype)) for a in (d_weight, d_bias, d_slope))
         return out, *gradients, None
 
@@ -105,33 +102,3 @@ class _NormPReLU(torch.autograd.Function):
 def _rows(x):
     """Return the memory of a channels-last tensor as an array (positions, channels)."""
     return x.detach().permute(0, 2, 3, 1).reshape(-1, x.shape[1]).numpy()
-
-
-def _sums(kernel, rows, channels, n):
-    """Call ``kernel(*rows, *channels, *sums)`` and return the n sums, float64, one per channel."""
-    parts = _parts(rows[0])
-    sums = np.zeros((len(parts), n, rows[0].shape[1]))
-    _threads([(kernel, *(r[p] for r in rows), *channels, *s) for p, s in zip(parts, sums, strict=True)])
-    return sums.sum(axis=0)
-
-
-def _run(kernel, rows, channels, out):
-    _threads([(kernel, *(r[p] for r in rows), *channels, *(o[p] for o in out)) for p in _parts(rows[0])])
-
-
-def _parts(rows):
-    """Return the slices of the rows, one for each of the threads that PyTorch may use."""
-    n = max(1, min(torch.get_num_threads(), rows.nbytes // _LEAST_BYTES_PER_THREAD))
-    bounds = [len(rows) * i // n for i in range(n + 1)]
-    return [slice(a, b) for a, b in itertools.pairwise(bounds)]
-
-
-def _threads(calls):
-    """Run the calls side by side, the last one in this thread."""
-    threads = [threading.Thread(target=function, args=arguments) for function, *arguments in calls[:-1]]
-    for thread in threads:
-        thread.start()
-    function, *arguments = calls[-1]
-    function(*arguments)
-    for thread in threads:
-        thread.join()
