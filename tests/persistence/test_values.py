@@ -49,8 +49,10 @@ def assert_equal(ours, theirs):
     elif isinstance(ours, frozenset):
         assert_equal(sorted(ours, key=repr), sorted(theirs, key=repr))
     elif isinstance(ours, float):
-        assert math.copysign(1, theirs) == math.copysign(1, ours)
-        assert theirs == ours or (math.isnan(ours) and math.isnan(theirs))
+        if math.isnan(ours):  # whose sign says nothing, and which no text tells
+            assert math.isnan(theirs)
+        else:
+            assert (theirs, math.copysign(1, theirs)) == (ours, math.copysign(1, ours))
     else:
         assert theirs == ours
 
