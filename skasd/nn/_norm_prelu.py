@@ -14,8 +14,7 @@ def can_join(x, norm, activation):
     """Tell whether `norm_prelu` computes what the two layers, one after the other, would.
 
     That is: batch normalisation by the batch's own statistics with learnt scale and shift, then a PReLU with a slope
-    per channel, on a channels-last tensor in the memory of the CPU, while gradients are recorded. It runs in one
-    thread: a second one of ours would compete with PyTorch's, which wait actively, and lose more than it gains.
+    per channel, on a channels-last tensor in the memory of the CPU, while gradients are recorded.
     """
     return (
         x.device.type == "cpu"
@@ -38,7 +37,10 @@ def can_join(x, norm, activation):
 
 
 def norm_prelu(x, norm, activation):
-    """Return ``activation(norm(x))`` and update the running statistics, where `can_join` allows it."""
+    """Return ``activation(norm(x))`` and update the running statistics, where `can_join` allows it.
+
+    One thread: a second one of ours would compete with PyTorch's, which wait actively, and lose more than it gains.
+    """
     out, mean, variance = _NormPReLU.apply(x, norm.weight, norm.bias, activation.weight, norm.eps)
     if norm.track_running_stats:
         n = x.numel() // x.shape[1]

@@ -7,9 +7,10 @@ import pandas as pd
 
 from .. import __version__
 from ..benchmark import BenchmarkResult
+from ..benchmark._figures import HALF_WIDTH, OFFICIAL
 from ..metrics._baselines import baseline_figures
 from ._clips import write_clips
-from ._figures import HALF_WIDTH, OFFICIAL, wide_figures, write_baselines
+from ._figures import wide_figures, write_baselines
 from ._page import Page
 from ._scored import write_score_pictures, write_unreadable
 from ._scores_table import scores_table

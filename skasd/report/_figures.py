@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hmean
 
+from ..benchmark._figures import OFFICIAL
 from ..metrics._baselines import baseline_figures
 
-OFFICIAL, HALF_WIDTH = "official score", "official score ci95"
 _SETS = {"dev": "development", "eval": "evaluation"}
 _COLUMNS = {
     ("source", "AUC"): "AUC (source)",

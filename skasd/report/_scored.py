@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__
+from ..benchmark._figures import HALF_WIDTH, OFFICIAL
 from ..benchmark._figures import figures as figures_of
 from ..plotting._anomaly_map import pipeline_steps, transformed
 from ._clips import write_clips
-from ._figures import HALF_WIDTH, OFFICIAL, wide_figures, write_baselines
+from ._figures import wide_figures, write_baselines
 from ._page import Page
 from ._pictures import embedding_picture, roc_picture, score_picture
 from ._scores_table import scores_table

@@ -88,28 +88,37 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("models")
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
-def test_every_estimator(name, folder):
+def unfitted(name):
     estimator = clone(ESTIMATORS[name])
     if "random_state" in estimator.get_params():
         estimator.set_params(random_state=0)
-    if name in UNTRAINED:
-        estimator.set_params(max_epochs=0)
-    path = folder / f"{name}.skasd"
-    save(estimator, path)
-    assert repr(load(path)) == repr(estimator)
+    return estimator.set_params(max_epochs=0) if name in UNTRAINED else estimator
+
+
+def fit_and_save(name, folder):
+    """Write a fitted estimator, its input and its outputs; return estimator and input."""
+    estimator = unfitted(name)
     X = clips_for(estimator)
     with sklearn.config_context(enable_metadata_routing=True):
         if name == "Augmented":  # without classes its augmenter, rightly, remarks that it adds nothing
             estimator.fit(X, section=["a"] * 10 + ["b"] * 20)
         else:
             estimator.fit(X)
-    save(estimator, path)
-    again = load(path)
+    save(estimator, folder / f"{name}.skasd")
+    np.savez(folder / f"{name}.npz", X=X, **outputs(estimator, X))
+    return estimator, X
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_estimator(name, folder):
+    estimator = unfitted(name)
+    save(estimator, folder / "unfitted.skasd")
+    assert repr(load(folder / "unfitted.skasd")) == repr(estimator)
+    estimator, X = fit_and_save(name, folder)
+    again = load(folder / f"{name}.skasd")
     assert_same(estimator, again, X)
     save(again, folder / "again.skasd")
-    assert (folder / "again.skasd").read_bytes() == path.read_bytes()
-    np.savez(folder / f"{name}.npz", X=X, **outputs(estimator, X))
+    assert (folder / "again.skasd").read_bytes() == (folder / f"{name}.skasd").read_bytes()
 
 
 SCRIPT = """
@@ -136,9 +145,9 @@ for path in paths:
 
 
 def test_in_a_fresh_process(folder):
-    done = sorted(path.stem for path in folder.glob("*.npz"))
-    if not done:
-        pytest.skip("no estimator was saved: run the whole module")
+    for name in ESTIMATORS:  # some of them another test has saved, if it ran in this process
+        if not (folder / f"{name}.npz").is_file():
+            fit_and_save(name, folder)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", SCRIPT, str(folder)],
@@ -148,7 +157,7 @@ def test_in_a_fresh_process(folder):
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == done
+    assert sorted(run.stdout.split()) == sorted(ESTIMATORS)
 
 
 def test_a_detector_without_network_needs_no_torch(folder):
@@ -184,11 +193,9 @@ def test_augmenters(name, tmp_path):
 @pytest.mark.parametrize(
     "section", [SECTION, [1, 2] * 15, [("a", 1), ("b", None)] * 15, [np.str_("x"), "y"] * 15]
 )
-@pytest.mark.parametrize("name", scorers.__all__)
+@pytest.mark.parametrize("name", sorted(set(scorers.__all__) - {"BaseScorer"}))
 def test_scorers_with_sections_and_domains(name, section, tmp_path):
     cls = getattr(scorers, name)
-    if name.startswith("Base"):
-        pytest.skip("a base class")
     X = np.random.default_rng(0).normal(size=(30, 5))
     if isinstance(section[0], tuple):
         section = list(section)

@@ -4,25 +4,9 @@ import numpy as np
 import pytest
 
 from skasd.augment import MixupSMOTEAugmenter
-from skasd.scorers import (
-    CosineMeanScorer,
-    KMeansScorer,
-    KNNCosineScorer,
-    KNNScorer,
-    LOFScorer,
-    MahalanobisScorer,
-    OEVAEScorer,
-)
+from skasd.scorers import CosineMeanScorer, KNNScorer
 
-SCORERS = [
-    CosineMeanScorer(),
-    KMeansScorer(random_state=0),
-    KNNCosineScorer(),
-    KNNScorer(),
-    LOFScorer(),
-    MahalanobisScorer(),
-    OEVAEScorer(),
-]
+from ._cases import WITH_DOMAINS
 
 
 class Recorder(MixupSMOTEAugmenter):
@@ -49,7 +33,7 @@ def recorder():
     return Recorder(random_state=0)
 
 
-@pytest.mark.parametrize("scorer", SCORERS, ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("scorer", WITH_DOMAINS, ids=repr)
 def test_references_are_made_of_the_augmented_rows(scorer, data, recorder):
     X, domain = data
     scorer = type(scorer)(**{**scorer.get_params(deep=False), "augmenter": recorder, "calibration": "train"})
@@ -69,7 +53,7 @@ def test_references_are_made_of_the_augmented_rows(scorer, data, recorder):
     assert scorer.augmenter is recorder
 
 
-@pytest.mark.parametrize("scorer", SCORERS, ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("scorer", WITH_DOMAINS, ids=repr)
 def test_no_row_is_held_out_against_rows_made_of_it(scorer, data, recorder):
     X, domain = data
     scorer = type(scorer)(**{**scorer.get_params(deep=False), "augmenter": recorder}).fit(X, domain=domain)

@@ -7,26 +7,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skasd.compose import NormalOnly
-from skasd.scorers import (
-    ColumnScorer,
-    CosineMeanScorer,
-    KMeansScorer,
-    KNNCosineScorer,
-    KNNScorer,
-    LOFScorer,
-    MahalanobisScorer,
-    OEVAEScorer,
-)
+from skasd.scorers import ColumnScorer, KNNScorer, LOFScorer, MahalanobisScorer
 
-SCORERS = [
-    CosineMeanScorer(),
-    KMeansScorer(random_state=0),
-    KNNCosineScorer(),
-    KNNScorer(),
-    LOFScorer(),
-    MahalanobisScorer(),
-    OEVAEScorer(),
-]
+from ._cases import WITH_DOMAINS
 
 
 def recordings(rng, n_recordings, n_windows=12, n_features=4):
@@ -36,7 +19,7 @@ def recordings(rng, n_recordings, n_windows=12, n_features=4):
     return X.reshape(-1, n_features) + 4, np.repeat([f"rec_{i}" for i in range(n_recordings)], n_windows)
 
 
-@pytest.mark.parametrize("scorer", SCORERS, ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("scorer", WITH_DOMAINS, ids=repr)
 def test_false_alarm_rate_holds_for_new_recordings(scorer):
     rng = np.random.default_rng(0)
     new, _ = recordings(rng, 400)
