@@ -1,0 +1,67 @@
+# What editors and type checkers see of the package; `__init__.py` loads the same names lazily from here.
+from . import (
+    augment as augment,
+    benchmark as benchmark,
+    cli as cli,
+    clips as clips,
+    compose as compose,
+    datasets as datasets,
+    embedders as embedders,
+    features as features,
+    metrics as metrics,
+    model_selection as model_selection,
+    nn as nn,
+    persistence as persistence,
+    plotting as plotting,
+    report as report,
+    scorers as scorers,
+    systems as systems,
+)
+from .augment import (
+    MixupSMOTEAugmenter as MixupSMOTEAugmenter,
+    WaveformAugmenter as WaveformAugmenter,
+)
+from .compose import (
+    Augmented as Augmented,
+    DomainDependent as DomainDependent,
+    NormalOnly as NormalOnly,
+    PerSection as PerSection,
+    ScoreEnsemble as ScoreEnsemble,
+    SelectBest as SelectBest,
+)
+from .embedders import (
+    AutoencoderEmbedder as AutoencoderEmbedder,
+    DPTEmbedder as DPTEmbedder,
+    ImageMobileNetV2Embedder as ImageMobileNetV2Embedder,
+    MFNEmbedder as MFNEmbedder,
+    MobileNetV2Embedder as MobileNetV2Embedder,
+    MultiBranchEmbedder as MultiBranchEmbedder,
+    OEVAEEmbedder as OEVAEEmbedder,
+    ViTEmbedder as ViTEmbedder,
+)
+from .features import (
+    ClipStatistics as ClipStatistics,
+    LogMelTransformer as LogMelTransformer,
+    PhaseTransformer as PhaseTransformer,
+    SpectrogramImageTransformer as SpectrogramImageTransformer,
+    SpectrumTransformer as SpectrumTransformer,
+    STFTTransformer as STFTTransformer,
+)
+from .persistence import (
+    ModelFileError as ModelFileError,
+    load as load,
+    save as save,
+)
+from .scorers import (
+    ColumnScorer as ColumnScorer,
+    CosineMeanScorer as CosineMeanScorer,
+    GammaSoftmaxScorer as GammaSoftmaxScorer,
+    KMeansScorer as KMeansScorer,
+    KNNCosineScorer as KNNCosineScorer,
+    KNNScorer as KNNScorer,
+    LOFScorer as LOFScorer,
+    MahalanobisScorer as MahalanobisScorer,
+    OEVAEScorer as OEVAEScorer,
+)
+
+__version__: str
