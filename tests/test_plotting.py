@@ -72,6 +72,16 @@ def test_score_histograms_hold_every_clip_of_their_domain(scored):
     assert display.figure_ is display.ax_.figure
 
 
+@pytest.mark.parametrize(
+    "scores", [[0.0, 0.0], [1e17] * 3, [0.1, np.nextafter(0.1, 1)], [1.0, 1 + 4e-16], [5e-324, 0.0], [-7.0]]
+)
+def test_scores_that_are_equal_or_nearly_so_are_drawn(scores):
+    ax = ScoreDisplay.from_predictions(scores, threshold=scores[0]).ax_
+    assert counts(ax.patches[0]).sum() == len(scores)
+    low, high = ax.get_xlim()
+    assert low < scores[0] < high
+
+
 def test_score_threshold_line_and_rates(scored):
     scores, y, domain = scored
     display = ScoreDisplay.from_predictions(scores, y, domain=domain, threshold=0.75)

@@ -1,5 +1,7 @@
 """``skasd fit``: learn what a healthy machine sounds like."""
 
+import os
+
 import numpy as np
 import pandas as pd
 from sklearn import config_context
@@ -71,6 +73,9 @@ def run(args, console):
         _, kept, bad = _without_bad(fit, table["path"].tolist(), np.arange(len(table)))
     for position, cause in bad.items():
         console.trouble(f"skasd: left out {table['path'].iloc[position]}: {cause}")
+    proxy = table["proxy"].to_numpy(dtype=bool)
+    # for the report, which sets new recordings beside those learnt from
+    detector.training_paths_ = [os.path.abspath(table["path"].iloc[i]) for i in kept if not proxy[i]]
     save(detector, args.output)
     console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
     console.result(

@@ -173,7 +173,7 @@ class ScoreDisplay:
         self.ax_ = self.axes_[0]
         self.figure_ = self.ax_.figure
         scored = ~np.isnan(self.scores)
-        edges = np.histogram_bin_edges(self.scores[scored], bins)
+        edges = _bin_edges(self.scores[scored], bins)
         for panel, domain in zip(self.axes_, domains, strict=True):
             here = np.full(scored.shape, True) if domain is None else self.domain == domain
             self._plot_panel(panel, here & scored, edges, kwargs)
@@ -212,6 +212,16 @@ class ScoreDisplay:
         if ax.get_legend_handles_labels()[0]:
             ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02))
         plain_axes(ax)
+
+
+def _bin_edges(scores, bins):
+    """Return the edges of a histogram's bins; scores that are equal but for rounding get room on both sides."""
+    low, high = scores.min(), scores.max()
+    size = max(abs(low), abs(high))
+    if high - low > 1e-9 * size and size > 1e-300:
+        return np.histogram_bin_edges(scores, bins)
+    room = max(0.05 * size, 1e-3)
+    return np.histogram_bin_edges(scores, bins, range=(low - room, high + room))
 
 
 _RATES = {"clips": "{} of clips above", "normal": "false alarms {}", "anomalous": "hits {}"}

@@ -129,7 +129,9 @@ def test_fit_leaves_bad_files_out(recordings, tmp_path, capsys):
     text = capsys.readouterr()
     assert "left out" in text.err
     assert "40 recordings" in text.out.splitlines()[-1]
-    assert (tmp_path / "m.skasd").is_file()
+    # the paths of what was learnt from, for the report
+    learnt = skasd.load(tmp_path / "m.skasd").training_paths_
+    assert learnt == sorted(str(p) for p in folder.iterdir() if not p.name.endswith("_9999_x.wav"))
 
 
 def test_own_recordings_with_sections_and_a_published_system(tmp_path, capsys):
@@ -270,6 +272,7 @@ def test_proxies_are_learnt_from_by_systems_with_outlier_exposure(recordings, tm
     assert "9 of other machines" in text
     assert main([*arguments, "--proxies", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["left_out"] == []
+    assert len(skasd.load(model).training_paths_) == 40
 
 
 def test_groups_raise_the_threshold(recordings, tmp_path, capsys):
