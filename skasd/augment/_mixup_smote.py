@@ -199,14 +199,16 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
 
         Returns
         -------
-        X_augmented : ndarray of shape (n_clips + n_new, ...)
-            The clips, then the new ones, in the precision of X. X itself where there is nothing to add.
+        X_augmented : ndarray or data frame of shape (n_clips + n_new, ...)
+            The clips, then the new ones, in the precision of X; of a data frame a new one with its columns. X
+            itself where there is nothing to add.
         y_augmented : ndarray of shape (n_clips + n_new,) or None
             Their y.
         metadata_augmented : dict of str to ndarray of shape (n_clips + n_new,) or None
             What was given, by name.
         """
         self._validate_params()
+        table = X if hasattr(X, "iloc") else None
         X = _as_array(X)
         metadata = check_metadata(
             len(X), y=y, section=section, domain=domain, attribute=attribute, proxy=proxy, **metadata
@@ -224,6 +226,8 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
         self.sampling_strategy_ = self._count_new(rows, [classes[i] for i in np.flatnonzero(free)])
         pools = self._pools(rows, free, metadata["section"])
         X = self._interpolate(X, rows, pools)
+        if table is not None:
+            X = type(table)(X, columns=table.columns)
         metadata = append_metadata(metadata, self.sample_origin_, self.partner_weight_)
         return X, metadata.pop("y"), metadata
 

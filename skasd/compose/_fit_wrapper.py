@@ -158,6 +158,40 @@ class FitWrapper(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return self._call("transform", X, **params)
 
+    @available_if(_estimator_has("set_output"))
+    def set_output(self, *, transform=None):
+        """Set the container of what ``transform`` returns.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            As in scikit-learn; None changes nothing.
+
+        Returns
+        -------
+        self : object
+        """
+        self.estimator.set_output(transform=transform)
+        if hasattr(self, "estimator_"):
+            self.estimator_.set_output(transform=transform)
+        return self
+
+    @available_if(_estimator_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that ``transform`` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of shape (n_features,), default=None
+            Names of the columns or bins of X, where the estimator makes use of them.
+
+        Returns
+        -------
+        ndarray of str of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        return self.estimator_.get_feature_names_out(input_features)
+
     @available_if(_estimator_has("predict_log_proba"))
     def predict_log_proba(self, X, **params):
         """Return log-probabilities of the classes.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from sklearn.base import TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
@@ -10,7 +11,7 @@ from .. import nn
 from ._batches import take_rows
 
 
-class EmbeddingMixin:
+class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what methods of its subclasses return
     """How an embedder turns clips into rows once it is fitted."""
 
     def transform(self, X):

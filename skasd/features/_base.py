@@ -33,6 +33,9 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # three axes are no table
+
     def fit(self, X, y=None):
         """Check the parameters and the kind of X; nothing is learnt.
 
@@ -105,6 +108,23 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
                 out[i] = np.empty(skipped, dtype=self.dtype)
             out[i][...] = np.nan
         return out
+
+    def set_output(self, *, transform=None):
+        """Do nothing: clips, bins and frames are no table, and stay arrays.
+
+        A pipeline passes ``set_output`` on to all of its steps; those that give one row per clip heed it.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The transformer itself.
+        """
+        return self
 
     def _clips(self, X):
         least, reason = self._least_samples()
