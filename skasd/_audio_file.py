@@ -12,7 +12,9 @@ _STREAMED_SIZE = 0x7FFFF000
 
 
 class BadClip(Exception):
-    """Carries the cause why one clip cannot be used."""
+    """Says why one clip cannot be used, as "it is empty"; for functions that :meth:`Clips.map` calls."""
+
+    __module__ = "skasd.clips"
 
 
 class Header(NamedTuple):

@@ -14,7 +14,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from numbers import Real
+from types import MappingProxyType
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -22,7 +24,44 @@ from joblib import effective_n_jobs
 from ._audio_file import BadClip, Header, read_header, read_samples
 from ._clip_checks import array_length, check_clips, is_path, n_clips
 
-__all__ = ["ClipError", "ClipWarning", "Clips", "KeptBuffers", "check_clips", "n_clips"]
+__all__ = [
+    "LIMITS",
+    "BadClip",
+    "ClipError",
+    "ClipWarning",
+    "Clips",
+    "KeptBuffers",
+    "check_clips",
+    "check_limits",
+    "n_clips",
+]
+
+LIMITS = MappingProxyType(
+    {
+        "min_sample_rate": 100,
+        "max_sample_rate": 10_000_000,
+        "max_channels": 64,
+        "max_seconds": 3600,
+        "max_samples": 2**29,
+        "max_amplitude": 2.0**31,
+    }
+)
+"""What a clip may be at most, unless ``limits=`` says otherwise.
+
+A header costs its writer a few bytes and its reader, if it is believed, all memory: files beyond these bounds
+are bad clips.
+
+=================== ========== ===========================================================================
+``min_sample_rate`` 100        Hz, of files
+``max_sample_rate`` 10,000,000 Hz, of files: that of acoustic emission
+``max_channels``    64         of files
+``max_seconds``     3600       length of a file
+``max_samples``     2^29       of a file, all channels together, and after resampling: 2 GiB as float32
+``max_amplitude``   2^31       of files and arrays. Float audio lies in [-1, 1), unscaled 16-bit PCM within
+                               32768, unscaled 32-bit PCM within 2^31; what is greater is no sound, and
+                               its powers would overflow
+=================== ========== ===========================================================================
+"""
 
 # libsndfile's own mark of "as long as it goes on" in streamed FLAC
 _UNKNOWN_FRAMES = 1 << 62
@@ -88,6 +127,9 @@ class Clips:
     min_samples_reason : str, default=""
         Added to the message on clips that are too short.
 
+    limits : dict or None, default=None
+        Bounds that differ from :data:`LIMITS`, by name, as ``{"max_seconds": 7200}``.
+
     Attributes
     ----------
     n_samples : ndarray of shape (n_clips,)
@@ -104,7 +146,8 @@ class Clips:
     and their full scale cannot be told.
 
     Bad are: missing and empty files, files that are not audio, truncated files, a `channel` that a file
-    does not have, clips with NaN or infinite samples, clips shorter than `min_samples`. A WAV file counts
+    does not have, clips with NaN or infinite samples, clips shorter than `min_samples` or beyond `limits`, and those
+    that take more memory than there is. A WAV file counts
     as truncated when its header promises more bytes than there are; headers of streamed WAV files (a data
     size of 0 or of about 2 or 4 GiB: "until the end") are accepted. A truncated OGG file is not told from
     a shorter one, because nothing in the format says how long it should be. Digital silence is legal.
@@ -129,6 +172,7 @@ class Clips:
         on_error="raise",
         min_samples=1,
         min_samples_reason="",
+        limits=None,
     ):
         if channel != "mean" and (
             isinstance(channel, (str, bool)) or not isinstance(channel, (int, np.integer))
@@ -143,19 +187,18 @@ class Clips:
         self.on_error = on_error
         self.min_samples = min_samples
         self.min_samples_reason = min_samples_reason
+        self.limits = check_limits(limits)
         self._clips = check_clips(X)
         self._buffers = KeptBuffers()
         self._headers: dict[int, Header] = {}
         self.causes: dict[int, str] = {}
         self.n_samples = np.full(len(self._clips), -1)
         for i, clip in enumerate(self._clips):
-            try:
+            with self._noting_the_cause(i):
                 length = self._header_length(i, clip) if is_path(clip) else array_length(clip)
                 if length < min_samples:
                     raise BadClip(self._too_short(length))
                 self.n_samples[i] = length
-            except BadClip as bad:
-                self.causes[i] = str(bad)
 
     def __len__(self):
         return len(self._clips)
@@ -187,7 +230,8 @@ class Clips:
         ----------
         function : callable
             Gets the position of the clip and its waveform, a contiguous 1-D float array that is only
-            lent: not to be written to, and overwritten once the function has returned.
+            lent: not to be written to, and overwritten once the function has returned. Where it raises
+            :class:`BadClip`, the clip is bad, for the cause that the exception carries.
 
         n_jobs : int, default=None
             Number of threads, each with a clip of its own. The function should spend its time in code
@@ -216,7 +260,8 @@ class Clips:
             for i in positions:
                 waveform = self._load(i)
                 if waveform is not None and not (self.causes and self.on_error == "raise"):
-                    results[i] = function(i, waveform)
+                    with self._noting_the_cause(i):
+                        results[i] = function(i, waveform)
             return len(positions)
 
         n_threads = min(effective_n_jobs(n_jobs), len(self))
@@ -246,16 +291,38 @@ class Clips:
         if i in self.causes:
             return None
         clip = self._clips[i]
-        try:
+        with self._noting_the_cause(i):
             waveform = self._read(i, clip) if is_path(clip) else self._from_array(clip)
-            if not _all_finite(waveform):
-                kind = "NaN" if np.isnan(waveform).any() else "infinite"
-                raise BadClip(f"it contains {kind} samples (only finite ones are allowed, no NaN, no inf)")
+            self._check_amplitude(waveform)
+            return waveform
+        return None
+
+    @contextmanager
+    def _noting_the_cause(self, i):
+        """Note why clip i is bad, if that comes out meanwhile."""
+        try:
+            yield
         except BadClip as bad:
             self.causes[i] = str(bad)
+        except (MemoryError, OverflowError) as error:
+            self.causes[i] = f"it takes more memory than there is ({error or type(error).__name__})"
+        if i in self.causes:
             self.n_samples[i] = -1
-            return None
-        return waveform
+
+    def _check_amplitude(self, waveform):
+        # one call, and no temporary array: where the sum of squares is small, so is every sample
+        highest = self.limits["max_amplitude"]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.dot(waveform, waveform) < highest * highest:
+                return
+        if not np.isfinite(waveform).all():
+            kind = "NaN" if np.isnan(waveform).any() else "infinite"
+            raise BadClip(f"it contains {kind} samples (only finite ones are allowed, no NaN, no inf)")
+        if (peak := np.abs(waveform).max()) > highest:
+            raise BadClip(
+                f"it contains a sample of magnitude {peak:.3g}, beyond max_amplitude={highest:.3g}: sound in floats "
+                "lies in [-1, 1)"
+            )
 
     def _from_array(self, clip):
         if clip.dtype in (np.float32, np.float64):
@@ -277,11 +344,37 @@ class Clips:
             raise BadClip("its header does not tell its length (streamed FLAC?): write the file anew")
         if header.frames == 0:
             raise BadClip("it is empty (no samples)")
+        self._check_limits_of(header)
         if self.channel != "mean" and not -header.channels <= self.channel < header.channels:
             raise BadClip(f"channel={self.channel} asked for, but it has {header.channels} channel(s)")
         # soxr rounds the new length half up
         rate = header.sample_rate
-        return (2 * header.frames * int(self.sample_rate) + rate) // (2 * rate)
+        length = (2 * header.frames * int(self.sample_rate) + rate) // (2 * rate)
+        if length > self.limits["max_samples"]:
+            raise BadClip(
+                f"it would have {length} samples at {self.sample_rate} Hz, {self._beyond('max_samples')}"
+            )
+        return length
+
+    def _check_limits_of(self, header):
+        """Raise if a header, which may lie, speaks of more than a clip may be."""
+        limits, rate = self.limits, header.sample_rate
+        n_values = header.frames * header.channels
+        if rate < limits["min_sample_rate"]:
+            raise BadClip(f"its sample rate is {rate} Hz, {self._beyond('min_sample_rate')}")
+        if rate > limits["max_sample_rate"]:
+            raise BadClip(f"its sample rate is {rate} Hz, {self._beyond('max_sample_rate')}")
+        if header.channels > limits["max_channels"]:
+            raise BadClip(f"it has {header.channels} channels, {self._beyond('max_channels')}")
+        if header.frames > limits["max_seconds"] * rate:
+            raise BadClip(
+                f"it lasts {header.frames / rate:.6g} s by its header, {self._beyond('max_seconds')}"
+            )
+        if n_values > limits["max_samples"]:
+            raise BadClip(f"it has {n_values} samples by its header, {self._beyond('max_samples')}")
+
+    def _beyond(self, name):
+        return f"beyond {name}={self.limits[name]} (limits= changes that)"
 
     def _read(self, i, path):
         header = self._headers[i]
@@ -329,9 +422,37 @@ class Clips:
         return f"array of shape {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__
 
 
-def _all_finite(waveform):
-    # one call, and no temporary array: NaN and inf pass on to the sum of squares; an overflow is looked at again
-    return bool(np.isfinite(np.dot(waveform, waveform)) or np.isfinite(waveform).all())
+def check_limits(limits):
+    """Check bounds of what a clip may be, and return all of them.
+
+    Parameters
+    ----------
+    limits : dict or None
+        Those that differ from :data:`LIMITS`, by name.
+
+    Returns
+    -------
+    limits : dict
+        All of them.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or a bound no positive number.
+
+    Examples
+    --------
+    >>> from skasd.clips import check_limits
+    >>> check_limits({"max_seconds": 7200})["max_seconds"]
+    7200
+    """
+    limits = dict(limits or {})
+    for name, value in limits.items():
+        if name not in LIMITS:
+            raise ValueError(f"limits has {name!r}; there are {', '.join(LIMITS)}.")
+        if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
+            raise ValueError(f"limits[{name!r}] must be a positive number, got {value!r}.")
+    return {**LIMITS, **limits}
 
 
 def _no_bar(n):

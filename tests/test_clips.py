@@ -15,7 +15,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skasd.clips import ClipError, Clips, ClipWarning, KeptBuffers, check_clips, n_clips
+from skasd.clips import LIMITS, BadClip, ClipError, Clips, ClipWarning, KeptBuffers, check_clips, n_clips
 
 RATE = 16000
 
@@ -358,6 +358,116 @@ def test_streamed_flac_of_unknown_length_is_named(tmp_path, waveform):
     path.write_bytes(content)
     with pytest.raises(ClipError, match="does not tell its length"):
         read([path])
+
+
+# limits: a header may lie
+
+
+def lying_flac(path, waveform, n_frames):
+    """Write a FLAC file whose header claims that many frames."""
+    soundfile.write(path, waveform, RATE)
+    content = bytearray(path.read_bytes())
+    content[21] = content[21] & 0xF0 | n_frames >> 32
+    content[22:26] = (n_frames & 0xFFFFFFFF).to_bytes(4, "big")
+    path.write_bytes(content)
+    return path
+
+
+def with_rate(wav, path, rate):
+    """Copy a WAV file, with another sample rate in its header."""
+    content = bytearray(wav.read_bytes())
+    content[24:32] = struct.pack("<II", rate, 2 * rate)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def lying_files(tmp_path, wav, waveform):
+    """Return a dict of path to a part of the cause."""
+    loud = tmp_path / "loud.wav"
+    soundfile.write(loud, np.where(np.arange(4000) == 50, 1e30, waveform), RATE, subtype="FLOAT")
+    channels = tmp_path / "channels.wav"
+    soundfile.write(channels, np.zeros((10, 65)), RATE)
+    return {
+        loud: r"magnitude 1e\+30, beyond max_amplitude=2\.15e\+09: .*\[-1, 1\)",
+        lying_flac(
+            tmp_path / "long.flac", waveform, 2**36 - 1
+        ): "lasts 4.29497e.06 s by its header, beyond max_seconds=3600",
+        with_rate(wav, tmp_path / "slow.wav", 1): "rate is 1 Hz, beyond min_sample_rate=100",
+        with_rate(wav, tmp_path / "fast.wav", 2**31 - 1): "beyond max_sample_rate=10000000",
+        channels: "has 65 channels, beyond max_channels=64",
+    }
+
+
+def test_files_beyond_the_limits_cost_only_themselves(lying_files, wav, waveform):
+    X = [wav, *lying_files, wav]
+    with pytest.raises(ClipError) as caught:
+        Clips(X).map(lambda i, x: None)
+    causes = [cause for _, cause in caught.value.bad_clips.values()]
+    assert len(causes) == len(lying_files)
+    for cause, expected in zip(causes, lying_files.values(), strict=True):
+        assert re.search(expected, cause), cause
+    with pytest.warns(ClipWarning):
+        kept = [x for x in Clips(X, on_error="skip") if x is not None]
+    assert [len(x) for x in kept] == [4000, 4000]
+
+
+def test_limits_can_be_moved(lying_files, wav, tmp_path):
+    moved = {"max_amplitude": 1e31, "min_sample_rate": 1, "max_sample_rate": 2**31, "max_channels": 65}
+    with pytest.warns(ClipWarning):
+        lengths = [
+            None if x is None else len(x) for x in Clips([*lying_files], on_error="skip", limits=moved)
+        ]
+    # 4000 s at 1 Hz are more than an hour; at 2 GHz nothing is left
+    assert lengths == [4000, None, None, None, 10]
+    one_second = with_rate(wav, tmp_path / "one second.wav", 4000)
+    for limits, cause in [
+        ({"max_seconds": 0.9}, "lasts 1 s by its header, beyond max_seconds=0.9"),
+        ({"max_samples": 3999}, "4000 samples by its header, beyond max_samples=3999"),
+        ({"max_samples": 15_999}, "16000 samples at 16000 Hz, beyond max_samples=15999"),
+        ({"max_amplitude": 0.1}, "beyond max_amplitude=0.1"),
+    ]:
+        with pytest.raises(ClipError, match=cause):
+            read([one_second], limits=limits)
+    assert len(read([one_second], limits={"max_seconds": 1, "max_samples": 16_000})[0]) == 16_000
+    assert LIMITS["max_seconds"] == 3600
+    with pytest.raises(ClipError, match=r"array of shape \(1,\).*beyond max_amplitude"):
+        read([np.array([-3.0])], limits={"max_amplitude": 2})
+    with pytest.raises(ClipError, match="infinite"):
+        read([np.array([np.inf])], limits={"max_amplitude": np.inf})
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_second": 1}, {"max_seconds": 0}, {"max_seconds": "1"}, {"max_channels": True}]
+)
+def test_limits_that_are_none(limits):
+    with pytest.raises(ValueError, match="limits"):
+        Clips(np.zeros((1, 5)), limits=limits)
+
+
+def test_clips_that_take_too_much_memory_cost_only_themselves(tmp_path, waveform, wav):
+    # 256 GiB in float32: not to be had, or not filled by the samples that there are
+    long = lying_flac(tmp_path / "long.flac", waveform, 2**36 - 1)
+    endless = {"max_seconds": np.inf, "max_samples": np.inf}
+    clips = Clips([wav, long, wav], on_error="skip", limits=endless)
+    with pytest.warns(ClipWarning, match="more memory than there is|truncated"):
+        assert [len(x) for x in clips if x is not None] == [4000, 4000]
+
+
+def test_functions_may_find_clips_bad(waveform):
+    def function(i, x):
+        if i == 1:
+            raise BadClip("it is not liked")
+        if i == 2:
+            raise MemoryError
+        return i
+
+    clips = Clips(np.stack([waveform] * 4), on_error="skip")
+    with pytest.warns(ClipWarning, match=r"clip 1, .*: it is not liked\n.*clip 2, .*: it takes more memory"):
+        assert clips.map(function, n_jobs=2) == [0, None, None, 3]
+    assert list(clips.n_samples) == [4000, -1, -1, 4000]
+    with pytest.raises(ClipError, match="it is not liked"):
+        Clips(np.stack([waveform] * 4)).map(function)
 
 
 # reading in parallel

@@ -58,6 +58,10 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
     on_error : {"raise", "skip"}, default="raise"
         Whether a bad clip is an error, or is passed on as it is without copies.
 
+    limits : dict or None, default=None
+        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
+        ``{"max_seconds": 7200}``.
+
     n_jobs : int, default=None
         Number of threads. The result does not depend on it.
 
@@ -125,6 +129,7 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         "sample_rate": [Interval(Integral, 1, None, closed="left")],
         "channel": [StrOptions({"mean"}), Integral],
         "on_error": [StrOptions({"raise", "skip"})],
+        "limits": [dict, None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -144,6 +149,7 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         sample_rate=16000,
         channel="mean",
         on_error="raise",
+        limits=None,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -159,6 +165,7 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         self.sample_rate = sample_rate
         self.channel = channel
         self.on_error = on_error
+        self.limits = limits
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -245,7 +252,13 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         return out
 
     def _clips(self, X):
-        return Clips(X, sample_rate=self.sample_rate, channel=self.channel, on_error=self.on_error)
+        return Clips(
+            X,
+            sample_rate=self.sample_rate,
+            channel=self.channel,
+            on_error=self.on_error,
+            limits=self.limits,
+        )
 
     def _noises(self):
         """Return the noise waveforms, or the name of the noise to be made."""

@@ -53,6 +53,10 @@ class MultiBranchEmbedder(BaseEmbedder):
         With "raise", an error lists all clips that cannot be used. With "skip", a warning does, they are not trained
         on, and their rows are NaN.
 
+    limits : dict or None
+        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
+        ``{"max_seconds": 7200}``.
+
     n_jobs : int or None
         Number of threads that read clips and compute features.
 
@@ -156,6 +160,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         "sample_rate": [Interval(Integral, 1, None, closed="left")],
         "channel": [StrOptions({"mean"}), Integral],
         "on_error": [StrOptions({"raise", "skip"})],
+        "limits": [dict, None],
         "n_jobs": [Integral, None],
         "branch_dim": [Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions({"relu", "prelu"})],
@@ -177,6 +182,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         sample_rate=16_000,
         channel="mean",
         on_error="raise",
+        limits=None,
         n_jobs=None,
         branch_dim=128,
         activation="relu",
@@ -212,6 +218,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         self.sample_rate = sample_rate
         self.channel = channel
         self.on_error = on_error
+        self.limits = limits
         self.n_jobs = n_jobs
         self.branch_dim = branch_dim
         self.activation = activation
@@ -296,7 +303,13 @@ class MultiBranchEmbedder(BaseEmbedder):
         if isinstance(given, np.ndarray):
             # clips may have another length than those seen in fit, but not other column names
             validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=reset)
-        clips = Clips(given, sample_rate=self.sample_rate, channel=self.channel, on_error=self.on_error)
+        clips = Clips(
+            given,
+            sample_rate=self.sample_rate,
+            channel=self.channel,
+            on_error=self.on_error,
+            limits=self.limits,
+        )
         options = {"n_jobs": self.n_jobs, "verbose": self.verbose}
         if isinstance(given, np.ndarray) and given.dtype == np.float32:
             clips.map(lambda i, waveform: None, **options)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 from threadpoolctl import ThreadpoolController
 
 from .._documentation import DocumentationLinkMixin
-from ..clips import Clips, check_clips
+from ..clips import BadClip, Clips, check_clips, check_limits
 from ._stft import ShortTimeFourier, least_samples
 
 
@@ -29,6 +29,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         "dtype": [StrOptions({"float16", "float32", "float64"})],
         "fft_dtype": [StrOptions({"float32", "float64"}), None],
         "on_error": [StrOptions({"raise", "skip"})],
+        "limits": [dict, None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
@@ -53,6 +54,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
             The transformer itself.
         """
         self._validate_params()
+        check_limits(self.limits)
         self._plan(np.float32)
         clips = check_clips(X)
         if isinstance(clips, np.ndarray):
@@ -98,7 +100,12 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
             out = [np.empty(shape, dtype=self.dtype) for shape in shapes]
 
         def write(i, waveform):
-            plans[np.dtype(self.fft_dtype or waveform.dtype)].write(waveform, out[i])
+            # an overflow is looked for below, clip by clip
+            with np.errstate(over="ignore", invalid="ignore"):
+                plans[np.dtype(self.fft_dtype or waveform.dtype)].write(waveform, out[i])
+            # NaN would mean that the clip was skipped
+            if not np.isfinite(out[i]).all():
+                raise BadClip(f"its features are not finite in {self.dtype}: scale its samples to [-1, 1)")
 
         # clips run side by side; a matrix product that starts threads of its own only gets in their way
         with _threadpools().limit(limits=1, user_api="blas"):
@@ -135,6 +142,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
             on_error=self.on_error,
             min_samples=least,
             min_samples_reason=reason,
+            limits=self.limits,
         )
 
     def _least_samples(self):

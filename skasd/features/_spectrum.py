@@ -38,6 +38,10 @@ class SpectrumTransformer(ClipTransformer):
         With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their
         features are NaN.
 
+    limits : dict or None, default=None
+        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
+        ``{"max_seconds": 7200}``.
+
     n_jobs : int, default=None
         Number of threads, each working on a clip of its own.
 
@@ -82,6 +86,7 @@ class SpectrumTransformer(ClipTransformer):
         dtype="float32",
         fft_dtype=None,
         on_error="raise",
+        limits=None,
         n_jobs=None,
         verbose=0,
     ):
@@ -91,6 +96,7 @@ class SpectrumTransformer(ClipTransformer):
         self.dtype = dtype
         self.fft_dtype = fft_dtype
         self.on_error = on_error
+        self.limits = limits
         self.n_jobs = n_jobs
         self.verbose = verbose
 

@@ -63,6 +63,10 @@ class STFTTransformer(ShortTimeFourierTransformer):
         With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their
         features are NaN.
 
+    limits : dict or None, default=None
+        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
+        ``{"max_seconds": 7200}``.
+
     n_jobs : int, default=None
         Number of threads, each working on a clip of its own.
 
@@ -122,6 +126,7 @@ class STFTTransformer(ShortTimeFourierTransformer):
         dtype="float32",
         fft_dtype=None,
         on_error="raise",
+        limits=None,
         n_jobs=None,
         verbose=0,
     ):
@@ -140,6 +145,7 @@ class STFTTransformer(ShortTimeFourierTransformer):
         self.dtype = dtype
         self.fft_dtype = fft_dtype
         self.on_error = on_error
+        self.limits = limits
         self.n_jobs = n_jobs
         self.verbose = verbose
 

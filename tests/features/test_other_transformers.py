@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from skasd.clips import ClipWarning
+from skasd.clips import ClipError, ClipWarning
 from skasd.features import (
+    LogMelTransformer,
     PhaseTransformer,
     SpectrogramImageTransformer,
     SpectrumTransformer,
@@ -128,6 +129,62 @@ def test_files_threads_and_skipping(tmp_path, X, transformer):
         got = transformer.set_params(n_jobs=2).fit_transform(files)
     np.testing.assert_array_equal(got[:3], transformer.fit_transform(X.astype(np.float32)))
     assert np.isnan(got[3]).all()
+
+
+FRONT_ENDS = [
+    LogMelTransformer,
+    STFTTransformer,
+    PhaseTransformer,
+    SpectrumTransformer,
+    SpectrogramImageTransformer,
+]
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+@pytest.mark.parametrize("peak", [1e12, 1e20, 1e37])
+def test_samples_that_are_no_sound_are_bad_clips(front_end, peak, X):
+    loud = X.astype(np.float32)
+    loud[1] *= np.float32(peak)
+    with pytest.raises(ClipError, match=r"clip 1, .*beyond max_amplitude"):
+        front_end().fit_transform(loud)
+    with pytest.warns(ClipWarning, match=r"clip 1, .*beyond max_amplitude"):
+        got = front_end(on_error="skip").fit_transform(loud)
+    assert [np.isnan(features).all() for features in got] == [False, True, False]
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+@pytest.mark.parametrize("full_scale", [2**15, 2**31])
+def test_unscaled_pcm_in_floats_is_read(front_end, full_scale, X):
+    unscaled = (0.1 * X * full_scale).astype(np.float32)
+    assert np.isfinite(front_end().fit_transform(unscaled)).all()
+
+
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        LogMelTransformer(power=8, log=None),
+        STFTTransformer(dtype="float16"),
+        SpectrumTransformer(dtype="float16"),
+        SpectrogramImageTransformer(log=None, dtype="float16"),
+    ],
+    ids=str,
+)
+def test_features_that_are_not_finite_are_a_cause(transformer, X):
+    clips = [0.1 * X[0], 3200 * X[1], 0.1 * X[2, :4000]]
+    clips = [clip.astype(np.float32) for clip in clips]
+    with pytest.raises(ClipError, match=r"clip 1, .*its features are not finite in float.*scale its samples"):
+        transformer.fit_transform(clips)
+    with pytest.warns(ClipWarning, match=r"1 of 3 clips .*\n.*clip 1, .*not finite"):
+        got = transformer.set_params(on_error="skip").fit_transform(clips)
+    assert [np.isnan(features).all() for features in got] == [False, True, False]
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_limits_reach_the_reading(front_end, X):
+    with pytest.raises(ClipError, match=r"beyond max_amplitude=0\.5"):
+        front_end(limits={"max_amplitude": 0.5}).fit_transform(X)
+    with pytest.raises(ValueError, match="limits has 'most'; there are min_sample_rate"):
+        front_end(limits={"most": 1}).fit(["missing.wav"])
 
 
 def test_importing_and_using_features_does_without_torch():
