@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from .estimator_excuses import EXPECTED_FAILURES, QUICK, ROUNDED
 
 # skasd.augment holds samplers, which have their own checks in tests/augment
-ROOMS = ["features", "embedders", "scorers", "compose"]
+ROOMS = ["clips", "features", "embedders", "scorers", "compose"]
 
 
 def estimator_classes():

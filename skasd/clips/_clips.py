@@ -1,12 +1,4 @@
-"""Clips in: arrays, ragged lists and audio files, checked, at one sample rate, one channel each.
-
-This is the one place of the package that reads audio. A collection of clips ``X`` is
-
-- a 2-D array ``(n_clips, n_samples)``; integer PCM is scaled to [-1, 1);
-- a list (or 1-D object array) of 1-D arrays, of unequal length if need be;
-- a list, array, pandas Series or Index of file paths (``str`` or ``PathLike``; wav, flac, ogg and
-  whatever else libsndfile reads).
-"""
+"""Clips as one collection: checked, read one at a time."""
 
 import math
 import os
@@ -22,19 +14,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from ._audio_file import BadClip, Header, read_header, read_samples
-from ._clip_checks import array_length, check_clips, is_path, n_clips
-
-__all__ = [
-    "LIMITS",
-    "BadClip",
-    "ClipError",
-    "ClipWarning",
-    "Clips",
-    "KeptBuffers",
-    "check_clips",
-    "check_limits",
-    "n_clips",
-]
+from ._checks import array_length, check_clips, is_path
 
 LIMITS = MappingProxyType(
     {

@@ -1,0 +1,28 @@
+"""Clips in: arrays, ragged lists and audio files, checked, at one sample rate, one channel each.
+
+This is the one place of the package that reads audio. A collection of clips ``X`` is
+
+- a 2-D array ``(n_clips, n_samples)``; integer PCM is scaled to [-1, 1);
+- a list (or 1-D object array) of 1-D arrays, of unequal length if need be;
+- a list, array, pandas Series or Index of file paths (``str`` or ``PathLike``; wav, flac, ogg and
+  whatever else libsndfile reads).
+"""
+
+from ._audio_file import BadClip
+from ._checks import check_clips, n_clips
+from ._clips import LIMITS, ClipError, Clips, ClipWarning, KeptBuffers, check_limits
+from ._recording_conditions import RecordingConditions, describe_clips
+
+__all__ = [
+    "LIMITS",
+    "BadClip",
+    "ClipError",
+    "ClipWarning",
+    "Clips",
+    "KeptBuffers",
+    "RecordingConditions",
+    "check_clips",
+    "check_limits",
+    "describe_clips",
+    "n_clips",
+]

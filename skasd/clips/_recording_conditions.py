@@ -1,0 +1,280 @@
+"""What speaks against judging a recording at all: silence, clipping, another microphone's level, a lossy codec."""
+
+import os
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator
+
+from .._documentation import DocumentationLinkMixin
+from ._checks import check_clips, is_path
+
+# the resolution of 16-bit PCM: nothing but zeros and dither lies below two steps
+_SILENCE = 2 / 2**15
+_FULL_SCALE = 0.999
+_RUN = 3  # samples at full scale in a row: one or two are loud, three are cut off
+_LOSSY_FORMATS = ("OGG", "MPEG", "MP3", "OPUS")
+_LOSSY_SUBTYPES = ("VORBIS", "OPUS", "MPEG", "ADPCM", "ULAW", "ALAW", "GSM", "G72", "NMS", "VOX", "DWVW")
+_COLUMNS = ("sample_rate", "channels", "duration", "lossy", "level", "peak", "clipped", "zeros")
+
+
+def describe_clips(X, *, sample_rate=16000, n_jobs=None):
+    """Describe how clips were recorded: rate, channels, codec, level, clipping.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+        The clips.
+
+    sample_rate : int, default=16000
+        Sample rate in Hz of clips that are arrays; files know theirs.
+
+    n_jobs : int, default=None
+        Threads that read files. None means 1 unless in a :obj:`joblib.parallel_config`.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row per clip, all missing where a file cannot be read:
+
+        - ``sample_rate`` : Hz, and ``channels``, as recorded;
+        - ``duration`` : s;
+        - ``lossy`` : bool, whether the codec leaves something out (mp3, ogg, mu-law, ADPCM ...);
+        - ``level`` : root mean square in dB relative to full scale, of all channels; -inf for digital silence;
+        - ``peak`` : largest magnitude, 1 is full scale;
+        - ``clipped`` : share of the samples that stand at full scale in runs of three and more;
+        - ``zeros`` : share of the clip that is digital silence for 50 ms and longer: drop-outs.
+
+    See Also
+    --------
+    RecordingConditions : Compares recordings with those that a detector learnt from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.clips import describe_clips
+    >>> tone = np.sin(np.arange(16000))
+    >>> describe_clips([tone, np.clip(3 * tone, -1, 1)])[["level", "clipped"]].round(2)
+       level  clipped
+    0  -3.01     0.00
+    1  -0.67     0.44
+    """
+    import pandas as pd  # only those who ask for tables pay for its import
+
+    rows = Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(_describe)(clip, sample_rate) for clip in check_clips(X)
+    )
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+class RecordingConditions(DocumentationLinkMixin, BaseEstimator):
+    """Remember how the clips of healthy machines were recorded, and remark on clips that were recorded otherwise.
+
+    A detector calls anomalous whatever it has not heard: a failing machine, and just as well a dead microphone, a
+    file of another sample rate or a gain that somebody turned. These remarks say which.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Sample rate in Hz that the detector works at; that of clips which are arrays.
+
+    max_level_difference : float, default=30.0
+        Decibels by which the level may lie outside the range of the levels learnt from.
+
+    max_clipped : float, default=0.001
+        Share of samples cut off at full scale, in [0, 1], up to which nothing is remarked; more is taken for granted
+        if the clips learnt from had it.
+
+    n_jobs : int, default=None
+        Threads that read files. None means 1 unless in a :obj:`joblib.parallel_config`.
+
+    Attributes
+    ----------
+    n_clips_ : int
+        Number of clips that could be read.
+
+    sample_rate_ : float
+        Lowest sample rate of the clips, in Hz.
+
+    channels_ : tuple of int
+        Numbers of channels met, sorted.
+
+    shortest_ : float
+        Duration of the shortest clip, in s.
+
+    lossy_ : bool
+        Whether any clip came from a lossy codec.
+
+    level_range_ : tuple of (float, float)
+        Lowest and highest level of the clips that are not silent, in dB relative to full scale.
+
+    clipped_ : float
+        Largest share of samples at full scale.
+
+    zeros_ : float
+        Largest share of a clip that is digital silence.
+
+    n_features_in_ : int
+        Samples per clip, where `X` was a 2-D array.
+
+    See Also
+    --------
+    describe_clips : The figures that the remarks rest on.
+
+    Notes
+    -----
+    Before `fit`, `remarks` says what can be told without training clips: silence, clipping, drop-outs and a sample
+    rate below the detector's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.clips import RecordingConditions
+    >>> rng = np.random.default_rng(0)
+    >>> conditions = RecordingConditions().fit(0.1 * rng.normal(size=(5, 16000)))
+    >>> for remark in conditions.remarks([0.1 * rng.normal(size=16000), np.zeros(16000)]):
+    ...     print(remark or "nothing to remark")
+    nothing to remark
+    silent
+    """
+
+    def __init__(self, sample_rate=16000, *, max_level_difference=30.0, max_clipped=0.001, n_jobs=None):
+        self.sample_rate = sample_rate
+        self.max_level_difference = max_level_difference
+        self.max_clipped = max_clipped
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None):
+        """Learn how clips were recorded.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            Clips of healthy machines; files that cannot be read are passed over.
+
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : RecordingConditions
+
+        Raises
+        ------
+        ValueError
+            If no clip can be read.
+        """
+        clips = check_clips(X)
+        if isinstance(clips, np.ndarray):
+            self.n_features_in_ = clips.shape[1]
+        table = describe_clips(clips, sample_rate=self.sample_rate, n_jobs=self.n_jobs).dropna()
+        if table.empty:
+            raise ValueError("None of the clips can be read.")
+        heard = table["level"][table["peak"] > _SILENCE]
+        self.n_clips_ = len(table)
+        self.sample_rate_ = float(table["sample_rate"].min())
+        self.channels_ = tuple(sorted({int(n) for n in table["channels"]}))
+        self.shortest_ = float(table["duration"].min())
+        self.lossy_ = bool(table["lossy"].any())
+        self.level_range_ = (float(heard.min()), float(heard.max())) if len(heard) else (-np.inf, np.inf)
+        self.clipped_ = float(table["clipped"].max())
+        self.zeros_ = float(table["zeros"].max())
+        return self
+
+    def remarks(self, X):
+        """Say what is unusual about the recording of each clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips.
+
+        Returns
+        -------
+        remarks : ndarray of object of shape (n_clips,)
+            One str per clip, several remarks separated by "; ", "" where there is none or the file cannot be read.
+        """
+        table = describe_clips(X, sample_rate=self.sample_rate, n_jobs=self.n_jobs)
+        remarks = np.full(len(table), "", dtype=object)
+        for i, row in enumerate(table.itertuples(index=False)):
+            if np.isfinite(row.sample_rate):
+                remarks[i] = "; ".join(self._remarks(row))
+        return remarks
+
+    def _remarks(self, clip):
+        if clip.peak <= _SILENCE:
+            yield "silent"
+            return
+        fitted = hasattr(self, "n_clips_")
+        if clip.sample_rate < min(self.sample_rate, self.sample_rate_ if fitted else np.inf):
+            yield (
+                f"sample rate {_hz(clip.sample_rate)}: nothing above {_hz(clip.sample_rate / 2)}, the detector listens "
+                f"up to {_hz(self.sample_rate / 2)}"
+            )
+        if clip.clipped > max(self.max_clipped, 2 * self.clipped_ if fitted else 0):
+            yield f"clipped: {clip.clipped:.2%} of the samples are cut off at full scale"
+        if clip.zeros > max(0.1, self.zeros_ if fitted else 0):
+            yield f"drop-outs: {clip.zeros:.0%} of it is digital silence"
+        if not fitted:
+            return
+        if clip.lossy and not self.lossy_:
+            yield "lossy codec, learnt from lossless recordings"
+        if clip.channels not in self.channels_:
+            learnt = " or ".join(map(str, self.channels_))
+            yield f"{clip.channels:.0f} channels, learnt from {learnt}"
+        if 2 * clip.duration < self.shortest_:
+            yield f"short: {clip.duration:.3g} s, learnt from {self.shortest_:.3g} s and more"
+        low, high = self.level_range_
+        if clip.level < low - self.max_level_difference:
+            yield f"level {clip.level:.0f} dB, {low - clip.level:.0f} dB below all learnt from"
+        elif clip.level > high + self.max_level_difference:
+            yield f"level {clip.level:.0f} dB, {clip.level - high:.0f} dB above all learnt from"
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.allow_nan = True  # such a clip is passed over
+        return tags
+
+
+def _hz(frequency):
+    return f"{frequency / 1000:g} kHz"
+
+
+def _describe(clip, sample_rate):
+    """Return a row of `describe_clips`; None throughout where the clip cannot be read."""
+    missing = (np.nan,) * len(_COLUMNS)
+    lossy = False
+    if is_path(clip):
+        import soundfile  # only those who read files pay for its import
+
+        try:
+            with soundfile.SoundFile(os.fspath(clip)) as file:
+                sample_rate = file.samplerate
+                lossy = file.format in _LOSSY_FORMATS or any(s in file.subtype for s in _LOSSY_SUBTYPES)
+                samples = file.read(dtype="float32", always_2d=True)
+        except (RuntimeError, OSError, TypeError, ValueError, MemoryError):
+            return missing  # whoever reads it for its score says what is wrong
+    else:
+        samples = np.asarray(clip)
+        if samples.dtype.kind in "iu":
+            scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
+            samples = (samples - (scale if samples.dtype.kind == "u" else 0)) / scale
+        samples = samples.reshape(-1, 1)
+    if not len(samples) or not np.isfinite(samples).all():
+        return missing
+    magnitude = np.abs(samples)
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    level = 10 * np.log10(power) if power > 0 else -np.inf
+    zeros = _share_in_runs(magnitude.max(axis=1) == 0, max(1, round(0.05 * sample_rate)))
+    clipped = np.mean([_share_in_runs(channel >= _FULL_SCALE, _RUN) for channel in magnitude.T])
+    duration = len(samples) / sample_rate
+    peak = float(magnitude.max())
+    return (sample_rate, samples.shape[1], duration, lossy, level, peak, float(clipped), zeros)
+
+
+def _share_in_runs(mask, shortest):
+    """Return the share of entries that are True in runs of at least that length."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    lengths = edges[1::2] - edges[::2]
+    return float(lengths[lengths >= shortest].sum() / len(mask))
