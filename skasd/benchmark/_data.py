@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from ..datasets import load_recordings
 from ._identity import clip_identity
 
 _KEPT = ("path", "machine", "section", "domain", "y", "attribute")
@@ -21,8 +23,8 @@ class DataSet:
     ----------
     name : str
         Under which it stands in tables.
-    data : DataFrame, Bunch or (X, DataFrame)
-        As the loaders return it.
+    data : DataFrame, Bunch, (X, DataFrame) or path-like
+        As the loaders return it, or what `load_recordings` takes.
     classes : str or None
         Column that embedders learn to tell apart in place of the section.
     year : int or None
@@ -193,7 +195,9 @@ class DataSet:
 
 
 def as_data_sets(data, classes, year):
-    """Return a list of `DataSet`, from what a loader returned or a dict of names to such."""
+    """Return a list of `DataSet`, from what a loader returned, a folder, or a dict of names to such."""
+    if isinstance(data, (str, os.PathLike)):
+        data = {Path(data).resolve().name: data}
     is_dict = isinstance(data, Mapping) and not {"X", "table"} <= set(data)
     named = data if is_dict else {"data": data}
     if not named:
@@ -202,6 +206,8 @@ def as_data_sets(data, classes, year):
 
 
 def _clips_and_table(name, data):
+    if isinstance(data, (str, os.PathLike)):
+        data = load_recordings(data)
     if isinstance(data, Mapping) and {"X", "table"} <= set(data):
         data = (data["X"], data["table"])
     if isinstance(data, pd.DataFrame):
@@ -214,8 +220,8 @@ def _clips_and_table(name, data):
             )
     else:
         raise TypeError(
-            f"The data {name!r} must be the table of a loader of skasd.datasets or clips and table, (X, table), got "
-            f"{type(data).__name__}."
+            f"The data {name!r} must be a folder, the table of a loader of skasd.datasets, or clips and table, "
+            f"(X, table), got {type(data).__name__}."
         )
     needed = ["split"] + ["path"] * (X is None)
     if missing := [column for column in needed if column not in table]:

@@ -52,9 +52,10 @@ def run(
         ``"secom2021:model=mfn,detector=knn,max_epochs=5"`` or ``"secom2021('mfn', 'knn')"``, or the name of a
         submission ("Morita_SECOM_task2_3"). A callable returns an unfitted estimator; it gets ``random_state=seed``
         and ``machine=name`` if it has such parameters.
-    data : DataFrame, Bunch, (X, DataFrame), or dict of name to one
-        What the loaders of `skasd.datasets` return: the table of `load_dcase` and `load_folder`, what
-        `make_machine_sounds` returns, or clips of any kind with such a table. Clips of split "train" that are not known
+    data : DataFrame, Bunch, (X, DataFrame), str, path-like, or dict of name to one
+        What the loaders of `skasd.datasets` return: the table of `load_recordings`, `load_dcase` and `load_folder`,
+        what `make_machine_sounds` returns, or clips of any kind with such a table; or a folder or CSV file, which
+        `load_recordings` then reads. Clips of split "train" that are not known
         to be anomalous are learnt from, those of split "test" are scored. Rows with True in a column ``proxy`` are
         given to detectors that learn from clips of other machines; without such a column these get the training clips
         of the other machines.

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from ..benchmark import run as run_benchmark
 from ..benchmark._systems import as_systems
-from . import _recordings, _systems
+from ..datasets import load_recordings
+from . import _systems
 
 HELP = "compare systems on folders of recordings, with several seeds; resumes where it was cut off"
 
@@ -39,9 +40,11 @@ def run(args, console):
     names = split_names(args.systems)
     systems = {name: _systems.default_detector() if name == _systems.DEFAULT else name for name in names}
     as_systems(systems, None)  # an unknown name is told before anything is read
-    data = {Path(folder).resolve().name: _recordings.load(folder) for folder in args.folders}
+    data = {Path(folder).resolve().name: load_recordings(folder) for folder in args.folders}
     if len(data) < len(args.folders):
-        data = {folder: _recordings.load(folder) for folder in args.folders}
+        data = {folder: load_recordings(folder) for folder in args.folders}
+    for table in data.values():
+        console.say(table.attrs["decided"])
     result = run_benchmark(
         systems,
         data,

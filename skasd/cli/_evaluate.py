@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from ..benchmark._figures import figures
+from ..datasets import load_recordings
 from ..metrics import evaluate_submission, write_submission
 from ..report._figures import wide_figures
 from ..report._scores_table import scores_table
-from . import _recordings
 
 HELP = "compare scores with the ground truth: AUC, pAUC, rates, official score"
 
@@ -36,7 +36,8 @@ def run(args, console):
     ).name.startswith("eval_data_list")
     if official or Path(args.scores).is_dir():
         return _run_official(args, console)
-    truth = _recordings.load(args.ground_truth)
+    truth = load_recordings(args.ground_truth)
+    console.say(truth.attrs["decided"])
     table = scores_table(args.scores, truth)
     domains = set(table["domain"].dropna()) if "domain" in table else set()
     year = args.year or (2026 if {"source", "target"} <= domains else 2020)

@@ -8,6 +8,7 @@ from sklearn import config_context
 
 from .. import save
 from ..benchmark._work import _without_bad, wanted
+from ..datasets import load_recordings
 from . import _recordings, _systems
 
 HELP = "learn from a folder of healthy recordings and write a model file"
@@ -22,6 +23,11 @@ def add_arguments(parser):
     _systems.add_choice(parser)
     parser.add_argument(
         "--machine", help="the machine to learn, where the folder holds several (challenge layout)"
+    )
+    parser.add_argument(
+        "--healthy",
+        action="store_true",
+        help="take all recordings as healthy, though their folder be called ng, faulty ...",
     )
     parser.add_argument(
         "--section-from",
@@ -44,13 +50,17 @@ def add_arguments(parser):
 
 def run(args, console):
     """Fit, save, report."""
-    table = _recordings.load(args.folder, args.section_from, args.machine)
+    table = load_recordings(
+        args.folder, machine=args.machine, section_from=args.section_from, healthy=args.healthy
+    )
+    decided = table.attrs["decided"]
     _recordings.one_machine(table, args.folder)
     table = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)].assign(proxy=False)
     if table.empty:
-        raise ValueError(f"{args.folder!r} holds no healthy recording to learn from.")
+        raise ValueError(f"There is no healthy recording to learn from. {decided}")
+    console.say(decided)
     if args.proxies is not None:
-        others = _recordings.load(args.proxies).query("y != -1").assign(proxy=True)
+        others = load_recordings(args.proxies).query("y != -1").assign(proxy=True)
         table = pd.concat([table, others], ignore_index=True)
     detector = _systems.make(args, table["machine"].iloc[0], console.verbose)
     metadata = {

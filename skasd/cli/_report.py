@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from .. import load
+from ..datasets import load_recordings
 from ..report import report_benchmark, report_scores
-from . import _recordings
 
 HELP = "write one HTML file about scored recordings or a benchmark; it opens anywhere, without network"
 
@@ -36,7 +36,7 @@ def run(args, console):
             args.source,
             args.output,
             detector=None if args.model is None else load(args.model),
-            ground_truth=None if args.ground_truth is None else _recordings.load(args.ground_truth),
+            ground_truth=None if args.ground_truth is None else load_recordings(args.ground_truth),
             year=args.year,
             settings={"command": args.command},
         )

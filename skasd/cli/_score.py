@@ -6,7 +6,8 @@ import pandas as pd
 from .. import load
 from ..benchmark._work import _without_bad
 from ..compose._held_out import anomaly_scores_of, offset_of
-from . import _recordings, _systems
+from ..datasets import find_recordings
+from . import _systems
 
 HELP = "score recordings with a model and write a table"
 
@@ -22,7 +23,7 @@ def add_arguments(parser):
 def run(args, console):
     """Score, write, report."""
     detector = _systems.configured(load(args.model), n_jobs=args.n_jobs)
-    paths = _recordings.find(args.files)
+    paths = find_recordings(args.files)
     console.say(f"scoring {len(paths)} recordings with {args.model}")
     threshold = np.nan
 

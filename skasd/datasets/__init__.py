@@ -3,5 +3,13 @@
 from ._dcase import load_dcase
 from ._folder import load_folder
 from ._machine_sounds import make_machine_sounds, write_machine_sounds
+from ._recordings import find_recordings, load_recordings
 
-__all__ = ["load_dcase", "load_folder", "make_machine_sounds", "write_machine_sounds"]
+__all__ = [
+    "find_recordings",
+    "load_dcase",
+    "load_folder",
+    "load_recordings",
+    "make_machine_sounds",
+    "write_machine_sounds",
+]

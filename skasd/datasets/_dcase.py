@@ -1,14 +1,16 @@
 """The data sets of DCASE Challenge Task 2, every year in one table."""
 
 import numbers
+import os
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from ._ground_truth import read_correspondence, read_ground_truth, rows_of
-from ._names import AUDIO_EXTENSIONS, is_audio, parse_attributes, parse_clip_name, stem_of
+from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files, stem_of
 
 _SPLITS = {
     "train": "train",
@@ -18,6 +20,7 @@ _SPLITS = {
     "supplemental": "supplemental",
 }
 _YEARS = range(2020, 2027)
+COLUMNS = ("path", "machine", "section", "domain", "split", "set", "y", "attribute", "attributes")
 _LISTED = 50  # names in one warning
 
 
@@ -31,7 +34,9 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     ----------
     root : str or path-like
         Folder of the data set: the one that holds ``dev_data`` and/or ``eval_data``, either of these (with or
-        without the ``raw`` folder of the later baselines), or the folder of one machine.
+        without the ``raw`` folder of the later baselines), the folder of one machine, one of its folders
+        ``train``, ``test``, ``source_test``, ``target_test`` and ``supplemental``, or a folder of any name that holds
+        such clips themselves: their names then tell what is for training, and the folder is the machine.
     machine : str or list of str, default=None
         Machine type(s) to load, as the folders are named; ``None`` loads all.
     year : int, default=None
@@ -71,24 +76,26 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     FileNotFoundError
         If `root` or `ground_truth` does not exist.
     ValueError
-        If there are no sound files, no such machine, two copies of a clip, or a ground truth that labels none
-        of the clips.
+        If there are no sound files, no such machine, two copies of a clip, two folders of a machine (as where the
+        sets of two years lie side by side), or a ground truth that labels none of the clips.
 
     Warns
     -----
     UserWarning
-        Once for all sound files whose names fit no pattern (they are not in the table), and once if the
+        Once for all sound files whose names or places fit no pattern (they are not in the table), and once if the
         ground truth lacks some of the unlabelled clips.
 
     See Also
     --------
+    load_recordings : Find out what a folder is, and load it.
     load_folder : Load a folder of recordings of your own.
     make_machine_sounds : Synthetic machines, without any download.
 
     Notes
     -----
     The parser accepts what the published sets contain: names without ``_test_`` (RoboticArm, 2024), with a
-    trailing ``_`` (2025), attributes that are no key-value pairs, wav and flac in any case, hidden files. The
+    trailing ``_`` (2025), attributes that are no key-value pairs, wav and flac in any case, hidden files and
+    folders (left out). The
     evaluation clips of 2022 take only labels and domains from the evaluator: the attributes it publishes for
     ToyCar and ToyTrain are scrambled, and so are labels and domains in ``eval_data_list_2022.csv``, which is
     refused. Clips of 2026 have two channels (0 near, 1 far microphone); the official baseline listens to
@@ -111,17 +118,28 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     if year is not None and (not isinstance(year, numbers.Integral) or year not in _YEARS):
         raise ValueError(f"year={year!r} is not one of 2020 to 2026 (None infers the layout from the names)")
 
+    return challenge_table(root, sound_files(root), machine, year, ground_truth)
+
+
+def challenge_table(base, files, machine=None, year=None, ground_truth=None):
+    """Return the table of sound files at or below a folder; see `load_dcase`."""
+    folders, outside = clip_folders(base, files)
+    folders = _select(folders, machine, base)
     rows, unfit = [], []
-    for folder in _select(list(_machine_folders(root)), machine, root):
-        new_rows, new_unfit = _read_machine(folder, year)
+    for place in dict.fromkeys(folder.machine for folder in folders):
+        new_rows, new_unfit = _read_machine(place, [f for f in folders if f.machine == place], year)
         rows += new_rows
         unfit += new_unfit
+    places = {folder.machine for folder in folders}
+    unfit += [path for path in outside if machine is None or places & set(_place(base, path).parents)]
     if unfit:
-        _warn_of("sound files fit no pattern of the challenge and are not in the table", unfit)
+        _warn_of(
+            "sound files fit no pattern of the challenge and are not in the table", sorted(map(str, unfit))
+        )
     if not rows:
         what = "no sound file" if not unfit else "no sound file with a name of the challenge"
         raise ValueError(
-            f"{what} in {root} (machine={machine!r}, year={year!r}): looked in it, dev_data and "
+            f"{what} in {base} (machine={machine!r}, year={year!r}): looked in it, dev_data and "
             f"eval_data for <machine>/{{{','.join(_SPLITS)}}}/*{{{','.join(AUDIO_EXTENSIONS)}}}"
         )
     _refuse_duplicates(rows)
@@ -130,7 +148,7 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     rows.sort(
         key=lambda row: (row["machine"], row["set"], row["split"] != "train", row["split"], row["path"])
     )
-    table = as_table([{name: value for name, value in row.items() if name != "key"} for row in rows])
+    table = as_table([{name: row[name] for name in COLUMNS} for row in rows])
     if year is not None:
         table.attrs["year"] = int(year)
     return table
@@ -142,85 +160,111 @@ def as_table(rows):
     return table.astype({"y": "Int64"})
 
 
-def _subfolders(folder):
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+class ClipFolder(NamedTuple):
+    """A folder that, by its place, holds clips of one split of one machine."""
+
+    machine: Path  # the machine's folder, absolute
+    split: str | None  # None: the names tell
+    domain: str | None
+    paths: list[Path]
 
 
-def _machine_folders(folder, depth=4):
-    """Yield machines: the folders that hold a train, test ... folder, down to a depth."""
-    children = _subfolders(folder)
-    if any(child.name in _SPLITS for child in children):
-        yield folder
-    elif depth:
-        for child in children:
-            yield from _machine_folders(child, depth - 1)
+def clip_folders(base, files):
+    """Sort sound files at or below a folder by what their places are in the challenge's layout.
+
+    Returns
+    -------
+    folders : list of ClipFolder
+        Those called train, test ...; if there are none, the folder itself.
+    outside : list of Path
+        Files in other folders.
+    """
+    by_parent: dict[Path, list[Path]] = {}
+    for path in files:
+        by_parent.setdefault(path.parent, []).append(path)
+    folders, outside = [], []
+    for parent, paths in by_parent.items():
+        place = _place(base, parent)
+        split = _SPLITS.get(place.name.lower())
+        if split is None:
+            outside += paths
+        else:
+            domain = place.name.lower().removesuffix("_test") if place.name.lower() != split else None
+            folders.append(ClipFolder(place.parent, split, domain, paths))
+    if not folders and base in by_parent:
+        folders = [ClipFolder(_place(base, base), None, None, by_parent[base])]
+        outside = [path for path in outside if path.parent != base]
+    return folders, outside
+
+
+def _place(base, path):
+    """Return the absolute path: a link that was given is looked behind, links below it are not."""
+    return Path(os.path.abspath(base.resolve() / path.relative_to(base)))
 
 
 def _select(folders, machine, root):
     if not folders:
         raise ValueError(
-            f"no sound file in {root}: no folder with a train or test folder in it "
+            f"no sound file in {root}: no folder with a train or test folder in it that holds "
+            f"*{{{','.join(AUDIO_EXTENSIONS)}}} "
             "(expected <root>/{dev_data,eval_data}/[raw/]<machine>/{train,test}/); "
             "load_folder reads recordings in any other order"
         )
+    chosen = chosen_machines(machine, {folder.machine.name for folder in folders}, root)
+    return [folder for folder in folders if folder.machine.name in chosen]
+
+
+def chosen_machines(machine, present, where):
+    """Return the names of the machines wanted, all for None."""
     if machine is None:
-        return folders
-    wanted = [machine] if isinstance(machine, str) else list(machine)
-    present = sorted({_machine_name(folder) for folder in folders})
-    unknown = [name for name in wanted if name not in present]
-    if unknown:
-        raise ValueError(f"machine={machine!r}: no {unknown} in {root}, which has {present}")
-    return [folder for folder in folders if _machine_name(folder) in wanted]
-
-
-def _machine_name(folder):
-    return folder.resolve().name
+        return present
+    chosen = {machine} if isinstance(machine, str) else set(machine)
+    if unknown := sorted(chosen - present):
+        raise ValueError(
+            f"There is no machine {', '.join(map(repr, unknown))} in {where}; there are {', '.join(sorted(present))}."
+        )
+    return chosen
 
 
 def _set_of(folder):
     """Tell dev from eval by the nearest folder of that name above the machine, if there is one."""
-    for part in reversed(folder.resolve().parts[:-1]):
+    for part in reversed(folder.parts[:-1]):
         if part.lower().startswith(("dev_data", "eval_data")):
             return "dev" if part.lower().startswith("dev") else "eval"
     return None
 
 
-def _read_machine(folder, year):
+def _read_machine(place, folders, year):
     rows, unfit = [], []
-    for split_folder in _subfolders(folder):
-        split = _SPLITS.get(split_folder.name)
-        if split is None:
-            continue
-        for path in sorted(split_folder.iterdir()):
-            if not is_audio(path):
-                continue
-            name = parse_clip_name(path.name, year=year, supplemental=split == "supplemental")
+    for folder in folders:
+        for path in folder.paths:
+            name = parse_clip_name(path.name, year=year, supplemental=folder.split == "supplemental")
             if name is None:
-                unfit.append(str(path))
+                unfit.append(path)
                 continue
             attributes = parse_attributes(name.attribute)
             if name.kind is not None:
                 attributes = {"supplemental": name.kind, **attributes}
+            split = folder.split or name.split or ("train" if name.y == 1 else "test")
             row = {
                 "path": str(path),
-                "machine": _machine_name(folder),
+                "machine": place.name,
                 "section": name.section,
-                "domain": name.domain,
+                "domain": name.domain or folder.domain,
                 "split": split,
-                "set": _set_of(folder),
+                "set": _set_of(place),
                 "y": name.y,
                 "attribute": name.attribute,
                 "attributes": attributes,
                 "key": name.key,
+                "place": place,
             }
-            if row["domain"] is None and split_folder.name != "test" and split == "test":
-                row["domain"] = split_folder.name.removesuffix("_test")
             rows.append(row)
     # without a dev_data or eval_data folder: only evaluation sets have unlabelled test clips
     unlabelled = any(row["split"] == "test" and row["y"] is None for row in rows)
     for row in rows:
         row["set"] = row["set"] or ("eval" if unlabelled else "dev")
-    _merge_attribute_files(folder, rows)
+    _merge_attribute_files(place, rows)
     return rows, unfit
 
 
@@ -268,6 +312,14 @@ def _refuse_duplicates(rows):
                 "remove one copy, or point root at one of the folders"
             )
         seen[identity] = row["path"]
+    places: dict[tuple, Path] = {}
+    for row in rows:
+        kind = (row["machine"], row["set"], row["split"])
+        if (place := places.setdefault(kind, row["place"])) != row["place"]:
+            raise ValueError(
+                f"two folders hold {row['split']} clips of a machine {row['machine']!r} ({row['set']}): {place} and "
+                f"{row['place']}; point root at one of the data sets, or give the machines different names"
+            )
 
 
 def _apply_ground_truth(rows, truths, where):

@@ -6,22 +6,32 @@ from pathlib import Path
 
 import pandas as pd
 
-from ._dcase import as_table
-from ._names import AUDIO_EXTENSIONS, is_audio, parse_attributes
+from ._dcase import COLUMNS, as_table
+from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files
 
-_LABELS = {
-    **dict.fromkeys(("normal", "healthy", "good", "ok", "io"), 1),
-    **dict.fromkeys(
-        ("anomalous", "anomaly", "anomalies", "abnormal", "faulty", "fault", "bad", "nok", "nio"), -1
+_ANOMALOUS = (
+    *(
+        "anomalous",
+        "anomaly",
+        "anomalies",
+        "abnormal",
+        "faulty",
+        "fault",
+        "broken",
+        "defective",
+        "failed",
+        "bad",
     ),
-}
+    *("ng", "nok", "nio"),
+)
+LABELS = {**dict.fromkeys(("normal", "healthy", "good", "ok", "io"), 1), **dict.fromkeys(_ANOMALOUS, -1)}
 _DOMAINS = ("source", "target")
-_SPLITS = ("train", "test")
+_SPLITS = ("train", "test", "supplemental")
+_ABOVE = 3  # a folder's own name and those of the two above it
 _PATH_COLUMNS = ("path", "file", "filename", "file_name")
-_COLUMNS = ("path", "machine", "section", "domain", "split", "set", "y", "attribute", "attributes")
 
 
-def load_folder(folder_or_csv, *, machine=None, section_from=None):
+def load_folder(folder_or_csv, *, machine=None, section_from=None, healthy=False):
     """Load recordings of your own machines as one table.
 
     Nothing is read but names (and the CSV file): the table's paths go to an estimator, which reads the sound.
@@ -34,18 +44,22 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None):
         In a folder, these names of subfolders, at any depth and in any case, have a meaning:
 
         - normal: ``normal``, ``healthy``, ``good``, ``ok``, ``io``;
-        - anomalous: ``anomalous``, ``anomaly``, ``anomalies``, ``abnormal``, ``faulty``, ``fault``, ``bad``,
-          ``nok``, ``nio``;
-        - split: ``train``, ``test``; domain: ``source``, ``target``.
+        - anomalous: ``anomalous``, ``anomaly``, ``anomalies``, ``abnormal``, ``faulty``, ``fault``, ``broken``,
+          ``defective``, ``failed``, ``bad``, ``ng``, ``nok``, ``nio``;
+        - split: ``train``, ``test``, ``supplemental``; domain: ``source``, ``target``.
+
+        The innermost name counts. An anomalous one counts as well where it is the folder's own or that of one of the
+        two folders above it: a part of a tree means what it means in the tree. Hidden files and folders are left out.
 
         A folder without any subfolder of the first two kinds holds healthy recordings only, except for clips
-        in ``test`` folders, which stay unlabelled.
+        in ``test`` and ``supplemental`` folders, which stay unlabelled. What the folders leave open is taken from file
+        names, where these are the labelled ones of the challenge.
 
         A CSV file has a header and a column ``path`` (or ``file``, ``filename``, ``file_name``; relative to
         the CSV file). Optional columns: ``y`` (+1 normal, -1 anomalous), or ``label`` (one of the words
         above, or the challenge's 0 normal / 1 anomalous), an empty cell meaning unknown; ``machine``,
-        ``section``, ``domain``, ``split``, ``attribute``. Without ``y`` and ``label`` all clips but those of
-        split "test" are healthy. Other columns are passed on as they are.
+        ``section``, ``domain``, ``split``, ``attribute``. Without ``y`` and ``label`` all clips are healthy but those
+        of split "test" and those in folders with an anomalous name. Other columns are passed on as they are.
     machine : str, default=None
         Name for the column ``machine``; ``None`` takes the folder's. A CSV's own column has precedence.
     section_from : "parent" or str, default=None
@@ -54,6 +68,8 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None):
         expression searched for in the path relative to the folder (with ``/``), whose group named
         ``section``, else first group, else whole match is the section. A CSV's own column ``section`` has
         precedence.
+    healthy : bool, default=False
+        Take all recordings as healthy, whatever the folders are called. Without effect on a CSV file with labels.
 
     Returns
     -------
@@ -78,6 +94,7 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None):
 
     See Also
     --------
+    load_recordings : Find out what a folder is, and load it.
     load_dcase : Load a data set of the DCASE Challenge.
 
     Examples
@@ -98,18 +115,32 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None):
     2    pump  train  1
     """
     where = Path(folder_or_csv).expanduser()
-    pattern = None if section_from in (None, "parent") else _compile(section_from)
     if where.is_dir():
-        table = _from_folder(where)
-    elif where.is_file():
-        table = _from_csv(where)
-    else:
-        raise FileNotFoundError(f"{str(where)!r} is neither a folder nor a CSV file")
-    base = where if where.is_dir() else where.parent
+        return folder_table(where, sound_files(where), machine, section_from, healthy)
+    if where.is_file():
+        return csv_table(where, machine, section_from, healthy)
+    raise FileNotFoundError(f"{str(where)!r} is neither a folder nor a CSV file")
+
+
+def folder_table(base, files, machine=None, section_from=None, healthy=False):
+    """Return the table of sound files at or below a folder; see `load_folder`."""
+    return _completed(_from_folder(base, files, healthy), base, machine, section_from)
+
+
+def csv_table(path, machine=None, section_from=None, healthy=False):
+    """Return the table of a CSV file; see `load_folder`."""
+    return _completed(_from_csv(path, healthy), path.parent, machine, section_from)
+
+
+def _completed(table, base, machine, section_from):
+    """Fill in the columns of which nothing is known yet."""
     if "machine" not in table:
         table["machine"] = machine or base.resolve().name
+    if section_from is not None and "named_section" in table:
+        table = table.drop(columns="named_section")
+    table = table.rename(columns={"named_section": "section"})
     if "section" not in table:
-        table["section"] = _sections(table.path, base, section_from, pattern)
+        table["section"] = sections_of(table["path"], base, section_from)
     if "domain" not in table:
         table["domain"] = "source"
     if "split" not in table:
@@ -121,8 +152,8 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None):
     table["attribute"] = table.attribute.fillna("").astype(str)
     table["attributes"] = [parse_attributes(raw) for raw in table.attribute]
     table["set"] = "dev"
-    others = [name for name in table.columns if name not in _COLUMNS]
-    return table[[*_COLUMNS, *others]]
+    others = [name for name in table.columns if name not in COLUMNS]
+    return table[[*COLUMNS, *others]]
 
 
 def _compile(section_from):
@@ -139,39 +170,49 @@ def _meaning(parts, names):
     return next((part.lower() for part in reversed(parts) if part.lower() in names), None)
 
 
-def _from_folder(folder):
-    # the folder itself may be the normal/ or train/ of a larger tree, but its own name is not looked at
-    rows = []
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if not is_audio(path) or any(part.startswith(".") for part in parts):
-            continue
-        folders = parts[:-1]
-        label = _meaning(folders, _LABELS)
+def is_anomalous_place(folder):
+    """Return the name by which a folder is one of anomalous recordings, its own or of two above it, or None."""
+    label = _meaning(folder.resolve().parts[-_ABOVE:], LABELS)
+    return label if LABELS.get(label) == -1 else None
+
+
+def _from_folder(folder, files, healthy):
+    above = is_anomalous_place(folder)
+    rows, sorted_in = [], False
+    for path in files:
+        folders = path.relative_to(folder).parts[:-1]
+        label = _meaning(folders, LABELS) or above
+        sorted_in |= label is not None
+        name = parse_clip_name(path.name)
+        if name is None or name.y is None:
+            name = None
+        y = LABELS[label] if label else name and name.y
         rows.append(
             {
                 "path": str(path),
-                "y": None if label is None else _LABELS[label],
-                "domain": _meaning(folders, _DOMAINS) or "source",
-                "split": _meaning(folders, _SPLITS),
+                "y": 1 if healthy else y,
+                "domain": _meaning(folders, _DOMAINS) or (name.domain if name else "source"),
+                "split": _meaning(folders, _SPLITS) or (name and name.split),
+                "attribute": name.attribute if name else "",
+                "named_section": name.section if name else "00",
             }
         )
     if not rows:
         raise ValueError(f"no sound file in {folder} or below: looked for *{{{','.join(AUDIO_EXTENSIONS)}}}")
-    unlabelled = [row["path"] for row in rows if row["y"] is None]
-    if len(unlabelled) == len(rows):
-        for row in rows:
-            row["y"] = None if row["split"] == "test" else 1
+    unlabelled = [row for row in rows if row["y"] is None]
+    if not sorted_in:
+        for row in unlabelled:
+            row["y"] = 1 if row["split"] in (None, "train") else None
     elif unlabelled:
         warnings.warn(
             f"{len(unlabelled)} of {len(rows)} clips lie neither in a normal nor in an anomalous folder; "
-            f"they stay unlabelled (first: {unlabelled[0]})",
+            f"they stay unlabelled (first: {unlabelled[0]['path']})",
             UserWarning,
         )
     return as_table(rows)
 
 
-def _from_csv(path):
+def _from_csv(path, healthy):
     # strings throughout, so that section 00 stays "00"
     table = pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
     table.columns = [str(name).strip() for name in table.columns]
@@ -184,26 +225,32 @@ def _from_csv(path):
         empty = list(table.index[table[column].isna()] + 2)
         raise ValueError(f"{path} has no clips" if table.empty else f"{path} has no path in line(s) {empty}")
     table = table.rename(columns={column: "path"})
-    table["path"] = [str(path.parent / Path(name).expanduser()) for name in table.path]
+    table["path"] = [str(path.parent / Path(name.strip()).expanduser()) for name in table.path]
     missing = [name for name in table.path if not Path(name).is_file()]
     if missing:
         listed = "\n  ".join(missing[:20])
         raise FileNotFoundError(f"{path} lists {len(missing)} files that do not exist:\n  {listed}")
     return (
-        table.assign(y=_labels(table, path)).astype({"y": "Int64"}).drop(columns=["label"], errors="ignore")
+        table.assign(y=_labels(table, path, healthy))
+        .astype({"y": "Int64"})
+        .drop(columns=["label"], errors="ignore")
     )
 
 
-def _labels(table, path):
+def _labels(table, path, healthy):
     if "y" in table:
         column, allowed = "y", {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
         expected = "+1 (normal), -1 (anomalous)"
     elif "label" in table:
-        column, allowed = "label", {"0": 1, "0.0": 1, "1": -1, "1.0": -1, **_LABELS}
-        expected = f"0 (normal), 1 (anomalous) or one of {', '.join(_LABELS)}"
+        column, allowed = "label", {"0": 1, "0.0": 1, "1": -1, "1.0": -1, **LABELS}
+        expected = f"0 (normal), 1 (anomalous) or one of {', '.join(LABELS)}"
     else:
         tested = table.split == "test" if "split" in table else [False] * len(table)
-        return [None if is_test else 1 for is_test in tested]
+        anomalous = [not healthy and is_anomalous_place(Path(clip).parent) for clip in table.path]
+        return [
+            None if is_test else -1 if is_bad else 1
+            for is_test, is_bad in zip(tested, anomalous, strict=True)
+        ]
     cells = table[column].str.strip().str.lower()
     wrong = sorted(set(cells.dropna()) - set(allowed))
     if wrong:
@@ -211,14 +258,16 @@ def _labels(table, path):
     return [None if pd.isna(cell) else allowed[cell] for cell in cells]
 
 
-def _sections(paths, base, section_from, pattern):
+def sections_of(paths, base, section_from):
+    """Return the section of each path; see `load_folder`."""
     if section_from is None:
         return ["00"] * len(paths)
+    pattern = None if section_from == "parent" else _compile(section_from)
     sections, unmatched = [], []
     for path in map(Path, paths):
         relative = path.relative_to(base) if path.is_relative_to(base) else path
         if pattern is None:
-            known = (*_LABELS, *_DOMAINS, *_SPLITS)
+            known = (*LABELS, *_DOMAINS, *_SPLITS)
             sections.append(next((p for p in reversed(relative.parts[:-1]) if p.lower() not in known), "00"))
             continue
         match = pattern.search(relative.as_posix())

@@ -1,12 +1,17 @@
-"""What the file names of DCASE Challenge Task 2 (2020-2026) say about a clip."""
+"""Which files are recordings, and what the file names of DCASE Challenge Task 2 (2020-2026) say about a clip."""
 
+import os
 import re
+import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
+# What macOS, Windows and network disks put beside anybody's files, in any case.
+_SYSTEM_FOLDERS = ("__macosx", "$recycle.bin", "system volume information", "@eadir")
 
 # The train|test token is optional: the labelled names of 2024's RoboticArm lack it.
-_LABELLED = re.compile(r"section_(\d+)_(source|target)(?:_(?:train|test))?_(normal|anomaly)_(\d+)(?:_(.*))?")
+_LABELLED = re.compile(r"section_(\d+)_(source|target)(?:_(train|test))?_(normal|anomaly)_(\d+)(?:_(.*))?")
 # Evaluation clips: section_03_0000 (2022 and later), section_03_test_0000 (so the README of 2022),
 # section_05_target_test_0000 (2021).
 _UNLABELLED = re.compile(r"section_(\d+)(?:_(source|target))?(?:_test)?_(\d+)(?:_(.*))?")
@@ -26,6 +31,7 @@ class ClipName(NamedTuple):
     number: int | None
     attribute: str
     kind: str | None = None  # "machine" or "noise" of a supplemental clip
+    split: str | None = None
 
     @property
     def key(self):
@@ -35,7 +41,33 @@ class ClipName(NamedTuple):
 
 def is_audio(path):
     """Tell whether a path looks like a sound file; hidden files (``._x.wav`` of macOS) do not."""
-    return path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith(".")
+    return path.suffix.lower() in AUDIO_EXTENSIONS and not _is_hidden(path.name)
+
+
+def sound_files(folder):
+    """Return the sound files of a folder and all folders below as sorted paths.
+
+    Hidden files and folders, those of the system among them, are left out. Links are followed, each folder is read
+    once; folders that cannot be read are warned of.
+    """
+    found, seen = [], set()
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_warn_unread):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        found += [path for path in map(Path(place).joinpath, files) if is_audio(path)]
+    return sorted(found)
+
+
+def _is_hidden(name):
+    return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
+
+
+def _warn_unread(error):
+    warnings.warn(f"{error.filename} cannot be read and is left out: {error.strerror}", UserWarning)
 
 
 def stem_of(name):
@@ -72,7 +104,7 @@ def parse_clip_name(name, *, year=None, supplemental=False):
     --------
     >>> from skasd.datasets._names import parse_clip_name
     >>> parse_clip_name("section_00_source_normal_0035_weight15_BckgF.wav")
-    ClipName(section='00', domain='source', y=1, number=35, attribute='weight15_BckgF', kind=None)
+    ClipName(section='00', domain='source', y=1, number=35, attribute='weight15_BckgF', kind=None, split=None)
     """
     stem = stem_of(name)
     if supplemental:
@@ -83,8 +115,8 @@ def parse_clip_name(name, *, year=None, supplemental=False):
         return None
     if year is None or year > 2020:
         if match := _LABELLED.fullmatch(stem):
-            section, domain, label, number, attribute = match.groups()
-            return ClipName(section, domain, _Y[label], int(number), clean_attribute(attribute))
+            section, domain, split, label, number, attribute = match.groups()
+            return ClipName(section, domain, _Y[label], int(number), clean_attribute(attribute), split=split)
         if match := _UNLABELLED.fullmatch(stem):
             section, domain, number, attribute = match.groups()
             return ClipName(section, domain, None, int(number), clean_attribute(attribute))

@@ -152,7 +152,7 @@ def test_own_recordings(tmp_path, quick):
         kind = {"train": "train/normal", "test": "test/normal" if row.y == 1 else "test/faulty"}[row.split]
         folder = tmp_path / "own" / kind
         folder.mkdir(parents=True, exist_ok=True)
-        (tmp_path / row.path).rename(folder / row.path.rpartition("/")[2])
+        (tmp_path / row.path).rename(folder / f"{row.Index}.wav")
     result = run(quick["knn"], load_folder(tmp_path / "own"), out=tmp_path / "out")
     assert set(result.scores["machine"]) == {"own"}
     assert result.table.query("metric == 'AUC' and machine == ''").value.item() > 0.5
@@ -164,7 +164,7 @@ def test_own_recordings(tmp_path, quick):
     [
         (lambda X, t: t, ValueError, r"lacks \['path'\]"),
         (lambda X, t: (X[1:], t), ValueError, "have 111 clips and a table of 112 rows"),
-        (lambda X, t: X, TypeError, "must be the table of a loader"),
+        (lambda X, t: X, TypeError, "must be a folder, the table of a loader"),
         (lambda X, t: {}, ValueError, "data is empty"),
         (lambda X, t: (X, t.drop(columns="split")), ValueError, r"lacks \['split'\]"),
         (lambda X, t: (X, t.assign(split="train")), ValueError, "no test clips of fan, pump"),

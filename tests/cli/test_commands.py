@@ -15,7 +15,6 @@ import soundfile
 import skasd
 from skasd.cli import main
 from skasd.cli._benchmark import split_names
-from skasd.cli._recordings import find
 from skasd.cli._systems import default_detector
 from skasd.datasets import load_dcase, write_machine_sounds
 from skasd.metrics import official_score
@@ -286,21 +285,6 @@ def test_groups_raise_the_threshold(recordings, tmp_path, capsys):
     assert "matches nothing" in capsys.readouterr().err
     assert main(["fit", train, "-o", model, "--groups-from", "x("]) == 2
     assert "regular expression" in capsys.readouterr().err
-
-
-def test_files_wildcards_and_folders(tmp_path):
-    for name in ("a/1.wav", "a/b/2.flac", "c.wav", "c.txt"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    a, c = tmp_path / "a", tmp_path / "c.wav"
-    assert find([str(tmp_path / "*.wav"), str(a), str(c)]) == [
-        str(c),
-        str(a / "1.wav"),
-        str(a / "b" / "2.flac"),
-    ]
-    assert find([str(tmp_path / "**/*.wav")]) == [str(a / "1.wav"), str(c)]
-    assert find(["gone.wav"]) == ["gone.wav"]
 
 
 def test_names_of_systems():

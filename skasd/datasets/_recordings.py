@@ -1,0 +1,245 @@
+"""One reader for whatever recordings come in: finds out what a folder is, says so, and loads it."""
+
+import glob
+import os
+from pathlib import Path
+
+from ._dcase import challenge_table, chosen_machines, clip_folders
+from ._folder import LABELS, csv_table, folder_table, is_anomalous_place, sections_of
+from ._names import parse_clip_name, sound_files
+
+_WILDCARDS = "a path, a wildcard or a list of these"
+
+
+def find_recordings(where):
+    """Find the sound files that files, wildcards and folders stand for.
+
+    Parameters
+    ----------
+    where : str, path-like or list of these
+        Files, wildcards (``*``, ``?``, ``[...]``; ``**`` stands for folders at any depth) and folders, which are
+        searched with all folders below. A file that is named outright is taken whatever its kind and even if it does
+        not exist: whoever reads it says so. What exists is no wildcard, though it be called ``a[1].wav``.
+
+    Returns
+    -------
+    paths : list of str
+        In the order given and sorted within folders and wildcards, each once. Hidden files and folders
+        (``._x.wav``, ``.Trash``, ``__MACOSX``, ``$RECYCLE.BIN``, ``@eaDir``) are left out.
+
+    Raises
+    ------
+    ValueError
+        If there is no sound file in a folder.
+
+    See Also
+    --------
+    load_recordings : The same with what is known of each recording.
+
+    Examples
+    --------
+    >>> from skasd.datasets import find_recordings
+    >>> find_recordings(["a.wav", "b.wav"])
+    ['a.wav', 'b.wav']
+    """
+    found: dict[str, None] = {}
+    for name in _expanded(where):
+        inside = sound_files(name) if name.is_dir() else [name]
+        if not inside:
+            raise ValueError(f"There is no sound file in the folder {str(name)!r} or below.")
+        found |= dict.fromkeys(map(str, inside))
+    return list(found)
+
+
+def load_recordings(where, *, machine=None, section_from=None, year=None, healthy=False):
+    """Find out what a folder of recordings is, and load it as one table.
+
+    Nothing is read but names and small CSV files: the table's paths go to an estimator, which reads the sound.
+
+    Parameters
+    ----------
+    where : str, path-like or list of these
+        A folder, a CSV file, or sound files, wildcards and folders, which are read as if they were all that the folder
+        above them holds. What a folder is, is told by the names in it:
+
+        - *challenge*: the layout of the DCASE Challenge Task 2 of any year, 2020 to 2026, as unpacked: the root with
+          ``dev_data`` or ``eval_data``, one of these, its ``raw``, the folder of one machine, just its ``train`` or
+          ``test`` folder, or a folder of any name with such clips in it. Taken where in at least one folder called
+          ``train``, ``test``, ``source_test``, ``target_test`` or ``supplemental`` at least half of the names are the
+          challenge's. Read by :func:`load_dcase`.
+        - *labelled*: recordings in folders called ``normal``, ``anomalous``, ``ok``, ``ng`` or another of the words
+          that :func:`load_folder` knows, which reads them.
+        - *plain*: all else. Healthy recordings of one machine, by :func:`load_folder`.
+        - *csv*: a CSV file with a row per recording, by :func:`load_folder`.
+
+    machine : str or list of str, default=None
+        Machine(s) to load, as the challenge's folders or the CSV's column ``machine`` name them; None loads all.
+    section_from : "parent" or str, default=None
+        Where the sections come from, as in :func:`load_folder`; None: from the names, where these are the challenge's,
+        else all recordings are one section.
+    year : int, default=None
+        Year of the challenge, 2020 to 2026: restricts the names of the challenge's layout to that year's, and gives
+        the rules by which `skasd.benchmark` evaluates.
+    healthy : bool, default=False
+        Take all recordings as healthy, whatever the folders are called. Labels in the challenge's file names and in CSV
+        files stay.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        As of :func:`load_dcase` and :func:`load_folder`, one row per clip: ``path``, ``machine``, ``section``,
+        ``domain``, ``split`` ("train", "test", "supplemental"), ``set``, ``y`` (+1 normal, -1 anomalous, missing),
+        ``attribute``, ``attributes``. What was found out stands in ``table.attrs["layout"]`` ("challenge", "labelled",
+        "plain" or "csv") and, as a sentence, in ``table.attrs["decided"]``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If something does not exist.
+    ValueError
+        If there are no sound files or no such machine, and where the functions named above raise it.
+
+    Warns
+    -----
+    UserWarning
+        Once for all stray sound files in a challenge layout, by name (they are not in the table), for recordings
+        outside of ``normal`` and ``anomalous`` folders, and for folders that cannot be read.
+
+    See Also
+    --------
+    load_dcase : The challenge's layout alone, with the ground truth of evaluation clips.
+    load_folder : Folders and CSV files of one's own alone.
+    find_recordings : Just the paths.
+
+    Notes
+    -----
+    Recordings in a folder called ``ng``, ``nok``, ``faulty`` ... have y = -1 and are of split "test", also where the
+    folder itself is given or another in it: nothing of it is learnt from unless `healthy` says that it may be.
+    Supplemental clips of 2025 and later (clean machine or noise alone) are of split "supplemental".
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skasd.datasets import load_recordings, write_machine_sounds
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_machine_sounds(folder, n_train=4, n_test=4, duration=0.1, random_state=0)
+    ...     table = load_recordings(folder + "/dev_data")
+    >>> table.attrs["layout"]
+    'challenge'
+    >>> table.attrs["decided"].partition("; ")[2]
+    'machine gearbox; 4 train (4 healthy), 4 test (2 healthy, 2 anomalous).'
+    """
+    given = _expanded(where)
+    if missing := [str(name) for name in given if not name.exists()]:
+        listed = "\n  ".join(missing[:20])
+        raise FileNotFoundError(
+            f"{listed!r} is neither a folder nor a file"
+            if len(missing) == 1
+            else f"{len(missing)} of {len(given)} files do not exist:\n  {listed}"
+        )
+    label = str(given[0]) if len(given) == 1 else f"{len(given)} files and folders"
+    if any(name.suffix.lower() == ".csv" for name in given):
+        if len(given) > 1:
+            raise ValueError(
+                f"A CSV file cannot be combined with others: got {', '.join(map(str, given[:5]))}."
+            )
+        table = csv_table(given[0], section_from=section_from, healthy=healthy)
+        layout, why = "csv", _why_csv(given[0], table)
+    else:
+        base, files = _files(given)
+        layout = _layout(base, files)
+        if layout == "challenge":
+            table = challenge_table(base, files, machine, year)
+            if section_from is not None:
+                table["section"] = sections_of(table["path"], base, section_from)
+            why = f"DCASE Challenge layout, as names such as {Path(table['path'].iloc[0]).name} tell"
+        else:
+            table = folder_table(base, files, section_from=section_from, healthy=healthy)
+            why = _why_folder(base, files, layout, healthy)
+    table = table[table["machine"].isin(chosen_machines(machine, set(table["machine"]), label))]
+    table = table.reset_index(drop=True)
+    if year is not None:
+        table.attrs["year"] = int(year)
+    table.attrs["layout"] = layout
+    machines = sorted(set(table["machine"]))
+    named = (
+        f"machine {machines[0]}" if len(machines) == 1 else f"{len(machines)} machines: {', '.join(machines)}"
+    )
+    table.attrs["decided"] = f"{label}: {why}; {named}; {_counts(table)}."
+    return table
+
+
+def _expanded(where):
+    """Return existing and missing paths, each once, with wildcards replaced by what fits them."""
+    if isinstance(where, (str, os.PathLike)):
+        where = [where]
+    names: dict[Path, None] = {}
+    for pattern in where:
+        path = Path(pattern).expanduser()
+        fitting = [] if os.path.lexists(path) else sorted(glob.glob(str(path), recursive=True))
+        names |= dict.fromkeys(map(Path, fitting or [path]))
+    if not names:
+        raise ValueError(f"where={where!r} names nothing: give {_WILDCARDS}.")
+    return list(names)
+
+
+def _files(given):
+    """Return the folder above all that is given, and the sound files, each once."""
+    if len(given) == 1 and given[0].is_dir():
+        base = given[0]
+    else:
+        if len({name.is_absolute() for name in given}) > 1:
+            given = [name.absolute() for name in given]
+        base = Path(os.path.commonpath([name if name.is_dir() else name.parent for name in given]))
+    return base, [Path(path) for path in find_recordings(given)]
+
+
+def _layout(base, files):
+    """Decide: challenge, labelled or plain."""
+    folders, outside = clip_folders(base, files)
+    n_fitting, is_challenge = 0, False
+    for folder in folders:
+        names = [
+            parse_clip_name(path.name, supplemental=folder.split == "supplemental") for path in folder.paths
+        ]
+        # in a folder of any name, id_01_0001.wav may be anybody's
+        fitting = sum(name is not None and (folder.split is not None or name.y is not None) for name in names)
+        is_challenge |= 2 * fitting >= len(names)
+        n_fitting += fitting
+    n_sorted = sum(_has_label(base, path) for path in outside)
+    if is_challenge and n_fitting >= n_sorted:
+        return "challenge"
+    return "labelled" if n_sorted or is_anomalous_place(base) else "plain"
+
+
+def _has_label(base, path):
+    return any(part.lower() in LABELS for part in path.relative_to(base).parts[:-1])
+
+
+def _why_folder(base, files, layout, healthy):
+    if healthy:
+        return "taken as healthy, as asked for"
+    if layout == "plain":
+        return "no names of the challenge, no folders called normal, anomalous ...: taken as healthy"
+    inside = sorted({p for path in files for p in path.relative_to(base).parts[:-1] if p.lower() in LABELS})
+    above = is_anomalous_place(base)
+    if inside:
+        return f"labelled by folders called {', '.join(inside)}"
+    return (
+        f"anomalous, as it is or lies in a folder called {above} (healthy=True, --healthy: taken as healthy)"
+    )
+
+
+def _why_csv(path, table):
+    return f"a CSV file with columns {', '.join(table.columns)}"
+
+
+def _counts(table):
+    """Return how many recordings of which kind there are."""
+    parts = []
+    for split, rows in table.groupby("split", sort=False):
+        kinds = {"healthy": 1, "anomalous": -1}
+        numbers = {kind: int((rows["y"] == y).sum()) for kind, y in kinds.items()}
+        numbers["without label"] = int(rows["y"].isna().sum())
+        parts.append(f"{len(rows)} {split} ({', '.join(f'{n} {kind}' for kind, n in numbers.items() if n)})")
+    return ", ".join(parts)
