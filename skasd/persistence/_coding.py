@@ -154,9 +154,10 @@ class Decoder:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, _, dtype = read_header(file)
-        size = math.prod(shape) * dtype.itemsize
-        # before numpy makes room for them
-        if dtype.hasobject or min(shape, default=0) < 0 or size != len(content) - file.tell():
+        n_items, there = math.prod(shape), len(content) - file.tell()
+        # before numpy makes room for them; it makes items of no size one letter wide
+        fits = n_items * dtype.itemsize == there and (n_items == 0 or dtype.itemsize > 0)
+        if dtype.hasobject or min(shape, default=0) < 0 or not fits:
             raise ValueError(f"array {number} of shape {shape} and type {dtype} does not fit its size")
         file.seek(0)
         return np.lib.format.read_array(file, allow_pickle=False)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import zipfile
 from importlib import metadata
 from platform import python_version
@@ -92,6 +93,8 @@ def read(path):
     """
     if os.path.isdir(path):
         raise ModelFileError(f"{path!r} is a folder: give the file that skasd.save wrote.")
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening or reading it might never end
+        raise ModelFileError(f"{path!r} is a pipe or device: give the file that skasd.save wrote.")
     with open(path, "rb") as file:
         content = file.read()
     try:

@@ -121,8 +121,9 @@ def load(path, *, device=None, trusted=()):
         If there is no such file.
 
     ModelFileError
-        If the file is not from :func:`save`, was damaged or cut short, needs a later version of skasd, or names
-        classes or functions outside skasd, scikit-learn, imbalanced-learn and ``trusted``. It is a ``ValueError``.
+        If the file is not from :func:`save`, is a folder, pipe or device, was damaged or cut short, needs a later
+        version of skasd, or names classes or functions outside skasd, scikit-learn, imbalanced-learn and
+        ``trusted``. It is a ``ValueError``.
 
     Warns
     -----

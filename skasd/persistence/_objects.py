@@ -1,11 +1,14 @@
 """Codecs of estimators and of what they hold: networks, trees, callbacks."""
 
+from inspect import signature
+
 import numpy as np
 from sklearn.linear_model import _sgd_fast
 from sklearn.metrics import DistanceMetric, _dist_metrics
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree import _tree
 from sklearn.utils._metadata_requests import SIMPLE_METHODS, MetadataRequest
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 from ._allowed import class_kind, find_class, public_name
 from ._coding import Codec
@@ -46,6 +49,11 @@ class Estimator(Codec):
         value = decoder.register(node, _new(node, decoder, "estimator"))
         net = decoder(node["net"]) if "net" in node else None
         vars(value).update({name: decoder(item) for name, item in node["state"].items()})
+        for name, parameter in signature(type(value).__init__).parameters.items():
+            if parameter.default is not parameter.empty:  # the file may be older than a parameter
+                vars(value).setdefault(name, parameter.default)
+        if "_n_threads" in vars(value):  # of the machine that KMeans was fitted on, or any number
+            value._n_threads = _openmp_effective_n_threads()
         if net is not None:
             value._set_net_state(net, decoder.device)
         return value
@@ -187,6 +195,8 @@ class Metric(Codec):
     def decode(self, node, decoder):
         value = (cls := _METRICS[node["class"]]).__new__(cls)
         vec, mat = decoder.get_array(node["vec"]), decoder.get_array(node["mat"])
+        if vec.ndim != 1 or mat.ndim != 2 or mat.shape[0] != mat.shape[1]:  # compiled code counts on it
+            raise ValueError(f"a metric with a vector of shape {vec.shape} and a matrix of shape {mat.shape}")
         value.__setstate__((decoder(node["p"]), vec, mat))
         return value
 
@@ -229,15 +239,19 @@ class DecisionTree(Codec):
     def decode(self, node, decoder):
         nodes, values = decoder.get_array(node["nodes"]), decoder.get_array(node["values"])
         n_classes = decoder.get_array(node["n_classes"])
-        self._check(nodes, node["n_features"])
+        max_depth = self._depth(nodes, node["n_features"])
+        if n_classes.shape != (node["n_outputs"],):
+            raise ValueError(
+                f"a decision tree of {node['n_outputs']} outputs with classes for {n_classes.shape}"
+            )
         value = _tree.Tree(node["n_features"], n_classes, node["n_outputs"])
         value.__setstate__(
-            {"max_depth": node["max_depth"], "node_count": len(nodes), "nodes": nodes, "values": values}
+            {"max_depth": max_depth, "node_count": len(nodes), "nodes": nodes, "values": values}
         )
         return value
 
-    def _check(self, nodes, n_features):
-        """Check that every way down ends: compiled code follows the numbers unseen."""
+    def _depth(self, nodes, n_features):
+        """Check that every way down ends, and return how deep: compiled code follows the numbers unseen."""
         left, right = nodes["left_child"], nodes["right_child"]
         inner = np.flatnonzero(left != -1)
         children = np.stack([left[inner], right[inner]])
@@ -251,6 +265,11 @@ class DecisionTree(Codec):
             or (feature >= n_features).any()
         ):
             raise ValueError("a decision tree whose nodes do not make a tree")
+        depth = [0] * len(nodes)
+        for parent, *below in zip(inner.tolist(), *children.tolist(), strict=True):
+            for child in below:
+                depth[child] = max(depth[child], depth[parent] + 1)
+        return max(depth)
 
 
 class Tensor(Codec):

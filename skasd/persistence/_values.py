@@ -15,6 +15,7 @@ _BUILTIN_TYPES = {cls.__name__: cls for cls in (bool, int, float, complex, str, 
 _SPARSE = {
     name: getattr(scipy.sparse, name) for name in ("csr_matrix", "csc_matrix", "csr_array", "csc_array")
 }
+_WIDEST_TYPE = 1 << 16  # of strings: some letters of a name ask for any amount of memory
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
@@ -145,7 +146,11 @@ class NumpyScalar(Codec):
     def decode(self, node, decoder):
         if "array" in node:
             return decoder.get_array(node["array"])[()]
-        return np.asarray(decoder(node["value"]), dtype=_dtype(node["dtype"]))[()]
+        value = decoder(node["value"])
+        # a string is as long as it is, whatever length its type claims
+        return (
+            np.str_(value) if isinstance(value, str) else np.asarray(value, dtype=_dtype(node["dtype"]))[()]
+        )
 
 
 class Array(Codec):
@@ -330,7 +335,7 @@ class Partial(Codec):
 
 def _dtype(name):
     dtype = np.dtype(name)
-    if not isinstance(name, str) or dtype.fields is not None:
+    if not isinstance(name, str) or dtype.fields is not None or dtype.itemsize > _WIDEST_TYPE:
         raise ValueError(f"{name!r} is no type of array")
     return dtype
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import tracemalloc
 import warnings
 import zipfile
 
@@ -12,7 +13,9 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import KMeans
 from sklearn.ensemble import IsolationForest
+from sklearn.metrics import DistanceMetric
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -329,6 +332,103 @@ def test_trees_that_lead_nowhere(field, row, value, tmp_path):
     rewrite(tmp_path / "m", tmp_path / "n", members={f"arrays/{number}.npy": changed.getvalue()})
     with pytest.raises(ModelFileError, match="do not make a tree"):
         load(tmp_path / "n")
+
+
+def test_trees_that_say_they_are_shallow(tmp_path):
+    forest = IsolationForest(n_estimators=1, random_state=0).fit(X)
+    save(forest, tmp_path / "m")
+    deep = forest.estimators_[0].tree_.max_depth
+
+    def flatten(structure):
+        find(structure, "decision_tree")["max_depth"] = 0
+        return structure
+
+    rewrite(tmp_path / "m", tmp_path / "n", flatten)
+    tree = load(tmp_path / "n").estimators_[0].tree_
+    assert tree.max_depth == deep > 0
+    tree.decision_path(X.astype(np.float32))  # would write beyond its memory
+
+    def widen(structure):
+        find(structure, "decision_tree")["n_outputs"] = 10**6
+        return structure
+
+    rewrite(tmp_path / "m", tmp_path / "n", widen)
+    with pytest.raises(ModelFileError, match="1000000 outputs"):
+        load(tmp_path / "n")
+
+
+def test_metrics_whose_parts_do_not_fit(tmp_path):
+    metric = DistanceMetric.get_metric("mahalanobis", VI=np.eye(4))
+    save(FunctionTransformer(kw_args={"metric": metric}), tmp_path / "m")
+    with zipfile.ZipFile(tmp_path / "m") as archive:
+        number = find(json.loads(archive.read("structure.json")), "metric")["mat"]
+    short = io.BytesIO()
+    np.save(short, np.ones((4, 1)))
+    rewrite(tmp_path / "m", tmp_path / "n", members={f"arrays/{number}.npy": short.getvalue()})
+    with pytest.raises(ModelFileError, match=r"a matrix of shape \(4, 1\)"):
+        load(tmp_path / "n")
+
+
+@pytest.mark.parametrize(
+    "text", [{"dtype": "<U200000000", "value": "a"}, {"dtype": "|S800000000", "value": "a"}]
+)
+def test_strings_take_the_memory_of_their_letters(text, plain, tmp_path):
+    node = {"type": "list", "items": [{"type": "scalar", **text}] * 4}
+    rewrite(plain[0], tmp_path / "m", lambda _: node)
+    tracemalloc.start()
+    with pytest.raises(ModelFileError):
+        load(tmp_path / "m")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+@pytest.mark.parametrize("dtype", ["<U200000000", "|S800000000", "|V800000000"])
+def test_types_of_strings_have_a_limit(dtype, plain, tmp_path):
+    rewrite(plain[0], tmp_path / "m", lambda _: {"type": "dtype", "value": dtype})
+    with pytest.raises(ModelFileError, match="is no type of array"):
+        load(tmp_path / "m")
+
+
+def test_items_of_no_size_take_no_memory(plain, tmp_path):
+    empty = io.BytesIO()
+    np.save(empty, np.zeros(0, dtype="<U1"))
+    forged = empty.getvalue().replace(b"'<U1'", b"'<U0'").replace(b"(0,), }        ", b"(200000000,), }")
+    assert forged != empty.getvalue()
+    rewrite(plain[0], tmp_path / "m", members={"arrays/0.npy": forged})
+    with pytest.raises(ModelFileError, match="does not fit its size"):
+        load(tmp_path / "m")
+
+
+def test_kmeans_has_the_threads_of_this_machine(tmp_path):
+    save(KMeans(2, n_init=1).fit(X), tmp_path / "m")
+
+    def forge(structure):
+        assert structure["state"]["_n_threads"]
+        structure["state"]["_n_threads"] = 10**6
+        return structure
+
+    rewrite(tmp_path / "m", tmp_path / "n", forge)
+    assert load(tmp_path / "n")._n_threads == load(tmp_path / "m")._n_threads < 10**4
+
+
+def test_files_may_be_older_than_a_parameter(plain, tmp_path):
+    def forget(structure):
+        del find(structure, "list")["items"][1]["items"][1]["state"]["contamination"]
+        return structure
+
+    rewrite(plain[0], tmp_path / "m", forget)
+    again = load(tmp_path / "m")
+    assert again[-1].contamination == LOFScorer().contamination
+    np.testing.assert_array_equal(again.score_samples(X), plain[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(ModelFileError, match="is a pipe or device"):
+            load(path)
 
 
 def test_weights_that_do_not_fit(deep, tmp_path):
