@@ -86,10 +86,12 @@ def main():
     data = {"car_idle": load()}
     epochs = {} if args.epochs is None else {"max_epochs": args.epochs}
     print(f"torch {torch.__version__}, 1 thread, epochs {args.epochs or 'of each system'}")
-    # SECOM's source detector per section needs source clips in each, and one car is the target domain
+    # SECOM's source detector per section needs source clips in each, and one car is the target domain; the multi-branch
+    # networks learn the attributes anyway, and have the references of the whole machine
+    by_section = ("secom", "wilkinghoff", "scu2024_classification")
     for classes, names in (
-        ("attribute", [name for name in args.systems if not name.startswith("secom")]),
-        (None, [name for name in args.systems if name.startswith("secom")]),
+        ("attribute", [name for name in args.systems if not name.startswith(by_section)]),
+        (None, [name for name in args.systems if name.startswith(by_section)]),
     ):
         if names:
             recipes = {name: lambda name=name, **p: SYSTEMS[name](**p, **epochs) for name in names}

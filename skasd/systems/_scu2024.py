@@ -3,7 +3,7 @@
 from sklearn.pipeline import make_pipeline
 
 from ..augment import MixupSMOTEAugmenter
-from ..compose import ScoreEnsemble
+from ..compose import PerSection, ScoreEnsemble
 from ..embedders import MultiBranchEmbedder, OEVAEEmbedder
 from ..features import LogMelTransformer
 from ..scorers import KMeansScorer, OEVAEScorer
@@ -14,9 +14,8 @@ def scu2024_classification(*, n_samples=160_000, random_state=None, **embedder):
     """Return the classification-based model of J. Hai et al. (SCU), DCASE 2024 [1]_ (section 3.1).
 
     Wilkinghoff's network on the spectrum, the mel-spectrogram and, in a third branch, the phase of the short-time
-    Fourier
-    transform, with PReLU and Adamax; sub-cluster AdaCos; minimum of the cosine distances to the k-means centres of the
-    source clips and to all target clips.
+    Fourier transform, with PReLU and Adamax; sub-cluster AdaCos; minimum of the cosine distances to the k-means centres
+    of the source clips and to all target clips of the same machine and section.
 
     Parameters
     ----------
@@ -31,8 +30,9 @@ def scu2024_classification(*, n_samples=160_000, random_state=None, **embedder):
 
     Returns
     -------
-    Pipeline
-        Unfitted; ``fit(clips, section=..., attribute=..., domain=...)`` with metadata routing enabled.
+    PerSection
+        Unfitted; ``fit(clips, section=..., attribute=..., domain=...)`` with metadata routing enabled;
+        ``decision_function(clips, section=...)`` compares a clip with its own section.
 
     Notes
     -----
@@ -46,7 +46,7 @@ def scu2024_classification(*, n_samples=160_000, random_state=None, **embedder):
     Examples
     --------
     >>> from skasd.systems import scu2024_classification
-    >>> scu2024_classification()[0].optimizer
+    >>> scu2024_classification().embedder.optimizer
     'adamax'
     """
     settings = {
@@ -57,7 +57,7 @@ def scu2024_classification(*, n_samples=160_000, random_state=None, **embedder):
         "random_state": random_state,
         **embedder,
     }
-    return make_pipeline(MultiBranchEmbedder(**settings), KMeansScorer(random_state=random_state))
+    return PerSection(MultiBranchEmbedder(**settings), KMeansScorer(random_state=random_state))
 
 
 def scu2024_oevae(omega=0.5, n_neighbors=1, *, augment=True, random_state=None, **embedder):

@@ -1,8 +1,6 @@
 """Wilkinghoff's multi-branch network."""
 
-from sklearn.pipeline import make_pipeline
-
-from ..compose import ScoreEnsemble
+from ..compose import PerSection, ScoreEnsemble
 from ..embedders import MultiBranchEmbedder
 from ..scorers import KMeansScorer
 
@@ -10,9 +8,9 @@ from ..scorers import KMeansScorer
 def wilkinghoff_multibranch(n_models=1, *, n_samples=160_000, random_state=None, n_jobs=None, **embedder):
     """Return the multi-branch network with feature exchange of K. Wilkinghoff [1]_.
 
-    Spectrum and spectrogram branches trained with sub-cluster AdaCos to tell apart machine, attributes and
-    domain; a clip
-    scores by its cosine distance to the nearest k-means centre of the source clips or to the nearest target clip.
+    Spectrum and spectrogram branches trained with sub-cluster AdaCos to tell apart machine, attributes and domain: one
+    network for all machines. A clip scores by its cosine distance to the nearest of 16 k-means centres of the source
+    clips, or to the nearest target clip, of its own machine and section.
 
     Parameters
     ----------
@@ -33,13 +31,16 @@ def wilkinghoff_multibranch(n_models=1, *, n_samples=160_000, random_state=None,
 
     Returns
     -------
-    Pipeline or ScoreEnsemble
+    PerSection or ScoreEnsemble
         Unfitted; ``fit(clips, section=..., attribute=..., domain=...)`` with metadata routing enabled: clips of all
-        machines together, or of one.
+        machines together, or of one. With several machines a section is a machine and its section, as "fan_00".
+        ``decision_function(clips, section=...)`` compares a clip with its own section; ``score_samples`` takes the
+        section that fits best.
 
     Notes
     -----
-    The squeeze-and-excitation form of 2024; ``squeeze_excitation=False`` is that of 2023.
+    The squeeze-and-excitation form of 2024; ``squeeze_excitation=False`` is that of 2023. The author's program clusters
+    the clips of each machine and section by themselves, and so does this.
 
     References
     ----------
@@ -55,9 +56,7 @@ def wilkinghoff_multibranch(n_models=1, *, n_samples=160_000, random_state=None,
 
     def one(number):
         seed = None if random_state is None else random_state + number
-        return make_pipeline(
-            MultiBranchEmbedder(**settings, random_state=seed), KMeansScorer(random_state=seed)
-        )
+        return PerSection(MultiBranchEmbedder(**settings, random_state=seed), KMeansScorer(random_state=seed))
 
     if n_models == 1:
         return one(0)

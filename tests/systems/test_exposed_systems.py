@@ -86,6 +86,44 @@ def test_large_system_fits_and_scores(name, sounds):
     check_system(SLOW[name](), sounds)
 
 
+@pytest.mark.parametrize("name", ["wilkinghoff_multibranch", "scu2024_classification"])
+def test_one_network_and_the_references_of_each_machine(name):
+    made = make_machine_sounds(
+        n_train=24,
+        n_test=4,
+        n_target_train=4,
+        machine=["gearbox", "fan", "pump", "valve"],
+        duration=1.0,
+        random_state=0,
+    )
+    table = made.table
+    train, test = (table["split"] == "train").to_numpy(), (table["split"] == "test").to_numpy()
+    machine, domain = table["machine"].to_numpy(), table["domain"].to_numpy()
+    known = {
+        "section": machine[train],
+        "attribute": table["attribute"].to_numpy()[train],
+        "domain": domain[train],
+    }
+    with sklearn.config_context(enable_metadata_routing=True):
+        detector = SYSTEMS[name]().fit(made.X[train], **known)
+        told = detector.decision_function(made.X[test], section=machine[test])
+        with pytest.raises(ValueError, match="'lathe'"):
+            detector.decision_function(made.X[test][:1], section=["lathe"])
+    learnt, heard = detector.embedder_.transform(made.X[train]), detector.embedder_.transform(made.X[test])
+    for one in np.unique(machine):
+        own = machine[train] == one
+        alone = clone(detector.detector).fit(learnt[own], domain=domain[train][own])
+        of_it = machine[test] == one
+        np.testing.assert_allclose(told[of_it], alone.decision_function(heard[of_it]))
+        assert len(alone.references_[None]["source"]) == 16
+        assert len(alone.references_[None]["target"]) == 4
+    # told another machine, it compares with that one's clips
+    other = np.roll(np.unique(machine), 1)[np.searchsorted(np.unique(machine), machine[test])]
+    with sklearn.config_context(enable_metadata_routing=True):
+        wrong = detector.decision_function(made.X[test], section=other)
+    assert not np.isclose(wrong, told).any()
+
+
 def test_outliers_are_heard_by_the_exposed_autoencoder(sounds):
     system = systems.itmo2022_autoencoder(
         max_epochs=30, lr=3e-3, bn_momentum=0.1, batch_size=64, random_state=0
@@ -114,7 +152,7 @@ def test_settings_of_the_reports():
     spectrum = oevae[0].fit_transform(np.random.default_rng(0).normal(size=(1, 32000)).astype(np.float32))
     assert spectrum.shape == (1, 224, 126)
     assert (oevae[1].latent_dim, oevae[1].domain_dim, oevae[1].batch_size) == (64, 8, 128)
-    three = systems.scu2024_classification()[0]
+    three = systems.scu2024_classification().embedder
     assert (len(three.branches), three.activation, three.optimizer) == (3, "prelu", "adamax")
     image = systems.itmo2022_image()
     assert image.estimator[0].shape == (320, 320)
