@@ -2,7 +2,7 @@
 
 ``EXPECTED_FAILURES[class name][check name]`` is the reason; ``QUICK[class name]`` holds the parameters
 that make the class quick enough for some hundred fits (never ones that make a check pass by switching
-off what it looks at).
+off what it looks at), or lets it take the numbers of the checks.
 """
 
 from skasd.augment import MixupSMOTEAugmenter
@@ -103,6 +103,8 @@ QUICK: dict[str, dict] = {
     **{_name: {"max_epochs": 1} for _name in EMBEDDERS},
     "ImageMobileNetV2Embedder": {"width": 0.25, "max_epochs": 1},
     "OEVAEEmbedder": {"embedding_dim": 64, "width": 8, "crops_per_clip": 1, "max_epochs": 1},
+    # the other formulae refuse what are not log-probabilities: tests/scorers/test_gamma_softmax.py
+    "GammaSoftmaxScorer": {"formula": "negative"},
     "Augmented": {"augmenter": MixupSMOTEAugmenter(random_state=0), "estimator": KNNScorer()},
     "NormalOnly": {"estimator": KNNScorer()},
     "ScoreEnsemble": {"detectors": [("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())]},

@@ -3,26 +3,30 @@
 import warnings
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.utils._param_validation import StrOptions
 
 from ._base import ALL, BaseScorer
 
 SMALLEST_PROBABILITY = np.finfo(float).eps  # 2.22e-16, the clamp of the challenge's baselines
+LARGEST_SUM = 1.001  # of a row's probabilities: 1, and what float32 adds
+LEAST_SUM = 0.1  # of the training clip whose patches agree best
 
 
 class GammaSoftmaxScorer(BaseScorer):
     r"""Improbability of a clip's own section under a section classifier, with a gamma threshold.
 
     The input is not an embedding but the log-probabilities of the classes, one column per section, as an
-    embedder with ``output="log_proba"`` gives them.
+    embedder with ``output="log_proba"`` gives them; anything else is an error.
 
     Parameters
     ----------
     formula : {"nll", "log_odds", "negative"}, default="nll"
         "nll": :math:`-\log p`; "log_odds": :math:`\log(1 - p) - \log p` with p and 1 - p clamped at
         2.22e-16, as in the challenge's MobileNetV2 baselines; "negative": the negative of the column as it is,
-        for an embedder's ``output="log_odds"``, which takes the mean over a clip's patches of the odds
-        themselves, as those baselines do.
+        whatever it holds: for an embedder's ``output="log_odds"``, which takes the mean over a clip's patches of
+        the odds themselves, as those baselines do, and for classes that do not exclude one another
+        (``target="sed"``).
 
     contamination : float in (0, 0.5], default=0.1
         False-alarm rate that the threshold aims at; 0.1 is the 90th percentile of the report and the
@@ -65,6 +69,10 @@ class GammaSoftmaxScorer(BaseScorer):
     latter. Without `section` in `fit` the most probable column counts, for each clip; `domain` plays no
     part.
 
+    The exponentials of a row of log-probabilities add up to 1. An embedder's are means over the patches of a
+    clip, which add up to less where patches disagree, but never to more. So `fit` and scoring refuse a row that
+    adds up to more than 1.001, and `fit` refuses rows none of which reaches 0.1.
+
     The log-softmax detector of [1]_ (section 2.4) takes the scores of the training clips as
     gamma-distributed and its 90th percentile for the threshold; so do the baselines of the challenge of
     2021 and 2022 [2]_.
@@ -86,6 +94,12 @@ class GammaSoftmaxScorer(BaseScorer):
     >>> scorer = GammaSoftmaxScorer().fit(np.log(p), section=["00", "00", "00", "01", "01", "01"])
     >>> scorer.anomaly_score(np.log([[0.5, 0.5], [0.1, 0.9]]), section=["00", "00"]).round(2)
     array([0.69, 2.3 ])
+
+    Behind an embedder:
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skasd import LogMelTransformer, MFNEmbedder
+    >>> detector = make_pipeline(LogMelTransformer(), MFNEmbedder(output="log_proba"), GammaSoftmaxScorer())
     """
 
     __metadata_request__fit = {"section": True, "domain": False, "proxy": True}
@@ -109,14 +123,9 @@ class GammaSoftmaxScorer(BaseScorer):
         self.calibration = calibration
 
     def _fit_sections(self, X, sections, banks):
+        self._check_log_probabilities(X, LEAST_SUM)
         if not self.sections_:
             return {None: {ALL: None}}
-        # float32 log-probabilities may round up to just above 0
-        if self.formula != "negative" and X.max() > 1e-6:
-            raise ValueError(
-                f"The columns of X are to be the sections' log-probabilities, at most 0, but X reaches "
-                f"{X.max():g}. Give the scorer class log-probabilities (an embedder's output='log_proba')."
-            )
         columns = {name: int(X[rows].mean(axis=0).argmax()) for name, rows in sections.items()}
         if len(columns) == X.shape[1]:
             places = {name: place for place, name in enumerate(columns)}
@@ -130,7 +139,25 @@ class GammaSoftmaxScorer(BaseScorer):
             columns = places
         return {name: {ALL: column} for name, column in columns.items()}
 
+    def _check_log_probabilities(self, X, least=0.0):
+        """Raise if a row adds up to more than one, or no row to as much as `least`."""
+        if self.formula == "negative":
+            return
+        log_sum = logsumexp(X, axis=1)
+        with np.errstate(over="ignore"):
+            largest = np.exp(log_sum.max())
+        if least <= largest <= LARGEST_SUM:
+            return
+        raise ValueError(
+            "X does not hold log-probabilities of classes: the probabilities of a row are to add up to 1, but those "
+            f"of row {log_sum.argmax()}, whose largest entry is {X[log_sum.argmax()].max():g}, add up to "
+            f"{largest:.3g}, the most of all. Have the embedder before this scorer give log-probabilities in place of "
+            "embeddings: MFNEmbedder(output='log_proba'), or pipeline.set_params(mfnembedder__output='log_proba'). For "
+            "log-odds, and for classes that do not exclude one another (target='sed'), set formula='negative'."
+        )
+
     def _score_reference(self, X, column):
+        self._check_log_probabilities(X)
         log_p = X.max(axis=1) if column is None else X[:, column]
         if self.formula != "log_odds":
             return -log_p

@@ -89,7 +89,11 @@ def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", **embed
     chosen("model", model, {"mobilenetv2": None, "vit": None})
     network = _network(model, target, embedder)
     if chosen("score", score, {"mahalanobis": False, "nll": True}):
-        return make_pipeline(_front_end(), network.set_params(output="log_proba"), GammaSoftmaxScorer())
+        # machines that may sound at once do not share a probability of one; -log p is the same for both
+        formula = "negative" if target == "sed" else "nll"
+        return make_pipeline(
+            _front_end(), network.set_params(output="log_proba"), GammaSoftmaxScorer(formula=formula)
+        )
     return make_pipeline(_front_end(), PerSection(network, _mahalanobis()))
 
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import sklearn
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.covariance import EllipticEnvelope
@@ -196,7 +197,7 @@ def test_augmenters(name, tmp_path):
 @pytest.mark.parametrize("name", sorted(set(scorers.__all__) - {"BaseScorer"}))
 def test_scorers_with_sections_and_domains(name, section, tmp_path):
     cls = getattr(scorers, name)
-    X = np.random.default_rng(0).normal(size=(30, 5))
+    X = log_softmax(np.random.default_rng(0).normal(size=(30, 5)), axis=1)
     if isinstance(section[0], tuple):
         section = list(section)
     metadata = {"section": section, "domain": DOMAIN} if name != "GammaSoftmaxScorer" else {}

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import log_softmax
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
+from skasd import LogMelTransformer, MFNEmbedder
+from skasd.datasets import make_machine_sounds
 from skasd.scorers import GammaSoftmaxScorer
 
 EPS = 2.220446049250313e-16
@@ -30,7 +34,7 @@ def test_formulae(certainty):
 
 def test_log_odds_are_clamped():
     scorer = GammaSoftmaxScorer(formula="log_odds", calibration="cross").fit(
-        [[-1.0, -0.5], [-0.4, -1.1]], section=[1, 0]
+        [[-1.0, -0.5], [-0.4, -1.2]], section=[1, 0]
     )
     scores = scorer.anomaly_score([[0.0, -800.0], [-800.0, 0.0]], section=[0, 0])
     assert_allclose(scores, [np.log(EPS), -np.log(EPS)])
@@ -70,10 +74,59 @@ def test_without_sections_the_best_column_counts():
         scorer.decision_function(X, section=["00"] * len(X))
 
 
-def test_logits_are_refused():
+OTHER_THAN_LOG_PROBABILITIES = {
+    "logits": lambda X: X - X.max() + 7,
+    "probabilities": np.exp,
+    "log-odds": lambda X: X - np.log1p(-np.exp(X)),
+    "embeddings": lambda X: np.random.default_rng(0).normal(size=(120, 16)),
+    "log-probabilities of classes that may sound together": lambda X: X + 0.4,
+    "levels in dB, all below 0": lambda X: 10 * X - 30,
+}
+
+
+@pytest.mark.parametrize("formula", ["nll", "log_odds"])
+@pytest.mark.parametrize("with_section", [True, False])
+@pytest.mark.parametrize("kind", OTHER_THAN_LOG_PROBABILITIES)
+def test_what_are_not_log_probabilities_is_refused(kind, with_section, formula):
     X, label = classified()
-    with pytest.raises(ValueError, match="log-probabilities, at most 0, but X reaches 7"):
-        GammaSoftmaxScorer().fit(X - X.max() + 7, section=label)
+    wrong = OTHER_THAN_LOG_PROBABILITIES[kind](X)
+    section = label if with_section else None
+    scorer = GammaSoftmaxScorer(formula=formula)
+    with pytest.raises(ValueError, match=r"row \d+.*add up to.*MFNEmbedder\(output='log_proba'\)"):
+        scorer.fit(wrong, section=section)
+    # one bad row among good ones, and at scoring
+    if kind != "levels in dB, all below 0":
+        scorer.fit(X, section=section)
+        if wrong.shape == X.shape:
+            mixed = np.vstack([X[:5], wrong[[wrong.sum(axis=1).argmax()]], X[6:]])
+            with pytest.raises(ValueError, match="row 5, "):
+                scorer.score_samples(mixed)
+            with pytest.raises(ValueError, match="row 5, "):
+                clone(scorer).fit(mixed, section=section)
+    assert np.isfinite(GammaSoftmaxScorer(formula="negative").fit(wrong).score_samples(wrong)).all()
+
+
+def test_means_over_patches_that_disagree_are_taken():
+    patches = np.array([classified(certainty=4, seed=seed)[0] for seed in range(8)])
+    patches[4:] = patches[4:, :, [1, 2, 0]]
+    patches[4:, :3] = patches[:4, :3]  # a few clips on which they agree
+    X = patches.mean(axis=0)
+    assert np.exp(X).sum(axis=1).min() < 0.5
+    scorer = GammaSoftmaxScorer().fit(X.astype(np.float32))
+    assert_allclose(scorer.anomaly_score(X), -X.max(axis=1))
+
+
+def test_the_chain_of_front_end_embedder_and_scorer():
+    """Without output="log_proba" the largest value of an embedding would be the score."""
+    data = make_machine_sounds(n_train=24, n_test=8, duration=1.0, random_state=0)
+    train = (data.table["split"] == "train").to_numpy()
+    embedder = MFNEmbedder(max_epochs=1, patch_frames=16, random_state=0)
+    detector = make_pipeline(LogMelTransformer(n_mels=32), embedder, GammaSoftmaxScorer())
+    with pytest.raises(ValueError, match="set_params\\(mfnembedder__output='log_proba'\\)"):
+        detector.fit(data.X[train])
+    detector.set_params(mfnembedder__output="log_proba").fit(data.X[train])
+    log_p = detector[:-1].transform(data.X)
+    assert_allclose(detector.score_samples(data.X), log_p.max(axis=1), rtol=1e-6)
 
 
 def test_clips_of_another_section_score_higher():
