@@ -44,7 +44,7 @@ def run(args, console):
     if len(data) < len(args.folders):
         data = {folder: load_recordings(folder) for folder in args.folders}
     for table in data.values():
-        console.say(table.attrs["decided"])
+        console.note(table.attrs["decided"])
     result = run_benchmark(
         systems,
         data,
@@ -52,12 +52,12 @@ def run(args, console):
         year=args.year,
         out=args.output,
         n_jobs=args.n_jobs,
-        verbose=console.verbose,
+        verbose=int(console.shows_progress),
         on_error="record",
     )
     if not result.table.empty:
         console.table(result.summary())
-    console.say(f"tables and score files: {args.output}")
+    console.note(f"tables and score files: {args.output}")
     for failure in result.failures.to_dict("records"):
         console.trouble("skasd: failed: " + ", ".join(f"{key} {value}" for key, value in failure.items()))
     console.result(output=args.output, failures=result.failures, figures=result.table)

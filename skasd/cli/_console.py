@@ -1,4 +1,4 @@
-"""What the commands print, and where: results and progress to standard output, troubles to standard error."""
+"""What the commands print, and where: results to standard output, all else to standard error."""
 
 import json
 import math
@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 
 class Console:
@@ -24,18 +25,25 @@ class Console:
         self.as_json = as_json
 
     @property
-    def verbose(self):
-        """Whether progress bars make sense: 1 where a person watches, else 0."""
-        return int(not self.quiet and not self.as_json and sys.stderr.isatty())
+    def shows_progress(self):
+        """Whether progress bars make sense, as where a person watches."""
+        return not self.quiet and not self.as_json and sys.stderr.isatty()
 
     def say(self, text):
-        """Print a line for people."""
+        """Print a result for people."""
         if not self.quiet and not self.as_json:
-            print(text, flush=True)
+            _print(text, sys.stdout)
+
+    def note(self, text):
+        """Print to standard error what goes on, for people."""
+        if not self.quiet and not self.as_json:
+            _print(text, sys.stderr)
 
     def table(self, table, **options):
         """Print a DataFrame for people."""
-        self.say(table.to_string(float_format="{:.4f}".format, na_rep="", **options))
+        if not self.quiet and not self.as_json:
+            table = table.map(lambda value: printable(value) if isinstance(value, str) else value)
+            self.say(table.to_string(float_format="{:.4f}".format, na_rep="", **options))
 
     def result(self, **values):
         """Print the result for programs."""
@@ -44,7 +52,7 @@ class Console:
 
     def trouble(self, text):
         """Print a line to standard error."""
-        print(text, file=sys.stderr, flush=True)
+        _print(text, sys.stderr)
 
     def fail(self, error):
         """Print why nothing could be done."""
@@ -53,6 +61,26 @@ class Console:
     def show_warning(self, message, category, filename, lineno, file=None, line=None):
         """Print a warning without the place in the code where it arose."""
         self.trouble(f"skasd: warning: {message}")
+
+
+def printable(text):
+    r"""Return text with all that a terminal would not show as it stands written as in Python, ESC as ``\x1b``.
+
+    File names may hold whatever but a slash: line breaks, sequences that move a terminal's cursor or turn the
+    direction of writing, and bytes that are no text.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _print(text, stream):
+    lines = "\n".join(map(printable, text.split("\n")))
+    encoding = (
+        stream.encoding or "utf-8"
+    )  # of which the terminal, or the file behind it, may have few letters
+    tqdm.write(
+        lines.encode(encoding, "backslashreplace").decode(encoding), file=stream
+    )  # above a bar, if one is shown
+    stream.flush()
 
 
 def _plain(value):

@@ -28,7 +28,7 @@ def run(args, console):
         folder / "recordings", n_train=args.clips, n_test=args.clips, random_state=args.seed
     )
     machine = folder / "recordings" / "dev_data" / table["machine"].iloc[0]
-    console.say(f"{len(table)} synthetic recordings in {machine}")
+    console.note(f"{len(table)} synthetic recordings in {machine}")
     model, scores, report = folder / "model.skasd", folder / "scores.csv", folder / "report.html"
     test, truth = str(machine / "test"), ["--ground-truth", str(machine / "test")]
     steps = [

@@ -37,7 +37,7 @@ def run(args, console):
     if official or Path(args.scores).is_dir():
         return _run_official(args, console)
     truth = load_recordings(args.ground_truth)
-    console.say(truth.attrs["decided"])
+    console.note(truth.attrs["decided"])
     table = scores_table(args.scores, truth)
     domains = set(table["domain"].dropna()) if "domain" in table else set()
     year = args.year or (2026 if {"source", "target"} <= domains else 2020)

@@ -10,6 +10,7 @@ from .. import save
 from ..benchmark._work import _without_bad, wanted
 from ..datasets import load_recordings
 from . import _recordings, _systems
+from ._console import printable
 
 HELP = "learn from a folder of healthy recordings and write a model file"
 
@@ -58,12 +59,14 @@ def run(args, console):
     table = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)].assign(proxy=False)
     if table.empty:
         raise ValueError(f"There is no healthy recording to learn from. {decided}")
-    console.say(decided)
+    console.note(decided)
     if args.proxies is not None:
         others = load_recordings(args.proxies).query("y != -1").assign(proxy=True)
         table = pd.concat([table, others], ignore_index=True)
-    detector = _systems.make(args, table["machine"].iloc[0], console.verbose)
-    metadata = {
+    machine = table["machine"].iloc[0]
+    detector = _systems.make(args, machine)
+    metadata = {"machine": np.full(len(table), machine, dtype=object)}  # for which proxies are proxies, too
+    metadata |= {
         name: table[name].to_numpy(dtype=object)
         for name in ("section", "domain", "attribute", "proxy")
         if table[name].notna().all() and table[name].nunique() > 1
@@ -74,15 +77,15 @@ def run(args, console):
         )
     n_others = int(table["proxy"].sum())
     others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
-    console.say(f"learning from {len(table) - n_others} recordings below {args.folder}{others}")
+    console.note(f"learning from {len(table) - n_others} recordings below {args.folder}{others}")
 
     def fit(paths, kept):
         return detector.fit(paths, **wanted(detector, "fit", {k: v[kept] for k, v in metadata.items()}))
 
-    with config_context(enable_metadata_routing=True):
+    with config_context(enable_metadata_routing=True), _systems.progress(detector, console):
         _, kept, bad = _without_bad(fit, table["path"].tolist(), np.arange(len(table)))
     for position, cause in bad.items():
-        console.trouble(f"skasd: left out {table['path'].iloc[position]}: {cause}")
+        console.trouble(f"skasd: left out {printable(table['path'].iloc[position])}: {cause}")
     proxy = table["proxy"].to_numpy(dtype=bool)
     # for the report, which sets new recordings beside those learnt from
     detector.training_paths_ = [os.path.abspath(table["path"].iloc[i]) for i in kept if not proxy[i]]

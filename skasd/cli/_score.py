@@ -8,6 +8,7 @@ from ..benchmark._work import _without_bad
 from ..compose._held_out import anomaly_scores_of, offset_of
 from ..datasets import find_recordings
 from . import _systems
+from ._console import printable
 
 HELP = "score recordings with a model and write a table"
 
@@ -24,7 +25,7 @@ def run(args, console):
     """Score, write, report."""
     detector = _systems.configured(load(args.model), n_jobs=args.n_jobs)
     paths = find_recordings(args.files)
-    console.say(f"scoring {len(paths)} recordings with {args.model}")
+    console.note(f"scoring {len(paths)} recordings with {args.model}")
     threshold = np.nan
 
     def score(clips, kept):
@@ -33,7 +34,8 @@ def run(args, console):
         threshold = -offset
         return anomaly_scores_of(detector, clips, offset)
 
-    found, kept, bad = _without_bad(score, paths, np.arange(len(paths)), may_be_empty=True)
+    with _systems.progress(detector, console):
+        found, kept, bad = _without_bad(score, paths, np.arange(len(paths)), may_be_empty=True)
     scores = np.full(len(paths), np.nan)
     scores[kept] = [] if found is None else found
     table = pd.DataFrame({"path": paths, "anomaly_score": scores})
@@ -42,10 +44,10 @@ def run(args, console):
     table["threshold"] = threshold
     table["error"] = pd.Series({i: bad.get(i, "") for i in range(len(paths))})
     for position, cause in bad.items():
-        console.trouble(f"skasd: not scored: {paths[position]}: {cause}")
+        console.trouble(f"skasd: not scored: {printable(paths[position])}: {cause}")
     if args.output is not None:
         table.to_csv(args.output, index=False)
-        console.say(f"scores: {args.output}")
+        console.note(f"scores: {args.output}")
     else:
         console.table(table.drop(columns="error"), index=False)
     n = int((table["decision"] == "anomalous").sum())

@@ -1,10 +1,13 @@
 """``skasd systems``: the detectors that there are by name, and what the other commands do with a name."""
 
 import inspect
+from contextlib import contextmanager
 
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from .. import ClipStatistics, LogMelTransformer, MahalanobisScorer
+from .._documentation import DocumentationLinkMixin
 from ..benchmark._systems import System, _submissions
 
 HELP = "list the detectors that --system and --systems know"
@@ -27,24 +30,65 @@ def add_choice(parser):
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (0)")
 
 
-def make(args, machine, verbose):
+def make(args, machine):
     """Return the unfitted detector of the name, with the settings that the arguments tell."""
     source = default_detector() if args.system == DEFAULT else args.system
     detector = System(args.system, source).make(args.seed, machine)
-    wanted = {"contamination": args.contamination, "sample_rate": args.sample_rate, "n_jobs": args.n_jobs}
-    return configured(detector, verbose=verbose or None, **wanted)
+    return configured(
+        detector, contamination=args.contamination, sample_rate=args.sample_rate, n_jobs=args.n_jobs
+    )
 
 
 def configured(detector, **settings):
-    """Set parameters by their last names, wherever they occur in a detector; None leaves them."""
+    """Set parameters by name wherever they occur in a detector, fitted or not; None leaves them."""
     for name, value in settings.items():
         if value is None:
             continue
-        places = [key for key in detector.get_params(deep=True) if key.rpartition("__")[2] == name]
-        if not places:
+        owners = [part for part in _parts(detector) if name in part.get_params(deep=False)]
+        if not owners:
             raise ValueError(f"This detector has no parameter {name!r} to set to {value!r}.")
-        detector.set_params(**dict.fromkeys(places, value))
+        for owner in owners:
+            owner.set_params(**{name: value})
     return detector
+
+
+@contextmanager
+def progress(detector, console):
+    """Let a detector show bars on standard error, where somebody watches, and leave no trace of it.
+
+    Front ends and embedders of this package have bars. In scikit-learn ``verbose`` prints lines to standard output
+    (and is a bool in compositions, as pipelines), where nothing but results belongs.
+    """
+    show_progress(detector, console.shows_progress)
+    try:
+        yield
+    finally:
+        show_progress(detector, False)  # in what was cloned meanwhile as well
+
+
+def show_progress(detector, wanted):
+    """Set ``verbose`` of the parts of a detector that show bars with it."""
+    for part in _parts(detector):
+        if isinstance(part, DocumentationLinkMixin) and "verbose" in part.get_params(deep=False):
+            part.set_params(verbose=int(wanted))
+
+
+def _parts(detector):
+    """Yield a detector and all estimators in it, given and fitted ones, each once."""
+    seen, waiting = set(), [detector]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, BaseEstimator):
+            if not type(part).__module__.startswith("skorch."):  # networks hold data, and no estimators
+                yield part
+                waiting += vars(part).values()
+        elif isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, (list, tuple)):
+            waiting += part
 
 
 def add_arguments(parser):

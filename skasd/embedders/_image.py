@@ -1,5 +1,6 @@
 """Spectrograms as pictures: the machine against others by an image network."""
 
+import sys
 from numbers import Integral, Real
 from os import PathLike
 
@@ -203,7 +204,7 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
         if self.pretrained is not None:
             self.pretrained_report_ = load_torchvision_mobilenetv2(backbone, read_state(self.pretrained))
             if self.verbose:
-                print(self.pretrained_report_)
+                print(self.pretrained_report_, file=sys.stderr)
         return mean, scale
 
     def _patch_outputs(self, network, x, names):

@@ -1,5 +1,6 @@
 """MobileNetV2 embeddings."""
 
+import sys
 from numbers import Integral, Real
 from os import PathLike
 
@@ -209,7 +210,7 @@ class MobileNetV2Embedder(SoundEventTarget):
                 report = report.also(used)
             self.pretrained_report_ = report
             if self.verbose:
-                print(report)
+                print(report, file=sys.stderr)
         return mean, scale
 
     def _check_fit_of_pretrained(self):

@@ -145,7 +145,7 @@ def test_weights_of_pictures_are_taken_over(two, checkpoint, tmp_path, capsys):
     report = embedder.pretrained_report_
     assert report.left_out == ["classifier.1.weight", "classifier.1.bias"]
     assert len(report.loaded) == len(state) - 2
-    assert "2 left out" in capsys.readouterr().out
+    assert "2 left out" in capsys.readouterr().err
     save_file(state, tmp_path / "w.safetensors")
     same = clone(embedder).set_params(pretrained=str(tmp_path / "w.safetensors"), verbose=0)
     np.testing.assert_array_equal(

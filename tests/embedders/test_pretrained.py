@@ -237,6 +237,6 @@ def test_settings_that_do_not_go_with_it_are_named(path, clips, params, match):
 def test_verbose_prints_the_report(path, clips, capsys):
     X, section = clips
     embedder(path, verbose=1).fit(X, section=section)
-    out = capsys.readouterr().out
-    assert re.search(r"pretrained weights: \d+ loaded, \d+ left out, 0 mismatched", out)
-    assert "left out: fc_audioset.weight" in out
+    err = capsys.readouterr().err
+    assert re.search(r"pretrained weights: \d+ loaded, \d+ left out, 0 mismatched", err)
+    assert "left out: fc_audioset.weight" in err
