@@ -10,6 +10,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from .._metadata import as_labels
+from .._unfitted import unfitted_on_failure
 from ..scorers import LOFScorer
 from ..scorers._rows import group_rows
 from ._best_fitting import BestFittingDetector
@@ -162,7 +163,7 @@ class PerSection(BestFittingDetector):
         """
         n_rows = _num_samples(X)
         check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
-        with route_metadata():
+        with route_metadata(), unfitted_on_failure(self):
             routed = routed_to(self, "fit", section=section, domain=domain, proxy=proxy, **params)
             X = self._fit_embedder(X, y, routed["embedder"] if self.embedder is not None else None)
             keep = not_proxies(proxy, n_rows)

@@ -14,6 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from .._metadata import as_labels
+from .._unfitted import unfitted_on_failure
 from ..model_selection import RecordingKFold
 from ..scorers._rows import group_rows
 from ._best_fitting import BestFittingDetector
@@ -160,7 +161,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         groups = {None: np.arange(n_rows)}
         if labels is not None:
             groups = group_rows(as_labels(self._named, labels, n_rows))
-        with route_metadata():
+        with route_metadata(), unfitted_on_failure(self):
             routed = routed_to(self, "fit", **metadata)
             if isinstance(self.by, Mapping):
                 self.choice_ = {name: self._mapped(name) for name in groups}

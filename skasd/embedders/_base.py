@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
+from .._unfitted import unfitted_on_failure
 from ..features._time_frequency import check_time_frequency
 from ._batches import ClipPatches, TrainingBatches, take_rows
 from ._choices import MIXINGS, OBJECTIVES, OPTIMIZERS
@@ -290,10 +291,20 @@ class BaseEmbedder(
         Returns
         -------
         self : object
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On an interrupt from the keyboard; nothing is then fitted, and what was learnt is in the checkpoint, if
+            there is one.
         """
         return self._fit(X, y, section=section, domain=domain, proxy=proxy)
 
     def _fit(self, X, y=None, **metadata):
+        with unfitted_on_failure(self):
+            return self._fit_checked(X, y, metadata)
+
+    def _fit_checked(self, X, y, metadata):
         self._check_outputs()
         clips, missing = self._check_clips(X, reset=True)
         warn_about_anomalies(y, self)

@@ -1,14 +1,38 @@
-"""skorch callbacks of the embedders: learning-rate schedule, progress bar, checkpoint to resume from."""
+"""The run through the epochs, and its callbacks: learning-rate schedule, progress bar, checkpoint to resume from."""
 
 import os
 import tempfile
+from collections.abc import Mapping
+from numbers import Number
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm.auto import tqdm
+
+
+def run_epochs(net, dataset, epochs):
+    """Train an initialised net, as its ``partial_fit`` does, but let an interrupt from outside through.
+
+    skorch's ``partial_fit`` swallows every KeyboardInterrupt, because that is how its `EarlyStopping` ends the loop;
+    one from the keyboard would leave a half-trained net that passes for a trained one.
+    """
+    net.notify("on_train_begin", X=dataset, y=None)
+    try:
+        net.fit_loop(dataset, epochs=epochs)
+    except KeyboardInterrupt:
+        if not out_of_patience(net):
+            raise
+    net.notify("on_train_end", X=dataset, y=None)
+
+
+def out_of_patience(net):
+    """Tell whether an `EarlyStopping` among the callbacks of a net has ended the training."""
+    stopping = [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
+    return any(callback.misses_ >= callback.patience for callback in stopping)
 
 
 class OneCycle(Callback):
@@ -68,19 +92,27 @@ class Checkpoint(Callback):
         The generator of the run's batches; its state is saved and restored.
     """
 
-    # what skorch's EarlyStopping keeps between epochs
-    _EARLY_STOPPING = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
-
     def __init__(self, path, generator):
         self.path = Path(path)
         self.generator = generator
         self._state = None
+        self._n_written = 0
 
     def load(self, net):
-        """Give the net the history of an earlier run, if there is one; weights follow when training begins."""
-        if self.path.exists():
-            self._state = torch.load(self.path, map_location=net.device, weights_only=True)
-            net.history.extend(self._state["history"])
+        """Give the net the history of an earlier run, if there is one; weights follow when training begins.
+
+        Returns
+        -------
+        bool
+            Whether that run was at its end before its last epoch, because its patience was.
+        """
+        if not self.path.exists():
+            return False
+        self._state = torch.load(self.path, map_location=net.device, weights_only=True)
+        net.history.clear()
+        net.history.extend(self._state["history"])
+        self._n_written = len(net.history)
+        return self._state["stopped"]
 
     def on_train_begin(self, net, **kwargs):
         if self._state is None:
@@ -88,34 +120,55 @@ class Checkpoint(Callback):
         net.module_.load_state_dict(self._state["module"])
         net.optimizer_.load_state_dict(self._state["optimizer"])
         self.generator.set_state(self._state["generator"].cpu())
-        for _, callback in net.callbacks_:
-            if isinstance(callback, EarlyStopping):
-                vars(callback).update(self._state["early_stopping"])
-            elif isinstance(callback, OneCycle):
-                callback.scheduler_.load_state_dict(self._state["schedule"])
+        for name, callback in net.callbacks_:
+            _restore(callback, self._state["callbacks"].get(name, {}))
         self._state = None
 
     def on_epoch_end(self, net, **kwargs):
+        self._write(net)
+
+    def on_train_end(self, net, **kwargs):
+        if (
+            len(net.history) > self._n_written
+        ):  # the callback that stopped the training let no other see its end
+            self._write(net)
+        self.generator = None  # a fitted net carries no generator about
+
+    def _write(self, net):
         state = {
             "module": net.module_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
             "generator": self.generator.get_state(),
             # without NumPy's scalars, so that the file loads without running code
-            "history": [
-                {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
-                for row in net.history
-            ],
+            "history": [{key: _plain(value) for key, value in row.items()} for row in net.history],
+            "callbacks": {name: _state_of(callback) for name, callback in net.callbacks_},
+            "stopped": out_of_patience(net),
         }
-        for _, callback in net.callbacks_:
-            if isinstance(callback, EarlyStopping):
-                state["early_stopping"] = {name: getattr(callback, name) for name in self._EARLY_STOPPING}
-                state["early_stopping"]["dynamic_threshold_"] = float(callback.dynamic_threshold_)
-            elif isinstance(callback, OneCycle):
-                state["schedule"] = callback.scheduler_.state_dict()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self.path.parent, suffix=".part", delete=False) as file:
             torch.save(state, file)
         os.replace(file.name, self.path)
+        self._n_written = len(net.history)
 
-    def on_train_end(self, net, **kwargs):
-        self.generator = None  # a fitted net carries no generator about
+
+def _plain(value):
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _state_of(callback):
+    """Return what a callback keeps between epochs, in attributes whose names end in an underscore."""
+    state = {}
+    for name, value in vars(callback).items():
+        if isinstance(value, LRScheduler):
+            state[name] = value.state_dict()
+        elif name.endswith("_") and isinstance(value, (NoneType, Number, np.generic, str, Mapping)):
+            state[name] = _plain(value)
+    return state
+
+
+def _restore(callback, state):
+    for name, value in state.items():
+        if isinstance(vars(callback).get(name), LRScheduler):
+            vars(callback)[name].load_state_dict(value)
+        else:
+            setattr(callback, name, value)

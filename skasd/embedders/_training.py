@@ -1,7 +1,6 @@
 """Training through skorch: the net, its callbacks, held-out clips, checkpoints."""
 
 import threading
-import warnings
 from pathlib import Path
 
 import joblib
@@ -14,7 +13,7 @@ from skorch.helper import predefined_split
 
 from .. import __version__, nn
 from ._batches import PatchDataset, ValidationBatches
-from ._callbacks import Checkpoint, EpochProgress, OneCycle
+from ._callbacks import Checkpoint, EpochProgress, OneCycle, run_epochs
 from ._choices import MIXINGS, OPTIMIZERS
 from ._network import clip_moments
 
@@ -93,34 +92,29 @@ class TrainingMixin:
         return net.initialize()
 
     def _train(self, dataset, clips, labels):
-        net, epochs = self.net_, self.max_epochs
+        net, done = self.net_, len(self.net_.history)
         callbacks = list(self.callbacks or [])
         if self.early_stopping is not None:
             dataset, held_out = self._hold_out(dataset, labels)
             net.train_split = predefined_split(held_out)
             callbacks.insert(0, EarlyStopping(patience=self.early_stopping, load_best=True, sink=_quiet))
-        if self.lr_schedule == "onecycle" and epochs:
-            callbacks.insert(
-                0, OneCycle(self.lr, epochs * len(self._training_batches(dataset, self.batch_size)))
-            )
-        done = len(net.history)
+        if self.lr_schedule == "onecycle" and self.max_epochs:
+            n_batches = len(self._training_batches(dataset, self.batch_size))
+            callbacks.insert(0, OneCycle(self.lr, self.max_epochs * n_batches))
         if self.verbose:
-            callbacks.append(EpochProgress(done + epochs, type(self).__name__))
+            callbacks.append(EpochProgress(done + self.max_epochs, type(self).__name__))
+        finished = not self.max_epochs
+        checkpoint = None
         if self.checkpoint_dir is not None:
             name = f"{type(self).__name__}-{self._fingerprint(clips, dataset)}.pt"
-            callbacks.append(Checkpoint(Path(self.checkpoint_dir) / name, dataset.generator))
+            checkpoint = Checkpoint(Path(self.checkpoint_dir) / name, dataset.generator)
+            callbacks.append(checkpoint)
         net.callbacks = callbacks
         net.initialize_callbacks()
-        if self.checkpoint_dir is not None:
-            callbacks[-1].load(net)
-        remaining = epochs - (len(net.history) - done)
-        stop_early = self.early_stopping is not None
-        if remaining or not stop_early:
-            net.partial_fit(dataset, epochs=remaining)
-        if len(net.history) < done + epochs and not stop_early:
-            warnings.warn(
-                f"Training was interrupted after {len(net.history) - done} of {epochs} epochs.", UserWarning
-            )
+        if checkpoint is not None:
+            finished = checkpoint.load(net) or finished
+        if len(net.history) or not finished:
+            run_epochs(net, dataset, 0 if finished else self.max_epochs - (len(net.history) - done))
         # a fitted net holds neither data nor the best weights a second time
         net.train_split = None
         for _, callback in net.callbacks_:

@@ -18,8 +18,9 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch.callbacks import Callback
 
-from skasd import ClipStatistics, KNNScorer
+from skasd import AutoencoderEmbedder, ClipStatistics, ColumnScorer, KNNScorer
 from skasd.benchmark import BenchmarkResult, run
 
 
@@ -248,6 +249,79 @@ def test_names_of_cells_are_the_same_in_every_process():
     ]
     assert listed[0] == listed[1]
     assert len(set(listed[0].splitlines())) == 8
+
+
+class Interrupt(Callback):
+    """A key pressed in the second epoch, if `pressed`."""
+
+    pressed = True
+
+    def on_batch_end(self, net, **kwargs):
+        if Interrupt.pressed and len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def networks():
+    embedder = AutoencoderEmbedder(hidden=8, max_epochs=3, callbacks=[Interrupt()])
+    front_end = FunctionTransformer(cut_in_frames)
+    return {
+        "knn": make_pipeline(FunctionTransformer(np.abs), KNNScorer()),
+        "network": make_pipeline(front_end, embedder, ColumnScorer()),
+    }
+
+
+def cut_in_frames(X):
+    return np.abs(X[:, : 16 * 100].reshape(len(X), 16, 100))
+
+
+def test_no_half_trained_cell_is_kept_on_an_interrupt(tmp_path, gearbox, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        run(networks(), gearbox, out=tmp_path, on_error="record")
+    assert len(list((tmp_path / "cells").glob("*.json"))) == 1
+    assert not (tmp_path / "results.csv").exists()
+    monkeypatch.setattr(Interrupt, "pressed", False)
+    resumed = run(networks(), gearbox, out=tmp_path)
+    same(resumed, run(networks(), gearbox))
+
+
+INTERRUPTED = """
+    import sys
+    from joblib import parallel_config
+    from sklearn.pipeline import make_pipeline
+    from skasd import AutoencoderEmbedder, ColumnScorer, LogMelTransformer
+    from skasd.benchmark import run
+    from skasd.datasets import make_machine_sounds
+
+    embedder = AutoencoderEmbedder(hidden=8, max_epochs=100_000, checkpoint_dir=sys.argv[2])
+    network = make_pipeline(LogMelTransformer(n_mels=16), embedder, ColumnScorer())
+    with parallel_config(backend=sys.argv[1], n_jobs=2):
+        run(network, make_machine_sounds(12, 12, duration=0.25, random_state=0), seeds=2, out=sys.argv[3])
+    print("done")
+"""
+
+
+@pytest.mark.parametrize("backend", ["sequential", pytest.param("loky", marks=pytest.mark.slow)])
+def test_control_c_ends_the_run(backend, tmp_path):
+    checkpoints, out = tmp_path / "checkpoints", tmp_path / "out"
+    victim = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(INTERRUPTED), backend, checkpoints, out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a key reaches the workers too
+    )
+    n_training = 2 if backend == "loky" else 1
+    deadline = time.monotonic() + 120
+    while len(list(checkpoints.glob("*.pt"))) < n_training:
+        assert victim.poll() is None, "ended before it could be interrupted"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(victim.pid, signal.SIGINT)
+    printed, error = victim.communicate(timeout=60)
+    assert "done" not in printed
+    assert "KeyboardInterrupt" in error
+    assert victim.returncode != 0
+    assert list((out / "cells").glob("*.json")) == []
 
 
 PROGRAM = """

@@ -171,16 +171,6 @@ print(float(np.abs(embedder.transform(X)).sum(dtype="float64")).hex())
     assert resumed.stdout == whole.stdout
 
 
-def test_interrupting_from_the_keyboard_warns(train):
-    class Interrupt(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            raise KeyboardInterrupt
-
-    X, section = train
-    with pytest.warns(UserWarning, match="interrupted after 1 of 2 epochs"):
-        MFNEmbedder(**QUICK, callbacks=[Interrupt()]).fit(X, section=section)
-
-
 def test_early_stopping_stops_and_goes_back_to_the_best(train):
     X, section = train
     params = QUICK | {
