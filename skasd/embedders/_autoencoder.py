@@ -293,6 +293,11 @@ class AutoencoderEmbedder(BaseEmbedder):
             for rows in np.array_split(order, parts):
                 x, targets = dataset.batch(batches.index[rows], batches.start[rows])
                 covariance.update(network.residual(x.to(self.device_)), targets["is_target"])
+        if not torch.isfinite(covariance.covariance()).all():
+            raise ValueError(
+                f"Training of {type(self).__name__} diverged: its residuals are too large. Set a smaller lr than "
+                f"{self.lr:g}; where that does not help, scale the features down."
+            )
         return covariance.precision().numpy()
 
     def _patch_outputs(self, network, x, names):

@@ -13,7 +13,7 @@ from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
 from .._unfitted import unfitted_on_failure
 from ..features._time_frequency import check_time_frequency
-from ._batches import ClipPatches, TrainingBatches, take_rows
+from ._batches import ClipPatches, TrainingBatches, check_single_precision, take_rows
 from ._choices import MIXINGS, OBJECTIVES, OPTIMIZERS
 from ._classes import pseudo_labels, section_labels
 from ._embedding import EmbeddingMixin
@@ -226,7 +226,9 @@ class BaseEmbedder(
 
     def _check_clips(self, X, reset):
         """Return the clips, (n_clips, n_bins, n_frames) or a list, and which of them are missing."""
-        return check_time_frequency(self, X, reset=reset)
+        clips, missing = check_time_frequency(self, X, reset=reset)
+        check_single_precision(clips)
+        return clips, missing
 
     def _choose_patch_frames(self, lengths):
         """Return the length of a patch for training clips of these lengths."""
@@ -294,6 +296,10 @@ class BaseEmbedder(
 
         Raises
         ------
+        ValueError
+            If training diverges: a loss or a weight is not finite; if there is no clip to train on, or features,
+            metadata and parameters do not fit.
+
         KeyboardInterrupt
             On an interrupt from the keyboard; nothing is then fitted, and what was learnt is in the checkpoint, if
             there is one.
@@ -348,7 +354,9 @@ class BaseEmbedder(
         self._prepare_embedding()
         names = self._output_names()
         first = take_rows(clips, {}, slice(0, 1))[0]
-        self._n_features_out = self._embed(first, names, verbose=0).shape[1]
+        row = self._embed(first, names, verbose=0)
+        self._check_finite(row, np.zeros(1, dtype=int))
+        self._n_features_out = row.shape[1]
         return self
 
     def _learn_classes(self, clips, metadata, seed):

@@ -190,6 +190,16 @@ class ValidationBatches:
             )
 
 
+def check_single_precision(clips):
+    """Raise ValueError for finite values that float32, the precision of networks, does not hold."""
+    for i, clip in enumerate(clips):
+        if clip.dtype == np.float64 and (largest := np.abs(clip).max()) > np.finfo(np.float32).max:
+            raise ValueError(
+                f"X[{i}] has values up to {largest:.3g}, but networks work in float32, which ends at 3.4e38: scale the "
+                "features down."
+            )
+
+
 def take_rows(clips, metadata, keep):
     """Return the clips and metadata of the rows ``keep`` (a mask or slice)."""
     if isinstance(keep, np.ndarray) and keep.all():

@@ -1,7 +1,9 @@
-"""The run through the epochs, and its callbacks: learning-rate schedule, progress bar, checkpoint to resume from."""
+"""The run through the epochs and its callbacks: divergence, learning-rate schedule, progress bar, checkpoint."""
 
+import math
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping
 from numbers import Number
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import NoneType
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EarlyStopping
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm.auto import tqdm
@@ -22,7 +25,8 @@ def run_epochs(net, dataset, epochs):
     """
     net.notify("on_train_begin", X=dataset, y=None)
     try:
-        net.fit_loop(dataset, epochs=epochs)
+        with np.errstate(all="ignore"):  # what is not finite is told by `Divergence`
+            net.fit_loop(dataset, epochs=epochs)
     except KeyboardInterrupt:
         if not out_of_patience(net):
             raise
@@ -33,6 +37,50 @@ def out_of_patience(net):
     """Tell whether an `EarlyStopping` among the callbacks of a net has ended the training."""
     stopping = [callback for _, callback in net.callbacks_ if isinstance(callback, EarlyStopping)]
     return any(callback.misses_ >= callback.patience for callback in stopping)
+
+
+class Divergence(Callback):
+    """Raise ValueError as soon as a loss, or after an epoch a weight, is not finite; warn where the loss has grown.
+
+    Parameters
+    ----------
+    name : str
+        Of the embedder, for the message.
+    """
+
+    def __init__(self, name):
+        self.name = name
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_before_ = len(net.history)
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        loss = net.history[-1, "batches", -1, "train_loss" if training else "valid_loss"]
+        if not math.isfinite(loss):
+            self._fail(net, f"the loss is {loss}")
+
+    def on_epoch_end(self, net, **kwargs):
+        for name, value in net.module_.state_dict().items():
+            if not torch.isfinite(value).all():
+                self._fail(net, f"{name} of the network is not finite")
+
+    def on_train_end(self, net, **kwargs):
+        losses = [row["train_loss"] for row in net.history]
+        if self.n_before_ or not losses:  # a warm start, or nothing was trained
+            return
+        first = net.history[0]["batches"][0]["train_loss"]
+        if losses[-1] > 10 * abs(first):
+            warnings.warn(
+                f"Training of {self.name} made the loss grow from {first:.3g} in the first batch to {losses[-1]:.3g} "
+                f"in epoch {len(losses)}. Set a smaller lr than {net.lr:g}.",
+                ConvergenceWarning,
+            )
+
+    def _fail(self, net, what):
+        raise ValueError(
+            f"Training of {self.name} diverged in epoch {len(net.history)}: {what}. Set a smaller lr than {net.lr:g}; "
+            "where that does not help, scale the features down."
+        )
 
 
 class OneCycle(Callback):

@@ -53,11 +53,23 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
             width = self._n_features_out if names == self._output_names() else len(self.classes_)
             return np.full((len(missing), width), np.nan, dtype=np.float32)
         rows = self._embed(take_rows(clips, {}, ~missing)[0], names, verbose=self.verbose)
+        self._check_finite(rows, np.flatnonzero(~missing))
         if missing.any():
             every = np.full((len(missing), rows.shape[1]), np.nan, dtype=np.float32)
             every[~missing] = rows
             rows = every
         return rows
+
+    def _check_finite(self, rows, positions):
+        """Raise ValueError for rows that are not finite: NaN is for skipped clips alone."""
+        bad = positions[~np.isfinite(rows).all(axis=1)]
+        if len(bad):
+            some = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
+            raise ValueError(
+                f"{type(self).__name__} has no finite output for {len(bad)} of {len(positions)} clips ({some}): their "
+                "features are far larger than those it was trained on, or training diverged. Scale the clips, or train "
+                f"with a smaller lr than {self.lr:g}."
+            )
 
     def _embed(self, clips, names, verbose):
         patches = self._make_patches(clips, self.patch_frames_)
@@ -73,8 +85,9 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
                 for name, value in self._patch_outputs(self.embedding_network_, x, names).items():
                     parts[name].append(value.float().reshape(len(value), -1).cpu().numpy())
                 bar.update(index[chunk][-1] + 1 - bar.n)
-        columns = [self._merge(np.concatenate(parts[name]), index, name) for name in names]
-        return np.concatenate(columns, axis=1).astype(np.float32, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by `_check_finite`
+            columns = [self._merge(np.concatenate(parts[name]), index, name) for name in names]
+            return np.concatenate(columns, axis=1).astype(np.float32, copy=False)
 
     def _merge(self, values, index, name):
         """Merge the values of patches into rows of clips."""

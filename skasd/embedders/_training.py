@@ -13,7 +13,7 @@ from skorch.helper import predefined_split
 
 from .. import __version__, nn
 from ._batches import PatchDataset, ValidationBatches
-from ._callbacks import Checkpoint, EpochProgress, OneCycle, run_epochs
+from ._callbacks import Checkpoint, Divergence, EpochProgress, OneCycle, run_epochs
 from ._choices import MIXINGS, OPTIMIZERS
 from ._network import clip_moments
 
@@ -93,14 +93,14 @@ class TrainingMixin:
 
     def _train(self, dataset, clips, labels):
         net, done = self.net_, len(self.net_.history)
-        callbacks = list(self.callbacks or [])
+        callbacks = [Divergence(type(self).__name__), *(self.callbacks or [])]
         if self.early_stopping is not None:
             dataset, held_out = self._hold_out(dataset, labels)
             net.train_split = predefined_split(held_out)
-            callbacks.insert(0, EarlyStopping(patience=self.early_stopping, load_best=True, sink=_quiet))
+            callbacks.insert(1, EarlyStopping(patience=self.early_stopping, load_best=True, sink=_quiet))
         if self.lr_schedule == "onecycle" and self.max_epochs:
             n_batches = len(self._training_batches(dataset, self.batch_size))
-            callbacks.insert(0, OneCycle(self.lr, self.max_epochs * n_batches))
+            callbacks.insert(1, OneCycle(self.lr, self.max_epochs * n_batches))
         if self.verbose:
             callbacks.append(EpochProgress(done + self.max_epochs, type(self).__name__))
         finished = not self.max_epochs
