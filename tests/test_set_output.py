@@ -39,6 +39,8 @@ def small_mfn():
 def transformers():
     yield from (estimator for estimator in instances() if hasattr(estimator, "transform"))
     yield NormalOnly(small_mfn())
+    bin_names = LogMelTransformer().get_feature_names_out()
+    yield NormalOnly(make_pipeline(LogMelTransformer(), ClipStatistics(bin_names=bin_names)))
     yield Augmented(MixupSMOTEAugmenter(sampling_strategy=2.0, random_state=0), small_mfn())
 
 
@@ -109,7 +111,10 @@ def test_detectors_score_the_same_under_the_global_setting(detector):
     np.testing.assert_array_equal(decisions, fitted.predict(X))
 
 
-@pytest.mark.parametrize("middle", [ClipStatistics(), small_mfn()], ids=name_of)
+NAMED = ClipStatistics(bin_names=LogMelTransformer(n_mels=16).get_feature_names_out())
+
+
+@pytest.mark.parametrize("middle", [ClipStatistics(), NAMED, small_mfn()], ids=name_of)
 def test_a_pipeline_set_to_tables_stays_so(middle, tmp_path):
     clips = np.random.default_rng(0).normal(scale=0.1, size=(20, 8000)).astype(np.float32)
     pipeline = make_pipeline(LogMelTransformer(n_mels=16), middle, KNNScorer()).set_output(transform="pandas")

@@ -12,15 +12,16 @@ from threadpoolctl import ThreadpoolController
 
 from .._documentation import DocumentationLinkMixin
 from ..clips import BadClip, Clips, check_clips, check_limits
+from ._band_names import band_names
 from ._stft import ShortTimeFourier, least_samples
 
 
 class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     """Base of the stateless estimators that take clips.
 
-    A subclass implements `_plan(dtype)`, called once per `transform` and precision, and returns an
+    A subclass implements `_plan(dtype)`, called once per `transform` and precision, which returns an
     object with `shape(n_samples)`, the shape of what a clip of that length gives, and
-    `write(waveform, out)`.
+    `write(waveform, out)`; and `_frequencies()`, which returns the centres of the bins in Hz.
     """
 
     _parameter_constraints: dict = {
@@ -116,6 +117,22 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
             out[i][...] = np.nan
         return out
 
+    def get_feature_names_out(self, input_features=None):
+        """Name the bins by their centre frequencies.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_bins,)
+            As "980 Hz" and "1.2 kHz", with as many digits as tell all bins apart.
+        """
+        self._validate_params()
+        return band_names(self._frequencies())
+
     def set_output(self, *, transform=None):
         """Do nothing: clips, bins and frames are no table, and stay arrays.
 
@@ -153,6 +170,10 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     def _plan(self, dtype):
         """Return the object that computes features in that precision."""
 
+    @abstractmethod
+    def _frequencies(self):
+        """Return the centre frequencies of the bins in Hz, shape (n_bins,)."""
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
@@ -189,6 +210,10 @@ class ShortTimeFourierTransformer(ClipTransformer):
         """
         padding = 2 * (self.n_fft // 2) if self.center else 0
         return 1 + (n_samples + padding - self.n_fft) // self.hop_length
+
+    def _bin_frequencies(self):
+        """Return the frequencies of all bins of the Fourier transform in Hz, shape (1 + n_fft // 2,)."""
+        return np.fft.rfftfreq(self.n_fft, 1 / self.sample_rate)
 
     def _short_time_fourier(self, dtype):
         if self.win_length is not None and self.win_length > self.n_fft:

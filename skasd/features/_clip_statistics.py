@@ -30,6 +30,10 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         Any of "mean", "std" (population standard deviation), "max", "min", "median", and numbers q in
         [0, 100] for the q-th percentile.
 
+    bin_names : array-like of str of shape (n_bins,) or None, default=None
+        Names of the bins, for the names of the columns: ``LogMelTransformer().get_feature_names_out()``. None: what
+        a pipeline says in its ``get_feature_names_out``, the columns of a data frame, or x0, x1, ...
+
     Attributes
     ----------
     n_features_in_ : int
@@ -45,9 +49,13 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Column ``s * n_bins + b`` is statistic s of bin b. Means and standard deviations are accumulated in
-    float64 whatever the type of X, and the result is float64. Clips that are NaN everywhere
-    (skipped by ``on_error="skip"``) give rows of NaN.
+    Column ``s * n_bins + b`` is statistic s of bin b, as "mean 1.2 kHz" or, for the tenth percentile,
+    "p10 1.2 kHz". The arrays that a front end hands on have no names for their bins: a pipeline brings them
+    together in ``pipeline[:-1].get_feature_names_out()``; the tables of ``set_output(transform="pandas")`` need
+    `bin_names`.
+
+    Means and standard deviations are accumulated in float64 whatever the type of X, and the result is float64.
+    Clips that are NaN everywhere (skipped by ``on_error="skip"``) give rows of NaN.
 
     Examples
     --------
@@ -57,12 +65,21 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     >>> ClipStatistics().fit_transform(spectrograms)
     array([[2., 2., 1., 0.],
            [4., 5., 0., 0.]])
+
+    Columns named in Hz:
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skasd import LogMelTransformer
+    >>> features = make_pipeline(LogMelTransformer(n_mels=8), ClipStatistics()).fit(np.zeros((1, 8000)))
+    >>> features.get_feature_names_out()[[0, 7, 15]]
+    array(['mean 340 Hz', 'mean 5.7 kHz', 'std 5.7 kHz'], dtype=object)
     """
 
-    _parameter_constraints: dict = {"statistics": ["array-like", tuple]}
+    _parameter_constraints: dict = {"statistics": ["array-like", tuple], "bin_names": ["array-like", None]}
 
-    def __init__(self, statistics=("mean", "std")):
+    def __init__(self, statistics=("mean", "std"), *, bin_names=None):
         self.statistics = statistics
+        self.bin_names = bin_names
 
     def fit(self, X, y=None):
         """Check the parameters and the data, and remember the number of bins.
@@ -83,6 +100,11 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         self._validate_params()
         self._functions()
         check_time_frequency(self, X)
+        if self.bin_names is not None and len(self.bin_names) != self.n_features_in_:
+            raise ValueError(
+                f"bin_names has {len(self.bin_names)} names for spectrograms of {self.n_features_in_} bins: "
+                "give get_feature_names_out() of the front end that made them."
+            )
         return self
 
     def transform(self, X):
@@ -108,21 +130,21 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         return features.reshape(len(X), -1)
 
     def get_feature_names_out(self, input_features=None):
-        """Name the columns: statistic, underscore, bin.
+        """Name the columns: statistic and bin.
 
         Parameters
         ----------
         input_features : array-like of shape (n_bins,), default=None
-            Names of the bins; by default those seen in `fit`, else x0, x1, ...
+            Names of the bins where `bin_names` gives none; by default those seen in `fit`, else x0, x1, ...
 
         Returns
         -------
         names : ndarray of shape (n_statistics * n_bins,)
         """
         check_is_fitted(self)
-        bins = _check_feature_names_in(self, input_features)
+        bins = _check_feature_names_in(self, input_features) if self.bin_names is None else self.bin_names
         prefixes = [name if isinstance(name, str) else f"p{name:g}" for name in self.statistics]
-        return np.array([f"{prefix}_{name}" for prefix in prefixes for name in bins], dtype=object)
+        return np.array([f"{prefix} {name}" for prefix in prefixes for name in bins], dtype=object)
 
     def _functions(self):
         if isinstance(self.statistics, str) or len(self.statistics) == 0:

@@ -185,22 +185,26 @@ class LogMelTransformer(ShortTimeFourierTransformer):
     def _filters(self):
         import librosa.filters  # heavy, and not needed by those who only import this module
 
+        return librosa.filters.mel(
+            sr=self.sample_rate, n_fft=self.n_fft, norm=self.norm, dtype=np.float64, **self._bands()
+        )
+
+    def _frequencies(self):
+        import librosa
+
+        # the edges of the triangles, each of which is the centre of another but for the outermost
+        bands = self._bands()
+        return librosa.mel_frequencies(**{**bands, "n_mels": self.n_mels + 2})[1:-1]
+
+    def _bands(self):
+        """Return librosa's arguments that say where the bands lie."""
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
         if not self.fmin < fmax <= self.sample_rate / 2:
             raise ValueError(
                 f"fmin={self.fmin} and fmax={self.fmax} must satisfy fmin < fmax <= sample_rate / 2 = "
                 f"{self.sample_rate / 2}."
             )
-        return librosa.filters.mel(
-            sr=self.sample_rate,
-            n_fft=self.n_fft,
-            n_mels=self.n_mels,
-            fmin=self.fmin,
-            fmax=fmax,
-            htk=self.htk,
-            norm=self.norm,
-            dtype=np.float64,
-        )
+        return {"n_mels": self.n_mels, "fmin": self.fmin, "fmax": fmax, "htk": self.htk}
 
 
 class _LogMel:

@@ -127,6 +127,9 @@ class PhaseTransformer(ShortTimeFourierTransformer):
     def _plan(self, dtype):
         return _Phase(self._short_time_fourier(dtype), BINS[self.bins])
 
+    def _frequencies(self):
+        return self._bin_frequencies()[BINS[self.bins]]
+
 
 class _Phase:
     """Phase of single clips, in one precision."""

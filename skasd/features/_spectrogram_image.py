@@ -145,10 +145,18 @@ class SpectrogramImageTransformer(ShortTimeFourierTransformer):
         self.verbose = verbose
 
     def _plan(self, dtype):
-        if len(self.shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in self.shape):
-            raise ValueError(f"shape must be two positive integers (height, width), got {self.shape!r}.")
+        self._check_shape()
         check_amin(self.amin, self.log, dtype)
         return _SpectrogramImage(self, self._short_time_fourier(dtype))
+
+    def _frequencies(self):
+        self._check_shape()
+        frequencies = self._bin_frequencies()
+        return resizing_matrix(len(frequencies), self.shape[0]) @ frequencies
+
+    def _check_shape(self):
+        if len(self.shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in self.shape):
+            raise ValueError(f"shape must be two positive integers (height, width), got {self.shape!r}.")
 
 
 class _SpectrogramImage:

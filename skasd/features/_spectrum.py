@@ -103,6 +103,9 @@ class SpectrumTransformer(ClipTransformer):
     def _plan(self, dtype):
         return _Spectrum(self.n_samples, dtype)
 
+    def _frequencies(self):
+        return np.fft.rfftfreq(self.n_samples, 1 / self.sample_rate)[: self.n_samples // 2]
+
 
 class _Spectrum:
     """Spectra of single clips, in one precision."""

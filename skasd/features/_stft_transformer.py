@@ -153,6 +153,9 @@ class STFTTransformer(ShortTimeFourierTransformer):
         check_amin(self.amin, self.log, dtype)
         return _Spectrogram(self, self._short_time_fourier(dtype))
 
+    def _frequencies(self):
+        return self._bin_frequencies()[BINS[self.bins]]
+
 
 class _Spectrogram:
     """Spectrograms of single clips, in one precision."""

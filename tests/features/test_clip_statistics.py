@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from sklearn.pipeline import make_pipeline
 
 from skasd.clips import ClipWarning
-from skasd.features import ClipStatistics, LogMelTransformer
+from skasd.features import (
+    ClipStatistics,
+    LogMelTransformer,
+    PhaseTransformer,
+    SpectrogramImageTransformer,
+    SpectrumTransformer,
+    STFTTransformer,
+)
 from skasd.features._time_frequency import check_time_frequency
 
 ALL = ("mean", "std", "max", "min", "median", 5, 97.5)
@@ -48,11 +55,58 @@ def test_sums_are_accumulated_in_float64():
 def test_names(spectrograms):
     statistics = ClipStatistics(("mean", 10, 97.5)).fit(spectrograms)
     names = statistics.get_feature_names_out()
-    assert list(names[[0, 5, 11]]) == ["mean_x0", "p10_x1", "p97.5_x3"]
-    assert list(statistics.get_feature_names_out(list("abcd"))[:2]) == ["mean_a", "mean_b"]
+    assert list(names[[0, 5, 11]]) == ["mean x0", "p10 x1", "p97.5 x3"]
+    assert list(statistics.get_feature_names_out(list("abcd"))[:2]) == ["mean a", "mean b"]
     framed = ClipStatistics(("max",)).set_output(transform="pandas")
     table = framed.fit_transform(pd.DataFrame([[1.0, 2.0]], columns=["low", "high"]))
-    assert list(table.columns) == ["max_low", "max_high"]
+    assert list(table.columns) == ["max low", "max high"]
+
+
+def test_columns_are_named_by_statistic_and_band():
+    clips = np.random.default_rng(0).normal(scale=0.1, size=(3, 16000))
+    front_end = LogMelTransformer(n_mels=16)
+    pipeline = make_pipeline(front_end, ClipStatistics(("mean", 10))).fit(clips)
+    names = pipeline.get_feature_names_out()
+    assert len(set(names)) == 32
+    # a tone at the centre of a band is loudest in the band of that name
+    time = np.arange(16000) / 16000
+    for name in names[[4, 8, 13]]:
+        number, unit = name.split()[1:]
+        hertz = float(number) * {"Hz": 1, "kHz": 1000}[unit]
+        row = pipeline.transform(np.sin(2 * np.pi * hertz * time)[None])[0]
+        assert names[:16][row[:16].argmax()] == name
+    bin_names = front_end.get_feature_names_out()
+    named = make_pipeline(front_end, ClipStatistics(("mean", 10), bin_names=bin_names))
+    table = named.set_output(transform="pandas").fit_transform(clips)
+    assert list(table.columns) == list(names)
+    assert list(named.get_feature_names_out()) == list(names)
+    with pytest.raises(ValueError, match="bin_names has 15 names for spectrograms of 16 bins"):
+        named.set_params(clipstatistics__bin_names=bin_names[1:]).fit(clips)
+
+
+@pytest.mark.parametrize(
+    ("front_end", "hertz"),
+    [
+        (STFTTransformer(n_fft=512), np.arange(257) * 31.25),
+        (STFTTransformer(n_fft=512, bins="no_dc"), np.arange(1, 257) * 31.25),
+        (PhaseTransformer(sample_rate=8000, n_fft=64, hop_length=32, bins="no_nyquist"), np.arange(32) * 125),
+        (SpectrumTransformer(n_samples=1600), np.arange(800) * 10),
+        (SpectrogramImageTransformer(shape=(20, 9), n_fft=78), np.arange(0.5, 40, 2) * 16000 / 78),
+        (LogMelTransformer(), None),
+        (LogMelTransformer(sample_rate=96000, n_mels=64, fmin=5e3, htk=True), None),
+    ],
+    ids=repr,
+)
+def test_front_ends_name_their_bins(front_end, hertz):
+    n_bins = front_end.fit_transform(np.zeros((1, 16000), dtype=np.float32)).shape[1]
+    names = front_end.get_feature_names_out()
+    assert len(set(names)) == len(names) == n_bins
+    values = [float(name.split()[0]) * (1000 if name.endswith(" kHz") else 1) for name in names]
+    if hertz is None:  # the filters' highest points
+        filters = front_end._filters()
+        hertz = filters.argmax(axis=1) * front_end.sample_rate / front_end.n_fft
+    np.testing.assert_allclose(values, hertz, rtol=0.05, atol=front_end.sample_rate / 1600)
+    assert (np.diff(values) > 0).all()
 
 
 def test_two_dimensional_input_is_one_frame_per_clip():
