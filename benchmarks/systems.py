@@ -44,7 +44,7 @@ SYSTEMS = {
     "scu2024_classification": lambda **p: systems.scu2024_classification(**p),
     "scu2024_oevae": lambda **p: systems.scu2024_oevae(**p),
     "itmo2022_autoencoder": lambda **p: systems.itmo2022_autoencoder(**p),
-    "itmo2022_image": lambda **p: systems.itmo2022_image(n_augmented=30, **p),
+    "itmo2022_image": lambda **p: systems.itmo2022_image(n_clips=73, n_added=146, **p),
 }
 
 

@@ -49,6 +49,10 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
     n_samples : int or None, default=None
         Number of clips to make copies of, drawn at random; all clips if there are not more, or if None.
 
+    keep : {"all", "drawn"}, default="all"
+        Which of the clips stand beside the copies: all, or of the healthy ones those that copies were made of.
+        Proxies and anomalous clips always do.
+
     sample_rate : int, default=16000
         Sample rate of arrays in Hz, and the one that files are resampled to.
 
@@ -92,8 +96,8 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
     (measured on car engines and on white noise), which a detector would learn as a level of its own.
 
     The defaults follow Kazakova et al. ([1]_, section 2.1), who draw 500 clips and add a pitch-shifted and a
-    time-stretched copy of each: ``WaveformAugmenter(n_samples=500)`` adds 1000. The ranges, which they do not
-    print, are ours. They found background noise to do harm; it is off by default.
+    time-stretched copy of each: ``WaveformAugmenter(n_samples=500, keep="drawn")`` returns 500 and 1000. The
+    ranges, which they do not print, are ours. They found background noise to do harm; it is off by default.
 
     Clips marked as proxies or as anomalous (y = -1) are passed on without copies.
 
@@ -126,6 +130,7 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         "combine": [StrOptions({"each", "chain"})],
         "n_copies": [Interval(Integral, 1, None, closed="left")],
         "n_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "keep": [StrOptions({"all", "drawn"})],
         "sample_rate": [Interval(Integral, 1, None, closed="left")],
         "channel": [StrOptions({"mean"}), Integral],
         "on_error": [StrOptions({"raise", "skip"})],
@@ -146,6 +151,7 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         combine="each",
         n_copies=1,
         n_samples=None,
+        keep="all",
         sample_rate=16000,
         channel="mean",
         on_error="raise",
@@ -162,6 +168,7 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         self.combine = combine
         self.n_copies = n_copies
         self.n_samples = n_samples
+        self.keep = keep
         self.sample_rate = sample_rate
         self.channel = channel
         self.on_error = on_error
@@ -185,8 +192,8 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         Returns
         -------
         X_augmented : ndarray of shape (n_clips + n_new, n_samples) or list
-            The clips, then the new ones. For a list, a list: its entries as they were (paths stay paths),
-            then arrays at ``sample_rate``.
+            The clips, or with ``keep="drawn"`` some of them, then the new ones. For a list, a list: its entries as
+            they were (paths stay paths), then arrays at ``sample_rate``.
         y_augmented : ndarray of shape (n_clips + n_new,) or None
             Their y.
         metadata_augmented : dict of str to ndarray of shape (n_clips + n_new,) or None
@@ -202,7 +209,8 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         X = check_clips(X)
         metadata = check_metadata(len(X), y=y, **metadata)
         rng = check_random_state(self.random_state)
-        chosen = np.flatnonzero(healthy_rows(metadata["y"], metadata.get("proxy"), len(X)))
+        healthy = healthy_rows(metadata["y"], metadata.get("proxy"), len(X))
+        chosen = np.flatnonzero(healthy)
         if self.n_samples is not None and self.n_samples < len(chosen):
             chosen = np.sort(rng.choice(chosen, self.n_samples, replace=False))
         chains = [[name] for name in ranges] if self.combine == "each" else [list(ranges)]
@@ -235,6 +243,11 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         self.sample_effects_ = effects
         pairs = np.stack([self.sample_origin_] * 2, axis=1)
         metadata = append_metadata(metadata, pairs, np.zeros(len(pairs)))
+        if self.keep == "drawn":
+            kept = np.union1d(chosen, np.flatnonzero(~healthy))
+            rows = np.r_[kept, len(X) + np.arange(len(new))]
+            metadata = {name: None if values is None else values[rows] for name, values in metadata.items()}
+            X = X[kept] if isinstance(X, np.ndarray) else [X[i] for i in kept]
         return self._append(X, new), metadata.pop("y"), metadata
 
     def _append(self, X, new):

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 # these learn the machines of a data set apart, so that one detector serves them all
 PUBLISHED_JOINTLY = ("cqupt2023", "cqupt2023_ensemble", "wilkinghoff_multibranch")
-_TOLD_THE_MACHINE = ("secom2021_submission",)
+_TOLD_THE_MACHINE = ("secom2021_submission", "jless2022_submission")
 
 
 class System:

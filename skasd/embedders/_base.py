@@ -261,8 +261,10 @@ class BaseEmbedder(
         outputs = {"embedding": embedding}
         if {"log_proba", "log_odds"} & set(names):
             log_p = network.objective.log_proba(embedding)
-            log_1_p = torch.log(torch.clamp(-torch.expm1(log_p), min=np.finfo(np.float64).eps))
-            outputs |= {"log_proba": log_p, "log_odds": log_p - log_1_p}
+            smallest = np.finfo(np.float64).eps  # of p and of 1 - p, as in the official baseline
+            log_1_p = torch.log(torch.clamp(-torch.expm1(log_p), min=smallest))
+            log_odds = torch.clamp(log_p, min=float(np.log(smallest))) - log_1_p
+            outputs |= {"log_proba": log_p, "log_odds": log_odds}
         return {name: outputs[name] for name in names}
 
     # -- training ------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class SoundEventMixing:
 
     References
     ----------
-    .. [1] Y. Zeng, H. Liu, Y. Zhou, L. Gan. Robust anomaly sound detection framework based on sound event
+    .. [1] Y. Zeng, H. Liu, Y. Zhou. General anomalous sound detection using sound event
        classification and detection. Technical report, DCASE2023 Challenge Task 2.
 
     Examples

@@ -52,7 +52,7 @@ class ViT(nn.Module):
 
     References
     ----------
-    .. [1] Y. Zeng, H. Liu, Y. Zhou, L. Gan. Robust anomaly sound detection framework based on sound event
+    .. [1] Y. Zeng, H. Liu, Y. Zhou. General anomalous sound detection using sound event
        classification and detection. Technical report, DCASE2023 Challenge Task 2.
     .. [2] A. Dosovitskiy et al. An image is worth 16x16 words: transformers for image recognition at scale.
        ICLR 2021.

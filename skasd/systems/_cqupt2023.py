@@ -22,13 +22,21 @@ _SETTINGS = {  # table 2 and section 3.2; 3 s are 301 frames at a hop of 10 ms, 
 }
 
 
-def _network(model, target, embedder):
+def _network(model, target, standardize, embedder):
     own = {"mobilenetv2": {"variant": "cqupt", "embedding_dim": _DIM}, "vit": {}}
     embedder_class = {"mobilenetv2": MobileNetV2Embedder, "vit": ViTEmbedder}[model]
     # "auto" of the embedders is mixup for "sec", which the report does not use
     loss, mixing = chosen("target", target, {"sec": ("cross_entropy", None), "sed": ("auto", "auto")})
     return embedder_class(
-        **{**own[model], **_SETTINGS, "target": target, "loss": loss, "mixing": mixing, **embedder}
+        **{
+            **own[model],
+            **_SETTINGS,
+            "target": target,
+            "loss": loss,
+            "mixing": mixing,
+            "standardize": standardize,
+            **embedder,
+        }
     )
 
 
@@ -40,7 +48,7 @@ def _mahalanobis():
     return MahalanobisScorer(standardize=False)
 
 
-def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", **embedder):
+def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", standardize=None, **embedder):
     """Return a system of Y. Zeng, H. Liu and Y. Zhou (CQUPT), DCASE 2023 [1]_.
 
     One network learns all machines apart, by sound event classification or detection; per machine, the anomaly score
@@ -56,6 +64,9 @@ def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", **embed
 
     score : {"mahalanobis", "nll"}, default="mahalanobis"
         Equation 3, or the negative log-likelihood of the clip's machine that section 1 names.
+
+    standardize : {"bin", "global"} or None, default=None
+        Standardisation of the log-mels over the training clips, by band or as a whole. The report has none.
 
     **embedder
         Further parameters of the embedder, as ``pretrained=PATH`` for the published AudioSet weights of MobileNetV2.
@@ -87,7 +98,7 @@ def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", **embed
     'sed'
     """
     chosen("model", model, {"mobilenetv2": None, "vit": None})
-    network = _network(model, target, embedder)
+    network = _network(model, target, standardize, embedder)
     if chosen("score", score, {"mahalanobis": False, "nll": True}):
         # machines that may sound at once do not share a probability of one; -log p is the same for both
         formula = "negative" if target == "sed" else "nll"
@@ -97,7 +108,7 @@ def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", **embed
     return make_pipeline(_front_end(), PerSection(network, _mahalanobis()))
 
 
-def cqupt2023_ensemble(number=4, *, pretrained=None, **embedder):
+def cqupt2023_ensemble(number=4, *, pretrained=None, standardize=None, **embedder):
     """Return an ensemble of Y. Zeng, H. Liu and Y. Zhou (CQUPT), DCASE 2023, by its number (table 3 of the report).
 
     Parameters
@@ -108,6 +119,9 @@ def cqupt2023_ensemble(number=4, *, pretrained=None, **embedder):
 
     pretrained : path-like or None, default=None
         AudioSet weights of the MobileNetV2.
+
+    standardize : {"bin", "global"} or None, default=None
+        As in :func:`cqupt2023`.
 
     **embedder
         Further parameters of all embedders.
@@ -138,7 +152,7 @@ def cqupt2023_ensemble(number=4, *, pretrained=None, **embedder):
         pair = []
         for target in ("sec", "sed"):
             columns = slice(_DIM * len(networks), _DIM * (len(networks) + 1))
-            networks.append((f"{model}_{target}", _network(model, target, own)))
+            networks.append((f"{model}_{target}", _network(model, target, standardize, own)))
             pair.append((target, on_columns(columns, _mahalanobis())))
         sums.append((model, ScoreEnsemble(pair, combine="sum", standardize=None)))
     whole = sums[0][1]

@@ -19,6 +19,28 @@ _CHOICE = {
     "bearing": "autoencoder",
 }
 
+# tables 2 and 3: the machine whose clips served as outliers, by system and machine
+ITMO_OUTLIERS = {
+    "autoencoder": {
+        "ToyCar": "gearbox",
+        "ToyTrain": "slider",
+        "bearing": "gearbox",
+        "fan": "slider",
+        "gearbox": "fan",
+        "slider": "valve",
+        "valve": "slider",
+    },
+    "image": {
+        "ToyCar": "gearbox",
+        "ToyTrain": "slider",
+        "bearing": "gearbox",
+        "fan": "gearbox",
+        "gearbox": "fan",
+        "slider": "valve",
+        "valve": "slider",
+    },
+}
+
 
 def itmo2022_autoencoder(**embedder):
     """Return the outlier-exposed autoencoder of S. Kazakova et al. (ITMO), DCASE 2022 [1]_ (section 2.2).
@@ -34,8 +56,8 @@ def itmo2022_autoencoder(**embedder):
     Returns
     -------
     Pipeline
-        Unfitted; ``fit(clips, proxy=...)`` with metadata routing enabled; 3000 clips of each kind in the report, which
-        lists what other machine did best for each (table 2).
+        Unfitted; ``fit(clips, proxy=...)`` with metadata routing enabled; 3000 clips of each kind in the report.
+        ``skasd.systems.ITMO_OUTLIERS["autoencoder"]`` names the other machine that did best for each (table 2).
 
     Notes
     -----
@@ -60,21 +82,25 @@ def itmo2022_autoencoder(**embedder):
 
 
 def itmo2022_image(
-    pretrained=None, *, n_augmented=500, alpha=0.04, n_jobs=None, random_state=None, **embedder
+    pretrained=None, *, n_clips=500, n_added=1000, alpha=0.04, n_jobs=None, random_state=None, **embedder
 ):
     """Return the image MobileNetV2 of S. Kazakova et al. (ITMO), DCASE 2022 [1]_ (sections 2.1 and 2.2).
 
-    Spectrograms of 256 ms frames as pictures of 320 x 320, clips added by pitch shift and time stretch, a MobileNetV2
-    trained to tell the machine from another one; clips whose probability is below ``1 - alpha`` times the mean of the
-    training clips are anomalous (equation 2).
+    Spectrograms of 256 ms frames as pictures of 320 x 320 of few clips and of copies that are pitch-shifted or
+    time-stretched, a MobileNetV2 trained to tell the machine from another one; clips whose probability is below
+    ``1 - alpha`` times the mean of the training clips are anomalous (equation 2).
 
     Parameters
     ----------
     pretrained : path-like or None, default=None
         Checkpoint of torchvision's MobileNetV2 to start from, as in the report.
 
-    n_augmented : int, default=500
-        Clips of which a pitch-shifted and a stretched copy are added; at most all. 0: none.
+    n_clips : int, default=500
+        Clips of the machine that are drawn at random to learn from; at most all.
+
+    n_added : int, default=1000
+        Copies of them that are added, half of them pitch-shifted and half stretched: a multiple of ``2 * n_clips``. 0:
+        all clips are learnt from, none is added.
 
     alpha : float, default=0.04
         Margin of the threshold.
@@ -92,11 +118,16 @@ def itmo2022_image(
     -------
     Augmented or Pipeline
         Unfitted; ``fit(clips, proxy=...)`` with metadata routing enabled.
+        ``skasd.systems.ITMO_OUTLIERS["image"]`` names the other machine that the report took for each (table 3).
+
+    Raises
+    ------
+    ValueError
+        If the copies cannot be shared out evenly.
 
     Notes
     -----
-    The report chooses 500 clips of all and adds 1000; it prints neither ranges of pitch and stretch nor optimiser and
-    epochs.
+    The report prints neither ranges of pitch and stretch nor optimiser and epochs. All proxies are learnt from.
 
     References
     ----------
@@ -109,18 +140,23 @@ def itmo2022_image(
     >>> itmo2022_image().augmenter.n_samples
     500
     """
+    n_copies, rest = divmod(n_added, 2 * n_clips)
+    if rest or n_added < 0:
+        raise ValueError(f"n_added={n_added!r}: give 0 or a multiple of 2 * n_clips, {2 * n_clips}.")
     pipeline = make_pipeline(
         SpectrogramImageTransformer((320, 320)),
         ImageMobileNetV2Embedder(pretrained=pretrained, random_state=random_state, **embedder),
         ColumnScorer(weights=-1.0, calibration="mean", margin=alpha),
     )
-    if not n_augmented:
+    if not n_added:
         return pipeline
-    augmenter = WaveformAugmenter(n_samples=n_augmented, n_jobs=n_jobs, random_state=random_state)
+    augmenter = WaveformAugmenter(
+        n_samples=n_clips, keep="drawn", n_copies=n_copies, n_jobs=n_jobs, random_state=random_state
+    )
     return Augmented(augmenter, pipeline)
 
 
-def itmo2022(*, pretrained=None, n_augmented=500, random_state=None, n_jobs=None, **embedder):
+def itmo2022(*, pretrained=None, n_clips=500, n_added=1000, random_state=None, n_jobs=None, **embedder):
     """Return the third submission of S. Kazakova et al. (ITMO), DCASE 2022: for each machine the better system.
 
     Parameters
@@ -128,7 +164,10 @@ def itmo2022(*, pretrained=None, n_augmented=500, random_state=None, n_jobs=None
     pretrained : path-like or None, default=None
         As in :func:`itmo2022_image`.
 
-    n_augmented : int, default=500
+    n_clips : int, default=500
+        As in :func:`itmo2022_image`.
+
+    n_added : int, default=1000
         As in :func:`itmo2022_image`.
 
     random_state : int or None, default=None
@@ -158,7 +197,9 @@ def itmo2022(*, pretrained=None, n_augmented=500, random_state=None, n_jobs=None
         ("autoencoder", itmo2022_autoencoder(random_state=random_state, **embedder)),
         (
             "image",
-            itmo2022_image(pretrained, n_augmented=n_augmented, random_state=random_state, **embedder),
+            itmo2022_image(
+                pretrained, n_clips=n_clips, n_added=n_added, random_state=random_state, **embedder
+            ),
         ),
     ]
     return SelectBest(systems, by=dict(_CHOICE), n_jobs=n_jobs)

@@ -10,7 +10,7 @@ from ..scorers import KMeansScorer, OEVAEScorer
 from ._official import official_autoencoder
 
 
-def scu2024_classification(*, n_samples=160_000, random_state=None, **embedder):
+def scu2024_classification(*, n_samples=160_000, squeeze_excitation=False, random_state=None, **embedder):
     """Return the classification-based model of J. Hai et al. (SCU), DCASE 2024 [1]_ (section 3.1).
 
     Wilkinghoff's network on the spectrum, the mel-spectrogram and, in a third branch, the phase of the short-time
@@ -21,6 +21,10 @@ def scu2024_classification(*, n_samples=160_000, random_state=None, **embedder):
     ----------
     n_samples : int, default=160000
         Length that clips are brought to.
+
+    squeeze_excitation : bool, default=False
+        Whether the branches use squeeze-and-excitation, as Wilkinghoff's network does since 2024. The report does not
+        mention it.
 
     random_state : int or None, default=None
         Seed of the network and of k-means.
@@ -52,6 +56,7 @@ def scu2024_classification(*, n_samples=160_000, random_state=None, **embedder):
     settings = {
         "branches": ("spectrum", ("stft", LogMelTransformer()), "phase"),
         "n_samples": n_samples,
+        "squeeze_excitation": squeeze_excitation,
         "activation": "prelu",
         "optimizer": "adamax",
         "random_state": random_state,

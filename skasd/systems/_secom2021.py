@@ -20,7 +20,9 @@ _SUBMISSIONS = {
 }
 
 
-def secom2021(model="mfn", detector="lof", merge="mean", *, target_detector=None, **embedder):
+def secom2021(
+    model="mfn", detector="lof", merge="mean", *, target_detector=None, standardize=None, **embedder
+):
     """Return the system of K. Morita, T. Yano and K. Q. Tran (SECOM), DCASE 2021 [1]_.
 
     Spectrograms of 128 ms frames and 32 ms hop, patches of 1024 bins x 32 frames shifted by 16 frames (section 2.1,
@@ -41,6 +43,9 @@ def secom2021(model="mfn", detector="lof", merge="mean", *, target_detector=None
 
     target_detector : {"lof", "knn"} or None, default=None
         Detector of clips of the target domain, fitted on source and target clips; None: as ``detector``.
+
+    standardize : {"bin", "global"} or None, default=None
+        Standardisation of the spectrograms over the training clips, by bin or as a whole. The report has none.
 
     **embedder
         Further parameters of the embedder, as ``max_epochs=10`` or ``device="cuda"``.
@@ -83,6 +88,7 @@ def secom2021(model="mfn", detector="lof", merge="mean", *, target_detector=None
                     "patch_frames": 32,
                     "patch_hop": 16,
                     "merge": merge,
+                    "standardize": standardize,
                     "mixing": None,
                     "domain_mixing": False,
                     **embedder,

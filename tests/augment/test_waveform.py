@@ -276,3 +276,20 @@ def test_bad_parameters(parameters, message):
 def test_wrong_length_of_metadata():
     with pytest.raises(ValueError, match="domain has 1 entries for 2 clips"):
         WaveformAugmenter().augment(np.ones((2, 100)), domain=["source"])
+
+
+def test_only_the_drawn_clips_stand_beside_the_copies():
+    X = np.random.default_rng(0).normal(size=(20, 4000)).astype("float32")
+    proxy = np.arange(20) >= 15
+    y = np.where(np.arange(20) == 14, -1, 1)
+    augmenter = WaveformAugmenter(n_samples=4, keep="drawn", random_state=0)
+    for clips in (X, list(X)):
+        more, y_more, metadata = augmenter.augment(clips, y, proxy=proxy, section=np.arange(20))
+        drawn = np.unique(augmenter.sample_origin_)
+        kept = [*drawn, 14, *range(15, 20)]
+        assert len(drawn) == 4
+        assert len(more) == len(y_more) == len(kept) + 8
+        np.testing.assert_array_equal(np.stack(more[: len(kept)]), X[kept])
+        assert metadata["section"].tolist() == [*kept, *augmenter.sample_origin_]
+        assert metadata["proxy"].tolist() == [*proxy[kept], *[False] * 8]
+        assert y_more.tolist() == [*y[kept], *[1] * 8]

@@ -423,3 +423,19 @@ def test_cuda_trains_and_its_pickle_embeds_on_the_cpu(embedder, train, monkeypat
         on_cpu = pickle.loads(data)
     assert on_cpu.device_ == "cpu"
     np.testing.assert_allclose(on_cpu.transform(X), rows, rtol=0.05, atol=0.05 * np.abs(rows).max())
+
+
+def test_log_odds_are_clamped_as_in_the_official_baseline():
+    class Sure(torch.nn.Module):
+        objective = nn.CrossEntropy(embedding_dim=2, n_classes=2)
+
+        def forward(self, x):
+            return x
+
+    log_p = torch.tensor([[0.0, -1000.0], [-0.5, np.log1p(-np.exp(-0.5))]], dtype=torch.float64)
+    network = Sure()
+    network.objective.log_proba = lambda embedding: log_p
+    odds = MFNEmbedder()._patch_outputs(network, torch.zeros(2, 2), ["log_odds"])["log_odds"]
+    p = np.clip(np.exp(log_p.numpy()), 2.22e-16, None)
+    q = np.clip(1 - np.exp(log_p.numpy()), 2.22e-16, None)
+    np.testing.assert_allclose(odds, np.log(p) - np.log(q), rtol=1e-4)

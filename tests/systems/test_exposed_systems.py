@@ -9,7 +9,7 @@ from skasd import systems
 from skasd.datasets import make_machine_sounds
 
 QUICK = {"max_epochs": 1, "random_state": 0}
-SMALL_IMAGE = {"width": 0.25, "n_augmented": 4, "batch_size": 8}
+SMALL_IMAGE = {"width": 0.25, "n_clips": 8, "n_added": 16, "batch_size": 8}
 SMALL_BRANCHES = {"n_samples": 16000, "branch_dim": 16}
 SYSTEMS = {
     "official_autoencoder 2020 mse": lambda: systems.official_autoencoder(2020, **QUICK),
@@ -137,7 +137,7 @@ def test_outliers_are_heard_by_the_exposed_autoencoder(sounds):
 
 
 def test_itmo_takes_the_system_of_the_machine(sounds):
-    system = systems.itmo2022(n_augmented=4, **QUICK)
+    system = systems.itmo2022(n_clips=4, n_added=8, **QUICK)
     detector, _ = fit(system, sounds, machine=np.repeat("fan", len(sounds.X)))
     assert detector.choice_ == {"fan": "autoencoder"}
     assert {machine for machine, name in system.by.items() if name == "image"} == {
@@ -154,7 +154,16 @@ def test_settings_of_the_reports():
     assert (oevae[1].latent_dim, oevae[1].domain_dim, oevae[1].batch_size) == (64, 8, 128)
     three = systems.scu2024_classification().embedder
     assert (len(three.branches), three.activation, three.optimizer) == (3, "prelu", "adamax")
+    assert not three.squeeze_excitation
+    assert systems.scu2024_classification(squeeze_excitation=True).embedder.squeeze_excitation
     image = systems.itmo2022_image()
+    assert (image.augmenter.n_samples, image.augmenter.n_copies, image.augmenter.keep) == (500, 1, "drawn")
+    assert not hasattr(systems.itmo2022_image(n_added=0), "augmenter")
+    with pytest.raises(ValueError, match="n_added=30: give 0 or a multiple of 2 \\* n_clips, 20"):
+        systems.itmo2022_image(n_clips=10, n_added=30)
+    for outliers in systems.ITMO_OUTLIERS.values():
+        assert set(outliers) == set(systems.itmo2022().by)
+        assert all(machine != other for machine, other in outliers.items())
     assert image.estimator[0].shape == (320, 320)
     assert image.estimator[-1].margin == 0.04
     for year in range(2020, 2027):

@@ -17,7 +17,7 @@ SYSTEMS = {
         "Morita_SECOM_task2_3", patch_hop=64, **QUICK
     ),
     "jless2022_ensemble": lambda: systems.jless2022_ensemble(**QUICK),
-    "itmo2022": lambda: systems.itmo2022(n_augmented=4, **QUICK),
+    "itmo2022": lambda: systems.itmo2022(n_clips=4, n_added=8, **QUICK),
     "scu2024": lambda: systems.scu2024(**QUICK),
     "jless2022_mfn": lambda: systems.jless2022_mfn(**QUICK),
     "jless2022_dpt": lambda: systems.jless2022_dpt(**QUICK),
@@ -27,7 +27,7 @@ SYSTEMS = {
     "scu2024_classification": lambda: systems.scu2024_classification(**QUICK),
     "scu2024_oevae": lambda: systems.scu2024_oevae(width=16, crops_per_clip=1, **QUICK),
     "itmo2022_autoencoder": lambda: systems.itmo2022_autoencoder(**QUICK),
-    "itmo2022_image": lambda: systems.itmo2022_image(n_augmented=4, width=0.25, **QUICK),
+    "itmo2022_image": lambda: systems.itmo2022_image(n_clips=4, n_added=8, width=0.25, **QUICK),
     "official_autoencoder": lambda: systems.official_autoencoder(2024, "mahalanobis", **QUICK),
     "official_mobilenetv2": lambda: systems.official_mobilenetv2(
         **QUICK | {"crops_per_clip": 1, "patch_hop": 32}
