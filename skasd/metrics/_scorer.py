@@ -6,6 +6,7 @@ from numbers import Real
 from os import PathLike
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
@@ -25,6 +26,11 @@ class HarmonicAUCScorer(BaseEstimator):
     max_fpr : float in (0, 1], default=0.1
         The false-positive rate up to which the pAUC is taken.
 
+    tell : tuple of {"section", "domain"}, default=()
+        What the detector is told about the clips that it scores: sections as in the challenges of 2020 to 2022,
+        domains as in 2021. Whatever its ``decision_function`` requests of it, it gets; a detector that has no use
+        for any of it is scored by ``score_samples``, as all are by default.
+
     See Also
     --------
     harmonic_auc : The metric, of scores instead of an estimator.
@@ -37,6 +43,9 @@ class HarmonicAUCScorer(BaseEstimator):
     ``sklearn.set_config(enable_metadata_routing=True)`` it is enough to pass them to ``fit`` of the search.
     Without routing, or where one is not passed, all clips are of one domain, or one section.
     A domain without normal clips in a section of a fold contributes no AUC there.
+
+    With ``tell=("section",)`` the scores are those of ``decision_function(X, section=section)``, which stand to the
+    section's own threshold; within a section the order is that of its scores.
 
     Examples
     --------
@@ -62,10 +71,14 @@ class HarmonicAUCScorer(BaseEstimator):
     {'n_neighbors': 8}
     """
 
-    _parameter_constraints: dict = {"max_fpr": [Interval(Real, 0, 1, closed="right")]}
+    _parameter_constraints: dict = {
+        "max_fpr": [Interval(Real, 0, 1, closed="right")],
+        "tell": [tuple, list],
+    }
 
-    def __init__(self, max_fpr=0.1):
+    def __init__(self, max_fpr=0.1, *, tell=()):
         self.max_fpr = max_fpr
+        self.tell = tell
 
     def __call__(self, estimator, X, y_true, *, domain=None, section=None):
         """Score a fitted detector.
@@ -103,12 +116,28 @@ class HarmonicAUCScorer(BaseEstimator):
         names = [str(x) for x in X if isinstance(x, (str, PathLike))] if np.ndim(X[:1]) == 1 else []
         return harmonic_auc(
             table["y"],
-            -np.asarray(estimator.score_samples(X)),
+            -np.asarray(self._scores(estimator, X, domain=domain, section=section)),
             domain,
             section,
             max_fpr=self.max_fpr,
             clip=names if len(names) == len(table) else None,
         )
+
+    def _scores(self, estimator, X, **metadata):
+        """Return the scores of the clips, with that told which the estimator requests of what it is to be told."""
+        for name in self.tell:
+            if name not in metadata:
+                raise ValueError(f"tell={self.tell!r}: a detector can be told {list(metadata)}.")
+            if metadata[name] is None:
+                raise ValueError(
+                    f"tell={self.tell!r}, but the scorer was not given {name}: pass {name}= to the search or "
+                    "cross-validation, with sklearn.set_config(enable_metadata_routing=True)."
+                )
+        told = get_routing_for_object(estimator).consumes("decision_function", self.tell)
+        if not told:
+            return estimator.score_samples(X)
+        with config_context(enable_metadata_routing=True):  # in pipelines and wrappers
+            return estimator.decision_function(X, **{name: metadata[name] for name in told})
 
     def get_metadata_routing(self):
         """Return what metadata the scorer requests: ``domain`` and ``section``, unless set otherwise.

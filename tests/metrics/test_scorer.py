@@ -9,8 +9,10 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skasd.compose import DomainDependent, NormalOnly, PerSection
 from skasd.metrics import HarmonicAUCScorer, harmonic_auc, harmonic_auc_scorer
 from skasd.model_selection import FixedSplit, RecordingKFold
+from skasd.scorers import CosineMeanScorer, KNNScorer, LOFScorer, MahalanobisScorer
 
 
 class Distance(OutlierMixin, BaseEstimator):
@@ -188,3 +190,95 @@ def test_a_request_can_be_withdrawn(data):
     cv = RecordingKFold(3).split(X, y, domain=domain)
     for value, (train, test) in zip(found, cv, strict=True):
         assert value == harmonic_auc(y[test], -Distance().fit(X[train]).score_samples(X[test]))
+
+
+@pytest.fixture
+def alike():
+    """Two sections; an anomaly of either sounds like a healthy clip of the other."""
+    rng = np.random.default_rng(0)
+    section = np.tile(["a", "b"], 60)
+    y = np.repeat([1, -1], [80, 40])
+    center = np.where((section == "a") == (y == 1), 0.0, 8.0)
+    X = rng.normal(size=(120, 3)) + center[:, None]
+    return X, y, section, np.resize(["source", "source", "target"], 120)
+
+
+WITH_SECTIONS = [
+    PerSection(None, KNNScorer()),
+    NormalOnly(PerSection(StandardScaler(), LOFScorer())),
+    make_pipeline(StandardScaler(), PerSection(None, MahalanobisScorer())),
+    NormalOnly(make_pipeline(StandardScaler(), CosineMeanScorer())),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.* is fitted on .* clips that y marks")
+@pytest.mark.parametrize("detector", WITH_SECTIONS, ids=lambda d: type(d).__name__)
+def test_a_detector_that_is_told_the_section(alike, detector):
+    X, y, section, _ = alike
+    with sklearn.config_context(enable_metadata_routing=True):
+        fitted = clone(detector).fit(X[:40], section=section[:40])
+    X, y, section = X[40:], y[40:], section[40:]
+    told = HarmonicAUCScorer(tell=("section",))
+    scores = [scorer(fitted, X, y, section=section) for scorer in (harmonic_auc_scorer, told)]
+    assert scores[0] < 0.7
+    assert scores[1] > 0.95
+    with pytest.raises(ValueError, match=r"was not given section: pass section="):
+        told(fitted, X, y)
+
+
+def test_what_is_told_goes_through_searches(alike):
+    X, y, section, _ = alike
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            NormalOnly(PerSection(None, KNNScorer())),
+            {"estimator__detector__n_neighbors": [1, 3]},
+            scoring={"blind": harmonic_auc_scorer, "told": HarmonicAUCScorer(tell=["section"])},
+            cv=RecordingKFold(3),
+            refit="told",
+        ).fit(X, y, section=section)
+        assert (
+            search.cv_results_["mean_test_told"].min()
+            > 0.95
+            > 0.7
+            > search.cv_results_["mean_test_blind"].max()
+        )
+        result = cross_validate(
+            make_pipeline(StandardScaler(), NormalOnly(PerSection(None, KNNScorer()))),
+            X,
+            y,
+            scoring=HarmonicAUCScorer(tell=("section",)),
+            cv=RecordingKFold(3),
+            params={"section": section},
+        )
+        assert result["test_score"].min() > 0.95
+        # without the section
+        with pytest.raises(ValueError, match="was not given section"):
+            cross_validate(
+                NormalOnly(KNNScorer()),
+                X,
+                y,
+                scoring=HarmonicAUCScorer(tell=("section",)),
+                cv=RecordingKFold(3),
+                error_score="raise",
+            )
+
+
+def test_a_detector_that_is_told_the_domain(alike):
+    X, y, section, domain = alike
+    detector = DomainDependent(LOFScorer(), KNNScorer()).fit(X[y == 1], domain=domain[y == 1])
+    told = HarmonicAUCScorer(tell=("domain", "section"))
+    expected = harmonic_auc(y, -detector.decision_function(X, domain=domain), domain, section)
+    assert told(detector, X, y, domain=domain, section=section) == expected
+    assert expected != harmonic_auc_scorer(detector, X, y, domain=domain, section=section)
+
+
+@pytest.mark.parametrize("detector", [LocalOutlierFactor(novelty=True), Distance()], ids=repr)
+def test_what_a_detector_has_no_use_for_is_not_told(alike, detector):
+    X, y, section, domain = alike
+    detector.fit(X[y == 1])
+    scorer = HarmonicAUCScorer(tell=("section", "domain"))
+    assert scorer(detector, X, y, section=section, domain=domain) == harmonic_auc_scorer(
+        detector, X, y, section=section, domain=domain
+    )
+    with pytest.raises(ValueError, match=r"a detector can be told \['domain', 'section'\]"):
+        HarmonicAUCScorer(tell=("machine",))(detector, X, y)
