@@ -23,6 +23,7 @@ SYSTEMS = {
     "jless2022_dpt": lambda: systems.jless2022_dpt(**QUICK),
     "jless2022_ensemble": lambda: systems.jless2022_ensemble(**QUICK),
     "jless2022_mfn": lambda: systems.jless2022_mfn(**QUICK),
+    "jless2022_submission": lambda: systems.jless2022_submission(2, "fan", **QUICK),
     "official_autoencoder": lambda: systems.official_autoencoder(2023, "mahalanobis", **QUICK),
     "official_mobilenetv2": lambda: systems.official_mobilenetv2(**QUICK, patch_hop=16),
     "scu2024": lambda: systems.scu2024(**QUICK),
