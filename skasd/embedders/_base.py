@@ -103,11 +103,11 @@ class BaseEmbedder(
         Share of the clips that early stopping holds out, stratified by class where possible.
 
     checkpoint_dir : path-like or None
-        Folder for checkpoints. Training writes one after every epoch; ``fit`` with the same parameters and data goes
-        on from the last one, and ends with the weights of an uninterrupted run.
+        Folder for checkpoints. Training writes one after every epoch; ``fit`` with the same parameters, callbacks among
+        them, and data goes on from the last one, and ends with the weights of an uninterrupted run.
 
     warm_start : bool
-        Go on from the weights of the previous ``fit``.
+        Go on from the weights of the previous ``fit`` for another ``max_epochs``; with ``checkpoint_dir`` too.
 
     device : str
         ``"auto"`` takes CUDA where there is one, else the CPU; or any torch device.

@@ -1,10 +1,15 @@
 """The run through the epochs and its callbacks: divergence, learning-rate schedule, progress bar, checkpoint."""
 
+import glob
 import math
 import os
-import tempfile
+import pickle
+import time
+import uuid
 import warnings
+import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from numbers import Number
 from pathlib import Path
 from types import NoneType
@@ -129,7 +134,7 @@ class EpochProgress(Callback):
 
 
 class Checkpoint(Callback):
-    """Write everything a training run needs to go on, after every epoch, atomically.
+    """Write everything a training run needs to go on, after every epoch, whole or not at all.
 
     Parameters
     ----------
@@ -140,6 +145,9 @@ class Checkpoint(Callback):
         The generator of the run's batches; its state is saved and restored.
     """
 
+    _CONTENT = {"module", "optimizer", "generator", "history", "callbacks", "stopped"}
+    _OLD = 3600  # seconds after which a file that is being written has lost its writer
+
     def __init__(self, path, generator):
         self.path = Path(path)
         self.generator = generator
@@ -147,27 +155,59 @@ class Checkpoint(Callback):
         self._n_written = 0
 
     def load(self, net):
-        """Give the net the history of an earlier run, if there is one; weights follow when training begins.
+        """Bring the net to where an earlier run was, if there is one; its callbacks follow when training begins.
+
+        A damaged file is told and counts as none.
 
         Returns
         -------
         bool
             Whether that run was at its end before its last epoch, because its patience was.
         """
-        if not self.path.exists():
+        self._remove_lost_parts()
+        try:
+            state = self._read(net)
+        except FileNotFoundError:
             return False
-        self._state = torch.load(self.path, map_location=net.device, weights_only=True)
+        except Exception as error:  # whatever a damaged file makes zipfile and torch raise
+            warnings.warn(
+                f"The checkpoint {self.path} is damaged ({error}); it is ignored, and training begins anew.",
+                UserWarning,
+            )
+            return False
+        self._state = state
+        net.module_.load_state_dict(state["module"])
+        net.optimizer_.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"].cpu())
         net.history.clear()
-        net.history.extend(self._state["history"])
+        net.history.extend(state["history"])
         self._n_written = len(net.history)
-        return self._state["stopped"]
+        return state["stopped"]
+
+    def _read(self, net):
+        with zipfile.ZipFile(self.path) as archive:  # torch does not look at the checksums that it writes
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"the checksum of {damaged} does not fit")
+        try:
+            state = torch.load(self.path, map_location=net.device, weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError("there is more in it than tensors and numbers") from error
+        if not isinstance(state, dict) or set(state) != self._CONTENT:
+            raise ValueError("it is no checkpoint of an embedder")
+        found, wanted = (
+            {name: value.shape for name, value in tensors.items()}
+            for tensors in (state["module"], net.module_.state_dict())
+        )
+        if found != wanted:
+            raise ValueError("it is of another network")
+        return state
 
     def on_train_begin(self, net, **kwargs):
         if self._state is None:
             return
-        net.module_.load_state_dict(self._state["module"])
-        net.optimizer_.load_state_dict(self._state["optimizer"])
-        self.generator.set_state(self._state["generator"].cpu())
+        net.optimizer_.load_state_dict(
+            self._state["optimizer"]
+        )  # again: schedules that begin have set its rates
         for name, callback in net.callbacks_:
             _restore(callback, self._state["callbacks"].get(name, {}))
         self._state = None
@@ -193,10 +233,20 @@ class Checkpoint(Callback):
             "stopped": out_of_patience(net),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.path.parent, suffix=".part", delete=False) as file:
-            torch.save(state, file)
-        os.replace(file.name, self.path)
+        part = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.part")
+        try:
+            torch.save(state, part)
+            os.replace(part, self.path)
+        finally:
+            part.unlink(missing_ok=True)
         self._n_written = len(net.history)
+
+    def _remove_lost_parts(self):
+        """Remove what killed writers of this very checkpoint left, but nothing that may still be written."""
+        for part in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
+            with suppress(OSError):  # another process was quicker
+                if time.time() - part.stat().st_mtime > self._OLD:
+                    part.unlink()
 
 
 def _plain(value):

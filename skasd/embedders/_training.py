@@ -134,12 +134,23 @@ class TrainingMixin:
         return dataset.take(train), dataset.take(held_out)
 
     def _fingerprint(self, clips, dataset):
-        """Identify a training run: class, parameters that matter, data, library version."""
+        """Identify a training run: class, parameters that matter, data, start, library version."""
         parameters = {name: value for name, value in self.get_params().items() if name not in _NEUTRAL}
+        parameters["callbacks"] = [_callback_identity(callback) for callback in self.callbacks or []]
         targets = {name: value.numpy() for name, value in dataset.targets.items()}
-        return joblib.hash([type(self).__name__, __version__, parameters, clips, targets, dataset.is_target])[
-            :16
-        ]
+        start = None
+        if n_before := len(self.net_.history):  # a warm start is from where the last one ended
+            weights = self.net_.module_.state_dict()
+            start = n_before, {name: value.cpu().numpy() for name, value in weights.items()}
+        run = [type(self).__name__, __version__, parameters, clips, targets, dataset.is_target, start]
+        try:
+            return joblib.hash(run)[:16]
+        except Exception as error:  # whatever their pickling raises
+            raise ValueError(
+                f"checkpoint_dir={str(self.checkpoint_dir)!r} needs parameters that can be told from others of their "
+                f"kind, and one of {type(self).__name__} cannot be pickled ({error}): define its class or function at "
+                "the top of a module."
+            ) from error
 
     def _resolve_device(self):
         return resolve_device(self.device)
@@ -156,6 +167,14 @@ def resolve_device(device):
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'.")
     return str(resolved)
+
+
+def _callback_identity(callback):
+    """Return what tells a skorch callback from others: name, class and parameters, not what it keeps while training."""
+    name, callback = callback if isinstance(callback, tuple) else ("", callback)
+    if isinstance(callback, type):
+        return name, callback, {}
+    return name, type(callback), callback.get_params(deep=False)
 
 
 def _quiet(text):

@@ -1,9 +1,6 @@
 """What all embedders share, tested on the two convolutional ones."""
 
 import pickle
-import signal
-import subprocess
-import sys
 import warnings
 
 import joblib
@@ -14,7 +11,6 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_score
-from skorch.callbacks import Callback
 
 from skasd import nn
 from skasd.embedders import MFNEmbedder, MobileNetV2Embedder
@@ -92,83 +88,6 @@ def test_same_seed_gives_identical_results_also_in_threads(train):
     assert not np.allclose(again[1], first)
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], np_state)  # noqa: NPY002
-
-
-class Killed(Exception):
-    pass
-
-
-class CountEpochs(Callback):
-    n_epochs = 0
-
-    def on_epoch_begin(self, net, **kwargs):
-        self.n_epochs += 1
-
-
-class KillAfter(Callback):
-    def __init__(self, epochs):
-        self.epochs = epochs
-
-    def on_epoch_begin(self, net, **kwargs):
-        if len(net.history) > self.epochs:  # the new epoch's row is there already
-            raise Killed
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"early_stopping": 2, "validation_fraction": 0.2}], ids=["plain", "early"]
-)
-def test_a_killed_run_goes_on_and_ends_with_the_same_weights(train, tmp_path, options):
-    X, section = train
-    params = QUICK | {"max_epochs": 4, "mixing": ("mixup", "fmix")} | options
-    whole = MFNEmbedder(**params).fit(X, section=section)
-    with pytest.raises(Killed):
-        MFNEmbedder(**params, checkpoint_dir=tmp_path, callbacks=[KillAfter(2)]).fit(X, section=section)
-    assert len(list(tmp_path.iterdir())) == 1
-    count = CountEpochs()
-    resumed = MFNEmbedder(**params, checkpoint_dir=tmp_path, callbacks=[count]).fit(X, section=section)
-    assert count.n_epochs == len(whole.net_.history) - 2
-    np.testing.assert_array_equal(weights(resumed), weights(whole))
-    np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
-    assert [row["train_loss"] for row in resumed.net_.history] == [
-        row["train_loss"] for row in whole.net_.history
-    ]
-    # other parameters, other data: another run
-    MFNEmbedder(**params | {"lr": 2e-3, "max_epochs": 1}, checkpoint_dir=tmp_path).fit(X, section=section)
-    MFNEmbedder(**params | {"max_epochs": 1}, checkpoint_dir=tmp_path).fit(X + 1, section=section)
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_a_process_killed_by_the_system_goes_on_in_a_new_one(tmp_path):
-    code = """
-import os, signal, sys
-import numpy as np
-from skorch.callbacks import Callback
-from skasd.embedders import MobileNetV2Embedder
-
-class Kill(Callback):
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-X = np.random.default_rng(0).normal(size=(40, 16, 20)).astype("float32")
-embedder = MobileNetV2Embedder(width=0.25, max_epochs=4, patch_frames=16, random_state=0)
-if len(sys.argv) > 1:
-    embedder.set_params(checkpoint_dir=sys.argv[1])
-if len(sys.argv) > 2:
-    embedder.set_params(callbacks=[Kill()])
-embedder.fit(X, section=np.arange(40) % 3)
-print(float(np.abs(embedder.transform(X)).sum(dtype="float64")).hex())
-"""
-
-    def run(*args):
-        return subprocess.run([sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True)
-
-    assert run(tmp_path, "kill").returncode == -signal.SIGKILL
-    (checkpoint,) = tmp_path.glob("*.pt")
-    assert len(torch.load(checkpoint, weights_only=True)["history"]) == 2
-    resumed, whole = run(tmp_path), run()
-    assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stdout == whole.stdout
 
 
 def test_early_stopping_stops_and_goes_back_to_the_best(train):

@@ -70,20 +70,26 @@ def test_same_seed_same_result_and_no_global_chance(train):
     assert not np.allclose(other, first)
 
 
-def test_a_resumed_run_ends_with_the_same_weights_and_pickles(train, tmp_path):
-    class Killed(Exception):
-        pass
+class Killed(Exception):
+    pass
 
-    class KillAfterTwo(Callback):
-        def on_epoch_begin(self, net, **kwargs):
-            if len(net.history) > 2:
-                raise Killed
 
+class Kill(Callback):
+    after = 9
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) > Kill.after:
+            raise Killed
+
+
+def test_a_resumed_run_ends_with_the_same_weights_and_pickles(train, tmp_path, monkeypatch):
     X, section = train
-    params = SMALL | {"max_epochs": 3}
+    params = SMALL | {"max_epochs": 3, "callbacks": [Kill()]}
     whole = DPTEmbedder(**params).fit(X, section=section)
+    monkeypatch.setattr(Kill, "after", 2)
     with pytest.raises(Killed):
-        DPTEmbedder(**params, checkpoint_dir=tmp_path, callbacks=[KillAfterTwo()]).fit(X, section=section)
+        DPTEmbedder(**params, checkpoint_dir=tmp_path).fit(X, section=section)
+    monkeypatch.setattr(Kill, "after", 9)
     resumed = DPTEmbedder(**params, checkpoint_dir=tmp_path, output=("embedding", "reconstruction_error"))
     resumed.fit(X, section=section)
     np.testing.assert_array_equal(weights(resumed), weights(whole))
