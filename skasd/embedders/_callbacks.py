@@ -71,7 +71,8 @@ class Divergence(Callback):
 
     def on_train_end(self, net, **kwargs):
         losses = [row["train_loss"] for row in net.history]
-        if self.n_before_ or not losses:  # a warm start, or nothing was trained
+        # nothing was trained, a warm start, or held-out clips have told the best epoch
+        if not losses or self.n_before_ or net.train_split is not None:
             return
         first = net.history[0]["batches"][0]["train_loss"]
         if losses[-1] > 10 * abs(first):
