@@ -2,13 +2,17 @@
 
 import io
 import os
-import sys
+import stat
+import struct
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 
-# sizes at and above this one stand for "unknown" in the headers of streamed WAV files
-_STREAMED_SIZE = 0x7FFFF000
+from ._containers import ogg_ends, sample_chunks
+
+# the 44 bytes before the samples of nearly all WAV files
+_PLAIN_WAV = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
 class BadClip(Exception):
@@ -23,42 +27,38 @@ class Header(NamedTuple):
     frames: int
     channels: int
     sample_rate: int
-    start: int  # of the samples in a plain 16-bit WAV file; -1 for all others
 
 
 def read_header(path):
     """Return the header of an audio file; say what is wrong with the file if that fails."""
-    file, start = _open(path)
-    with file:
-        is_plain = file.subtype == "PCM_16" and file.format in ("WAV", "WAVEX")
-        return Header(file.frames, file.channels, file.samplerate, start if is_plain else -1)
+    with _opened(path) as (header, _):
+        return header
 
 
 def read_samples(path, header, buffers):
     """Return the samples of a file, float32, in kept buffers: (n_samples,), or (n_samples, n_channels) of several.
 
     libsndfile reads 16-bit samples in one go but turns them into floats in short pieces: three times as fast, and
-    the same numbers, if NumPy does that. Those of a plain WAV file are read without it, once it has understood the
-    header: its many short calls make threads that read side by side wait for each other.
+    the same numbers, if NumPy does that.
     """
-    frames, channels = header.frames, header.channels
-    shape = (frames,) if channels == 1 else (frames, channels)
-    samples = buffers.array("read", shape, np.float32)
-    if header.start >= 0:
-        stored = buffers.array("stored", shape, np.int16)
+    with _opened(path) as (found, file):
+        if found != header:
+            raise BadClip(f"it was changed while it was being read: {_words(header)}, then {_words(found)}")
+        frames, channels = header.frames, header.channels
+        shape = (frames,) if channels == 1 else (frames, channels)
+        samples = buffers.array("read", shape, np.float32)
         try:
-            with open(path, "rb", buffering=0) as file:
-                file.seek(header.start)
+            if isinstance(file, io.BufferedReader):
+                stored = buffers.array("stored", shape, np.dtype("<i2"))
                 got = file.readinto(stored.reshape(-1).view(np.uint8)) // (2 * channels)
-        except OSError as error:
-            raise BadClip(f"it cannot be read any more ({error.strerror or error})") from error
-    else:
-        with _open(path)[0] as file:
-            stored = buffers.array("stored", shape, np.int16) if file.subtype == "PCM_16" else samples
-            try:
+            else:
+                is_16_bit = (
+                    file.subtype == "PCM_16" and file.format != "SDS"
+                )  # which has more bits than it says
+                stored = buffers.array("stored", shape, np.int16) if is_16_bit else samples
                 got = len(file.read(out=stored))
-            except (RuntimeError, OSError) as error:
-                raise BadClip(f"it is truncated or damaged ({_reason(error)})") from error
+        except (RuntimeError, OSError) as error:
+            raise BadClip(f"it is truncated or damaged ({_reason(error)})") from error
     if got != frames:
         raise BadClip(f"it is truncated: {got} samples instead of the {frames} its header promises")
     if stored is not samples:
@@ -66,30 +66,37 @@ def read_samples(path, header, buffers):
     return samples
 
 
+def _words(header):
+    return f"{header.frames} samples, {header.channels} channel(s), {header.sample_rate} Hz"
+
+
 def _reason(error):
     return str(getattr(error, "error_string", error)).removeprefix("Error : ").strip().rstrip(".")
 
 
-def _open(path):
-    """Open an audio file for reading; return also where the samples begin, if it is a plain WAV file, else -1."""
-    import soundfile
+@contextmanager
+def _opened(path):
+    """Open an audio file; lends its header and the file, at its first sample.
 
-    path = os.fspath(path)
+    A plain WAV file is lent as it is, any other one is libsndfile's. A file opened through libsndfile takes a dozen
+    short calls into it, after each of which threads that read side by side take turns at the interpreter.
+    """
     try:
-        size = os.stat(path).st_size
-        if os.path.isdir(path):
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
             raise BadClip("it is a folder, not a file")
-        if size == 0:
-            raise BadClip("it is an empty file (0 bytes)")
-        promised, start, is_native = _wav_data(path)
-        if promised == 0 and start < size:
-            return soundfile.SoundFile(_with_data_size(path, start, size)), -1
-        if size - start < promised < _STREAMED_SIZE:
-            raise BadClip(
-                f"it is truncated: its header promises {promised} bytes of samples, "
-                f"the file holds {size - start}"
-            )
-        return soundfile.SoundFile(path), start if is_native else -1
+        if not stat.S_ISREG(mode):  # opening or reading it might never end
+            raise BadClip("it is a pipe or device, not a file")
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                raise BadClip("it is an empty file (0 bytes)")
+            header = _plain_header(file.read(_PLAIN_WAV.size), size)
+            if header is not None:
+                yield header, file
+                return
+            with _by_libsndfile(path, file, size) as sound:
+                yield Header(sound.frames, sound.channels, sound.samplerate), sound
     except FileNotFoundError as error:
         raise BadClip("there is no such file") from error
     except OSError as error:
@@ -98,40 +105,52 @@ def _open(path):
         raise BadClip(f"it is not an audio file that libsndfile can read ({_reason(error)})") from error
 
 
-def _wav_data(path):
-    """Return what a WAV header promises: bytes of samples, where they begin, and whether in this machine's byte order.
+def _plain_header(head, size):
+    """Return the header of a WAV file of 16-bit samples that is nothing else and wholly there, else None.
 
-    For other files -1, 0 and False.
-
-    libsndfile shortens such files silently, which would make a truncated recording a short, good one.
+    Nothing of such a file is left open, so that nobody needs to interpret it.
     """
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
-            return -1, 0, False
-        order = "little" if head[:4] == b"RIFF" else "big"
-        while len(chunk := file.read(8)) == 8:
-            size = int.from_bytes(chunk[4:], order)
-            if chunk[:4] == b"data":
-                start, end = file.tell(), os.fstat(file.fileno()).st_size
-                is_empty = size == 0 and _only_chunks(file, order, end)
-                return size, end if is_empty else start, order == sys.byteorder
-            file.seek(size + size % 2, 1)
-    return -1, 0, False
+    if len(head) < _PLAIN_WAV.size:
+        return None
+    *names_and_sizes, data, data_size = _PLAIN_WAV.unpack(head)
+    riff, riff_size, wave, fmt, fmt_size, kind, channels, rate, byte_rate, frame_size, bits = names_and_sizes
+    if (
+        (riff, wave, fmt, data) == (b"RIFF", b"WAVE", b"fmt ", b"data")
+        and (riff_size, fmt_size, data_size) == (size - 8, 16, size - _PLAIN_WAV.size)
+        and (kind, bits) == (1, 16)
+        and (channels > 0 and rate > 0)
+        and (frame_size, byte_rate) == (2 * channels, 2 * channels * rate)
+        and data_size % frame_size == 0
+    ):
+        return Header(data_size // frame_size, channels, rate)
+    return None
 
 
-def _only_chunks(file, order, end):
-    """Tell whether the rest of a RIFF file is whole chunks: then its data chunk is truly empty."""
-    while len(chunk := file.read(8)) == 8 and chunk[:4].isalnum():
-        size = int.from_bytes(chunk[4:], order)
-        file.seek(size + size % 2, 1)
-    return chunk == b"" and file.tell() in (end, end + 1)
+def _by_libsndfile(path, file, size):
+    """Return the file opened by libsndfile, which shortens truncated ones silently: these are found here."""
+    import soundfile
+
+    file.seek(0)
+    promised, unfilled = sample_chunks(file, size)
+    for start, n_bytes in promised:
+        if start + n_bytes > size:
+            raise BadClip(
+                f"it is truncated: its header promises {n_bytes} bytes of samples, the file holds "
+                f"{max(0, size - start)}"
+            )
+    if len(promised) > 1:
+        raise BadClip(f"it has {len(promised)} chunks of samples: which are the recording cannot be told")
+    if unfilled is not None:
+        return soundfile.SoundFile(_with_data_size(file, unfilled, size))
+    if file.seek(0) == 0 and file.read(4) == b"OggS" and not ogg_ends(file, size):
+        raise BadClip("it is truncated: its last page is missing")
+    return soundfile.SoundFile(os.fspath(path))
 
 
-def _with_data_size(path, start, size):
+def _with_data_size(file, start, size):
     """Return the WAV file with the size of its samples, which its writer left at 0, filled in."""
-    with open(path, "rb") as file:
-        content = bytearray(file.read())
-    order = "little" if content[:4] == b"RIFF" else "big"
-    content[start - 4 : start] = (size - start).to_bytes(4, order)
+    file.seek(0)
+    content = bytearray(file.read())
+    order = "big" if content[:4] == b"RIFX" else "little"
+    content[start - 4 : start] = (min(size - start, 0xFFFFFFFF)).to_bytes(4, order)
     return io.BytesIO(content)

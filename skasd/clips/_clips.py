@@ -125,12 +125,11 @@ class Clips:
     8-bit WAV) are shifted by 128 first; 64-bit integers are refused, since no recording has that format
     and their full scale cannot be told.
 
-    Bad are: missing and empty files, files that are not audio, truncated files, a `channel` that a file
-    does not have, clips with NaN or infinite samples, clips shorter than `min_samples` or beyond `limits`, and those
-    that take more memory than there is. A WAV file counts
-    as truncated when its header promises more bytes than there are; headers of streamed WAV files (a data
-    size of 0 or of about 2 or 4 GiB: "until the end") are accepted. A truncated OGG file is not told from
-    a shorter one, because nothing in the format says how long it should be. Digital silence is legal.
+    Bad are: missing and empty files, folders, pipes and devices, files that are not audio, truncated files, a `channel`
+    that a file does not have, clips with NaN or infinite samples, clips shorter than `min_samples` or beyond `limits`,
+    and those that take more memory than there is. Whether a file is truncated is told for WAV, AIFF, AU, CAF, FLAC,
+    MP3, OGG, RF64, SVX and W64; headers of streamed files that leave the length open (a data size of 0 in WAV, or of
+    about 2 or 4 GiB: "until the end") are accepted. Digital silence is legal.
 
     Examples
     --------
@@ -362,7 +361,8 @@ class Clips:
         if header.channels > 1:
             mono = self._buffers.array("mono", (header.frames,), np.float32)
             if self.channel == "mean":
-                samples.mean(axis=1, out=mono)
+                with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+                    samples.mean(axis=1, out=mono)
             else:
                 mono[:] = samples[:, self.channel]
             samples = mono
