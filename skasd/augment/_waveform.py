@@ -232,7 +232,12 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
 
         new, origin, effects = [], [], []
         if len(chosen):
-            clips = self._clips(X[chosen] if isinstance(X, np.ndarray) else [X[i] for i in chosen])
+            stretched = not {"pitch_steps", "stretch_rate"}.isdisjoint(ranges)
+            clips = self._clips(
+                X[chosen] if isinstance(X, np.ndarray) else [X[i] for i in chosen],
+                min_samples=_SHORTEST_STRETCHED if stretched else 1,
+                min_samples_reason="to change its pitch or tempo",
+            )
             made = clips.map(copies, n_jobs=self.n_jobs, verbose=self.verbose, description="changing clips")
             for row, of_clip in zip(chosen, made, strict=True):
                 for waveform, done in of_clip or []:
@@ -264,9 +269,10 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
             row[:] = waveform
         return out
 
-    def _clips(self, X):
+    def _clips(self, X, **options):
         return Clips(
             X,
+            **options,
             sample_rate=self.sample_rate,
             channel=self.channel,
             on_error=self.on_error,
@@ -318,6 +324,10 @@ def _apply(waveform, ranges, noises, sample_rate, rng):
         else:
             waveform = _add_noise(waveform, value, noises, rng)
     return waveform.astype(dtype, copy=False), drawn
+
+
+# the phase vocoder hops by a quarter of its frame
+_SHORTEST_STRETCHED = 4
 
 
 def _n_fft(waveform):

@@ -374,7 +374,7 @@ class Clips:
 
     def _too_short(self, length):
         if length == 0:
-            return "it is empty (no samples)"
+            return f"it is empty (no samples at {self.sample_rate} Hz)"
         reason = f" ({self.min_samples_reason})" if self.min_samples_reason else ""
         return f"it is too short: {length} samples, at least {self.min_samples} needed{reason}"
 

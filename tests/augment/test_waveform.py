@@ -293,3 +293,19 @@ def test_only_the_drawn_clips_stand_beside_the_copies():
         assert metadata["section"].tolist() == [*kept, *augmenter.sample_origin_]
         assert metadata["proxy"].tolist() == [*proxy[kept], *[False] * 8]
         assert y_more.tolist() == [*y[kept], *[1] * 8]
+
+
+@pytest.mark.parametrize(
+    "effect", [{"pitch_steps": 1}, {"pitch_steps": -30}, {"stretch_rate": 0.5}, {"stretch_rate": 5}]
+)
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 4, 5])
+def test_clips_of_few_samples(effect, n_samples):
+    off = dict.fromkeys(("pitch_steps", "stretch_rate", "gain_db", "snr_db"))
+    augmenter = WaveformAugmenter(**{**off, **effect})
+    X = np.full((2, n_samples), 0.5)
+    if n_samples < 4:
+        with pytest.raises(ClipError, match=r"at least 4 needed .to change its pitch or tempo"):
+            augmenter.augment(X)
+    else:
+        assert np.isfinite(augmenter.augment(X)[0]).all()
+    assert WaveformAugmenter(**{**off, "gain_db": 3, "snr_db": 10}).augment(X)[0].shape == (6, n_samples)

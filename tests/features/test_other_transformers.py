@@ -187,6 +187,18 @@ def test_limits_reach_the_reading(front_end, X):
         front_end(limits={"most": 1}).fit(["missing.wav"])
 
 
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_clips_of_one_sample(front_end, tmp_path):
+    X = np.array([[0.5], [0.0]])
+    features = front_end().fit_transform(X)
+    assert features.shape[0] == 2
+    assert np.isfinite(features).all()
+    np.testing.assert_array_equal(front_end().fit_transform([X[0], np.zeros(3)])[0], features[0])
+    soundfile.write(tmp_path / "one.wav", X[0], 48000)
+    with pytest.raises(ClipError, match="no samples at 16000 Hz"):
+        front_end().fit_transform([tmp_path / "one.wav"])
+
+
 def test_importing_and_using_features_does_without_torch():
     code = (
         "import sys, numpy as np; from skasd.features import *; "
