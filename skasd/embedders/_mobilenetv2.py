@@ -8,7 +8,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import nn
 from ._docs import with_shared_parameters
-from ._pretrained import input_scaling, load_panns_mobilenetv2, pool_instead_of_strides, read_state
+from ._pretrained import (
+    input_scaling,
+    load_panns_mobilenetv2,
+    panns_front_end,
+    pool_instead_of_strides,
+    read_state,
+)
 from ._target import SoundEventTarget
 
 
@@ -60,7 +66,8 @@ class MobileNetV2Embedder(SoundEventTarget):
         Number of frequency bins.
 
     pretrained_report_ : tuple of lists of str, or None
-        ``(loaded, left_out, mismatched)``: what became of the entries of ``pretrained``; ``verbose`` prints it.
+        ``(loaded, left_out, mismatched, front_end)``: what became of the entries of ``pretrained``, and the log-mels
+        it was made for; ``verbose`` prints it.
 
     See Also
     --------
@@ -204,8 +211,16 @@ class MobileNetV2Embedder(SoundEventTarget):
         self.pretrained_report_ = None
         if self.pretrained is not None:
             state = read_state(self.pretrained)
-            report = load_panns_mobilenetv2(backbone, state)
-            if len(state.get("bn0.weight", ())) == self.n_features_in_:
+            front_end = panns_front_end(state)
+            if "bn0.weight" in state and len(state["bn0.weight"]) != self.n_features_in_:
+                raise ValueError(
+                    f"pretrained={str(self.pretrained)!r} is of {len(state['bn0.weight'])} mel bands, X has "
+                    f"{self.n_features_in_}. The published network goes with LogMelTransformer(sample_rate=32000, "
+                    "n_fft=1024, hop_length=320, n_mels=64, fmin=50.0, fmax=14000.0)"
+                    + (f"; the file was made for {front_end}." if front_end else ".")
+                )
+            report = load_panns_mobilenetv2(backbone, state)._replace(front_end=front_end)
+            if "bn0.weight" in state:
                 mean, scale, used = input_scaling(state, mean, scale, self.standardize)
                 report = report.also(used)
             self.pretrained_report_ = report

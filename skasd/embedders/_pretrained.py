@@ -13,6 +13,22 @@ import torch
 
 from ..nn._inverted_residual import ConvBlock
 
+# what PANNs' training script saves beside the weights: positions of its sampler, as arrays of NumPy; NumPy 1 and 2
+# write the two functions under different names
+_OF_ARRAYS = [
+    np.ndarray,
+    np.dtype,
+    *(
+        type(np.dtype(kind))
+        for kind in ("bool", "int32", "int64", "uint32", "uint64", "float32", "float64", "O")
+    ),
+    *(
+        (getattr(np._core.multiarray, name), f"numpy.{core}.multiarray.{name}")
+        for name in ("_reconstruct", "scalar")
+        for core in ("core", "_core")
+    ),
+]
+
 
 class PretrainedReport(NamedTuple):
     """What became of the entries of a checkpoint.
@@ -27,11 +43,15 @@ class PretrainedReport(NamedTuple):
 
     mismatched : list of str
         Entries with a counterpart of another shape, with both shapes.
+
+    front_end : str
+        The log-mels that the network was trained on; "" where the checkpoint does not tell.
     """
 
     loaded: list[str]
     left_out: list[str]
     mismatched: list[str]
+    front_end: str = ""
 
     def also(self, names):
         """Return the report with the entries ``names`` loaded as well."""
@@ -39,15 +59,20 @@ class PretrainedReport(NamedTuple):
         return self._replace(loaded=[*self.loaded, *names], left_out=left_out)
 
     def __str__(self):
-        parts = (f"{len(entries)} {name.replace('_', ' ')}" for name, entries in self._asdict().items())
+        lists = {"loaded": self.loaded, "left out": self.left_out, "mismatched": self.mismatched}
+        parts = (f"{len(entries)} {name}" for name, entries in lists.items())
         return "\n".join(
-            ["pretrained weights: " + ", ".join(parts), *map("  left out: {}".format, self.left_out)]
+            ["pretrained weights: " + ", ".join(parts)]
+            + ["  made for " + self.front_end] * bool(self.front_end)
+            + ["  left out: " + entry for entry in self.left_out]
             + ["  mismatched: " + entry for entry in self.mismatched]
         )
 
 
 def read_state(path):
     """Return the tensors of a checkpoint by name; nothing in the file is run.
+
+    Arrays of NumPy beside the tensors, as PANNs' training script saves them, are read and left.
 
     Parameters
     ----------
@@ -73,7 +98,8 @@ def read_state(path):
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(_OF_ARRAYS):
+                state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, safetensors.SafetensorError) as error:
         raise ValueError(
             f"pretrained={os.fspath(path)!r} cannot be read as a checkpoint of tensors: incomplete, another kind of "
@@ -155,6 +181,32 @@ def load_panns_mobilenetv2(backbone, state):
             f"The checkpoint is of another width: {report.mismatched[0]}, and so on. The published one has width=1."
         )
     return report
+
+
+def panns_front_end(state):
+    """Return in words what log-mels a checkpoint of PANNs was trained on, from the front end that is part of it.
+
+    PANNs' frames are of 32 ms, so that the length of its Fourier transform tells the sample rate.
+
+    Parameters
+    ----------
+    state : dict of str to torch.Tensor
+        With ``logmel_extractor.melW`` of shape (n_fft / 2 + 1, n_mels); without, "" is returned.
+
+    Returns
+    -------
+    str
+    """
+    filters = state.get("logmel_extractor.melW")
+    if filters is None or filters.ndim != 2 or not filters.any():
+        return ""
+    n_fft = 2 * (len(filters) - 1)
+    heard = torch.nonzero(filters.any(dim=1)).ravel()
+    step = 31.25  # Hz from one bin of the spectrum to the next
+    return (
+        f"log-mels at {step * n_fft:.0f} Hz, n_fft={n_fft}, {filters.shape[1]} bands, bins from "
+        f"{step * heard[0]:.0f} to {step * heard[-1]:.0f} Hz"
+    )
 
 
 def load_torchvision_mobilenetv2(backbone, state):

@@ -40,15 +40,28 @@ def _network(model, target, standardize, embedder):
     )
 
 
-def _front_end():
-    return LogMelTransformer(n_fft=512, hop_length=160, n_mels=64)
+def _front_end(pretrained):
+    """Return the log-mels of section 3.2 or, where there are weights, those that PANNs' were trained on."""
+    if pretrained is None:
+        return LogMelTransformer(n_fft=512, hop_length=160, n_mels=64)
+    return LogMelTransformer(
+        sample_rate=32_000,
+        n_fft=1024,
+        hop_length=320,
+        n_mels=64,
+        fmin=50.0,
+        fmax=14_000.0,
+        pad_mode="reflect",
+    )
 
 
 def _mahalanobis():
     return MahalanobisScorer(standardize=False)
 
 
-def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", standardize=None, **embedder):
+def cqupt2023(
+    model="mobilenetv2", target="sec", *, score="mahalanobis", pretrained=None, standardize=None, **embedder
+):
     """Return a system of Y. Zeng, H. Liu and Y. Zhou (CQUPT), DCASE 2023 [1]_.
 
     One network learns all machines apart, by sound event classification or detection; per machine, the anomaly score
@@ -65,11 +78,15 @@ def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", standar
     score : {"mahalanobis", "nll"}, default="mahalanobis"
         Equation 3, or the negative log-likelihood of the clip's machine that section 1 names.
 
+    pretrained : path-like or None, default=None
+        The published AudioSet weights of PANNs' MobileNetV2 [2]_, for ``model="mobilenetv2"``. Their log-mels come
+        with them: 64 bands from 50 to 14,000 Hz at 32 kHz, to which recordings are resampled.
+
     standardize : {"bin", "global"} or None, default=None
         Standardisation of the log-mels over the training clips, by band or as a whole. The report has none.
 
     **embedder
-        Further parameters of the embedder, as ``pretrained=PATH`` for the published AudioSet weights of MobileNetV2.
+        Further parameters of the embedder, as ``max_epochs=10`` or ``device="cuda"``.
 
     Returns
     -------
@@ -90,6 +107,8 @@ def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", standar
     ----------
     .. [1] Y. Zeng, H. Liu, Y. Zhou, "General anomalous sound detection using sound event classification and
        detection", DCASE2023 Challenge technical report, 2023.
+    .. [2] Q. Kong et al., "PANNs: large-scale pretrained audio neural networks for audio pattern recognition",
+       IEEE/ACM Transactions on Audio, Speech, and Language Processing 28, 2020.
 
     Examples
     --------
@@ -97,15 +116,21 @@ def cqupt2023(model="mobilenetv2", target="sec", *, score="mahalanobis", standar
     >>> cqupt2023("vit", "sed")[-1].embedder.target
     'sed'
     """
-    chosen("model", model, {"mobilenetv2": None, "vit": None})
+    if chosen("model", model, {"mobilenetv2": True, "vit": False}):
+        embedder = {**embedder, "pretrained": pretrained}
+    elif pretrained is not None:
+        raise ValueError(
+            f"pretrained={pretrained!r}: there are published weights for model='mobilenetv2' only."
+        )
     network = _network(model, target, standardize, embedder)
+    front_end = _front_end(pretrained)
     if chosen("score", score, {"mahalanobis": False, "nll": True}):
         # machines that may sound at once do not share a probability of one; -log p is the same for both
         formula = "negative" if target == "sed" else "nll"
         return make_pipeline(
             _front_end(), network.set_params(output="log_proba"), GammaSoftmaxScorer(formula=formula)
         )
-    return make_pipeline(_front_end(), PerSection(network, _mahalanobis()))
+    return make_pipeline(front_end, PerSection(network, _mahalanobis()))
 
 
 def cqupt2023_ensemble(number=4, *, pretrained=None, standardize=None, **embedder):
@@ -118,7 +143,7 @@ def cqupt2023_ensemble(number=4, *, pretrained=None, standardize=None, **embedde
         multiplied.
 
     pretrained : path-like or None, default=None
-        AudioSet weights of the MobileNetV2.
+        AudioSet weights of the MobileNetV2, with their log-mels for all networks; see :func:`cqupt2023`.
 
     standardize : {"bin", "global"} or None, default=None
         As in :func:`cqupt2023`.
@@ -158,4 +183,4 @@ def cqupt2023_ensemble(number=4, *, pretrained=None, standardize=None, **embedde
     whole = sums[0][1]
     if len(sums) > 1:
         whole = ScoreEnsemble(sums, combine="product" if number == 4 else "sum", standardize=None)
-    return make_pipeline(_front_end(), PerSection(FeatureUnion(networks), whole))
+    return make_pipeline(_front_end(pretrained), PerSection(FeatureUnion(networks), whole))

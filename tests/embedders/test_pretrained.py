@@ -3,6 +3,7 @@
 import pickle
 import re
 
+import librosa
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from skasd.embedders import MobileNetV2Embedder
+from skasd.systems import cqupt2023, cqupt2023_ensemble
 
 N_BINS, N_FRAMES = 64, 48
 WIDTHS = [8, 8, 8, 8, 16, 24, 40, 80]  # of width=0.25: first convolution, then the seven stages
@@ -240,3 +242,65 @@ def test_verbose_prints_the_report(path, clips, capsys):
     err = capsys.readouterr().err
     assert re.search(r"pretrained weights: \d+ loaded, \d+ left out, 0 mismatched", err)
     assert "left out: fc_audioset.weight" in err
+
+
+def test_checkpoints_of_panns_training_script_load(state, clips, tmp_path):
+    """The script saves the sampler beside the model: arrays and numbers of NumPy in lists and dicts."""
+    rng = np.random.default_rng(0)
+    sampler = {
+        "indexes_per_class": [rng.permutation(5), rng.permutation(7).astype(np.int32)],
+        "queue": [np.int64(3), 2],
+        "pointers_of_classes": [0, 1],
+        "objects": np.array([np.float32(0.5), None], dtype=object),
+    }
+    path = tmp_path / "20000_iterations.pth"
+    torch.save({"iteration": 20000, "model": state, "sampler": sampler}, path)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)  # and nothing of what is allowed here is left allowed for others
+    X, section = clips
+    fitted = embedder(path, standardize=None).fit(X, section=section)
+    torch.save({"model": state}, tmp_path / "plain.pth")
+    plain = embedder(tmp_path / "plain.pth", standardize=None).fit(X, section=section)
+    np.testing.assert_array_equal(fitted.transform(X), plain.transform(X))
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)
+
+
+def test_objects_hidden_in_arrays_are_refused(state, clips, tmp_path, capsys):
+    X, section = clips
+    hidden = np.empty(1, dtype=object)
+    hidden[0] = Harmful()
+    torch.save({"model": state, "sampler": hidden}, tmp_path / "harmful.pth")
+    with pytest.raises(ValueError, match="with Python objects in it"):
+        embedder(tmp_path / "harmful.pth").fit(X, section=section)
+    assert "code ran" not in capsys.readouterr().out
+
+
+def test_the_log_mels_of_the_weights_are_told_and_must_have_as_many_bands(state, clips, tmp_path, capsys):
+    X, section = clips
+    mel = librosa.filters.mel(sr=32000, n_fft=1024, n_mels=64, fmin=50, fmax=14000)
+    state = {**state, "logmel_extractor.melW": torch.from_numpy(mel.T.copy())}
+    torch.save({"model": state}, tmp_path / "panns.pth")
+    fitted = embedder(tmp_path / "panns.pth", verbose=1).fit(X, section=section)
+    told = "log-mels at 32000 Hz, n_fft=1024, 64 bands, bins from 62 to 13969 Hz"
+    assert fitted.pretrained_report_.front_end == told
+    assert f"made for {told}" in capsys.readouterr().err
+    with pytest.raises(
+        ValueError, match=r"of 64 mel bands, X has 40.*fmax=14000.0.*made for log-mels at 32000"
+    ):
+        embedder(tmp_path / "panns.pth").fit(X[:, :40], section=section)
+
+
+def test_the_system_takes_the_log_mels_of_the_weights(state, tmp_path):
+    path = tmp_path / "panns.pth"
+    torch.save({"model": state}, path)
+    front = cqupt2023(pretrained=path)[0]
+    mel = librosa.filters.mel(sr=32000, n_fft=1024, n_mels=64, fmin=50, fmax=14000)
+    audio = np.random.default_rng(0).normal(size=32000).astype(np.float32)
+    power = np.abs(librosa.stft(audio, n_fft=1024, hop_length=320, pad_mode="reflect")) ** 2
+    theirs = librosa.power_to_db(mel @ power, ref=1.0, amin=1e-10, top_db=None)
+    np.testing.assert_allclose(front.fit_transform([audio])[0], theirs, atol=1e-2)
+    assert cqupt2023()[0].sample_rate == 16000
+    assert cqupt2023_ensemble(1, pretrained=path)[0].get_params() == front.get_params()
+    with pytest.raises(ValueError, match="for model='mobilenetv2' only"):
+        cqupt2023("vit", pretrained=path)
