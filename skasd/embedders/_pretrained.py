@@ -23,8 +23,8 @@ _OF_ARRAYS = [
         for kind in ("bool", "int32", "int64", "uint32", "uint64", "float32", "float64", "O")
     ),
     *(
-        (getattr(np._core.multiarray, name), f"numpy.{core}.multiarray.{name}")
-        for name in ("_reconstruct", "scalar")
+        (array.__reduce__()[0], f"numpy.{core}.multiarray.{name}")
+        for array, name in ((np.zeros(1), "_reconstruct"), (np.float64(0), "scalar"))
         for core in ("core", "_core")
     ),
 ]
