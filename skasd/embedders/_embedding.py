@@ -14,6 +14,8 @@ from ._batches import take_rows
 class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what methods of its subclasses return
     """How an embedder turns clips into rows once it is fitted."""
 
+    _merges: tuple[str, ...] = ("mean", "std")  # what ``merge`` may name
+
     def transform(self, X):
         """Turn each clip into one row.
 
@@ -97,10 +99,13 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
         if name != "embedding":
             return mean
         ways = [self.merge] if isinstance(self.merge, str) else list(self.merge)
-        merged = {"mean": mean}
-        if "std" in ways:
-            merged["std"] = np.sqrt(np.add.reduceat((values - mean[index]) ** 2, first) / count)
-        return np.concatenate([merged[way] for way in ways], axis=1)
+        merged = [mean if way == "mean" else self._merge_patches(way, values, index, first, mean) for way in ways]
+        return np.concatenate(merged, axis=1)
+
+    def _merge_patches(self, way, values, index, first, mean):
+        """Merge the embeddings of patches, those of a clip from row ``first`` on, in a way other than their mean."""
+        count = np.diff(np.append(first, len(index)))[:, None]
+        return np.sqrt(np.add.reduceat((values - mean[index]) ** 2, first) / count)
 
     def _prepare_embedding(self):
         """Build the network for embedding: batch normalisation folded into the convolutions."""
@@ -118,7 +123,7 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
     def _check_outputs(self):
         for parameter, names, known in (
             ("output", self._output_names(), self._outputs),
-            ("merge", [self.merge] if isinstance(self.merge, str) else self.merge, ("mean", "std")),
+            ("merge", [self.merge] if isinstance(self.merge, str) else self.merge, self._merges),
         ):
             unknown = [name for name in names if name not in known]
             if unknown or not names:

@@ -65,6 +65,10 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         Floor of the energies. Digital silence is legal and gives the floor everywhere: -156.5 dB with the
         defaults, the floor of the official baselines.
 
+    standardize_waveform : bool, default=False
+        Bring every clip to a mean of 0 and a variance of 1 before its spectrogram, so that how loud a clip was
+        recorded plays no part. Digital silence stays.
+
     channel : "mean" or int, default="mean"
         What to take of files with several channels.
 
@@ -127,6 +131,7 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         "fmax": [Interval(Real, 0, None, closed="neither"), None],
         "htk": ["boolean"],
         "norm": [StrOptions({"slaney"}), None],
+        "standardize_waveform": ["boolean"],
     }
 
     def __init__(
@@ -147,6 +152,7 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         norm="slaney",
         log="db",
         amin=2.220446049250313e-16,
+        standardize_waveform=False,
         channel="mean",
         dtype="float32",
         fft_dtype=None,
@@ -170,6 +176,7 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         self.norm = norm
         self.log = log
         self.amin = amin
+        self.standardize_waveform = standardize_waveform
         self.channel = channel
         self.dtype = dtype
         self.fft_dtype = fft_dtype
@@ -212,6 +219,7 @@ class _LogMel:
 
     def __init__(self, transformer, fourier, filters):
         self.fourier = fourier
+        self.standardize = transformer.standardize_waveform
         self.n_mels = len(filters)
         self.half_power = transformer.power / 2
         self.level = {"log": transformer.log, "amin": transformer.amin, "power": transformer.power}
@@ -238,6 +246,12 @@ class _LogMel:
     def write(self, waveform, out):
         from ._kernels import band_energies, write_log_levels
 
+        if self.standardize:
+            mean = float(waveform.mean(dtype=np.float64))
+            waveform = waveform - mean
+            spread = float(waveform.std(dtype=np.float64))
+            # a constant has no spread to divide by but that of rounding
+            waveform /= spread if spread > 1e-7 * abs(mean) else 1.0
         buffers, dtype = self.fourier.buffers, self.fourier.dtype
         for frames, spectra in self.fourier.chunks(waveform):
             mel = buffers.array("mel", (len(self.first), len(spectra), _BANDS_PER_BLOCK), dtype)

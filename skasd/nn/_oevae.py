@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 __all__ = ["OEVAE", "OEVAEOutput", "domain_gain"]
 
+MOMENTUM = 0.1  # of the running statistics, as in batch normalisation
+LEAST_VARIANCE = 1e-12
+
 
 class OEVAEOutput(NamedTuple):
     """What :class:`OEVAE` makes of N embeddings."""
@@ -19,8 +22,10 @@ class OEVAEOutput(NamedTuple):
     """Means of the latents, of shape (N, latent_dim), those bound to the domain first."""
     log_variance: Tensor
     """Logarithms of their variances, of shape (N, latent_dim)."""
+    inputs: Tensor
+    """What the autoencoder took: the embeddings, standardised or not, of shape (N, feature_dim)."""
     reconstruction: Tensor
-    """The embeddings as decoded from sampled latents, of shape (N, feature_dim)."""
+    """The same as decoded from sampled latents, of shape (N, feature_dim)."""
 
 
 class OEVAE(nn.Module):
@@ -39,6 +44,10 @@ class OEVAE(nn.Module):
     n_machines : int, default=1
         Number of target machines. With several, each has log-odds of its own and takes the clips of all others
         for pseudo-anomalies.
+    standardize : bool, default=True
+        Whether the autoencoder takes the embedding centred and scaled to a mean variance of 1 over the target
+        machine's clips: those of the batch in training, running statistics otherwise. False: as it is, the report's
+        equations to the letter.
 
     Attributes
     ----------
@@ -58,6 +67,11 @@ class OEVAE(nn.Module):
     ReLU, are this library's choice; the machine classifier is one dense layer. The embedding is not
     detached: classifier and autoencoder train the feature extractor together.
 
+    The mean of an embedding after ReLU is larger than its spread by far: of the embedding as it is the decoder
+    learns that mean first, and the embedding's scale decides how many latents are worth their divergence. Of the
+    standardised one encoder and decoder see the differences between clips from the first step on, and the loss does
+    not depend on the scale.
+
     References
     ----------
     .. [1] J. Hai, D. Zhou, R. Liu, Y. I. Wu. Anomalous sound detection by self-supervised learning of VAE
@@ -69,14 +83,16 @@ class OEVAE(nn.Module):
     >>> from skasd.nn import OEVAE
     >>> net = OEVAE(feature_dim=32)
     >>> features = torch.randn(6, 32)
-    >>> output = net(features, generator=torch.Generator().manual_seed(0))
     >>> is_target = torch.tensor([1, 1, 1, 0, 0, 0])
-    >>> loss = net.loss(features, output, is_target, attribute=torch.arange(6.0))
+    >>> output = net(features, generator=torch.Generator().manual_seed(0), is_target=is_target)
+    >>> loss = net.loss(output, is_target, attribute=torch.arange(6.0))
     >>> loss.shape, net.negative_log_likelihood(features).shape
     (torch.Size([]), torch.Size([6]))
     """
 
-    def __init__(self, feature_dim=512, latent_dim=64, domain_dim=8, hidden=128, n_machines=1):
+    def __init__(
+        self, feature_dim=512, latent_dim=64, domain_dim=8, hidden=128, n_machines=1, standardize=True
+    ):
         super().__init__()
         if not 1 <= domain_dim < latent_dim:
             raise ValueError(f"domain_dim={domain_dim!r}: must be in 1 ... latent_dim - 1 = {latent_dim - 1}")
@@ -84,13 +100,16 @@ class OEVAE(nn.Module):
         self.latent_dim = latent_dim
         self.domain_dim = domain_dim
         self.n_machines = n_machines
+        self.standardize = standardize
+        self.register_buffer("running_mean", torch.zeros(feature_dim))
+        self.register_buffer("running_variance", torch.ones(()))
         self.machine = nn.Linear(feature_dim, n_machines)
         self.encoder = nn.Sequential(
             nn.Linear(feature_dim, hidden), nn.ReLU(), nn.Linear(hidden, 2 * latent_dim)
         )
         self.decoder = nn.Sequential(nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, feature_dim))
 
-    def forward(self, features, generator=None, noise=None):
+    def forward(self, features, generator=None, noise=None, is_target=None):
         """Classify, encode, sample and decode embeddings.
 
         Parameters
@@ -101,13 +120,17 @@ class OEVAE(nn.Module):
             Source of randomness of the latents while training. In eval mode they are their means.
         noise : torch.Tensor of shape (N, latent_dim), default=None
             Standard normal numbers to use in training mode, drawn by the caller.
+        is_target : torch.Tensor of shape (N,) or (N, n_machines), default=None
+            As `loss` takes it: which embeddings the statistics are taken of in training mode. The others pass the
+            autoencoder as zeros. None: all.
 
         Returns
         -------
         OEVAEOutput
-            ``machine_logit``, ``mean``, ``log_variance`` and ``reconstruction``.
+            ``machine_logit``, ``mean``, ``log_variance``, ``inputs`` and ``reconstruction``.
         """
-        mean, log_variance = self.encode(features)
+        inputs = self._training_inputs(features, is_target) if self.training else self._inputs(features)
+        mean, log_variance = self.encoder(inputs).chunk(2, dim=1)
         latent = mean
         if self.training:
             if noise is None:
@@ -116,11 +139,33 @@ class OEVAE(nn.Module):
             latent = mean + (0.5 * log_variance).exp() * noise.to(mean)
         logit = self.machine(features)
         logit = logit[:, 0] if self.n_machines == 1 else logit
-        return OEVAEOutput(logit, mean, log_variance, self.decoder(latent))
+        return OEVAEOutput(logit, mean, log_variance, inputs, self.decoder(latent))
 
     def encode(self, features):
-        """Return mean and log-variance of the latents, each of shape (N, latent_dim)."""
-        return self.encoder(features).chunk(2, dim=1)
+        """Return mean and log-variance of the latents, each of shape (N, latent_dim), by the running statistics."""
+        return self.encoder(self._inputs(features)).chunk(2, dim=1)
+
+    def _inputs(self, features):
+        if not self.standardize:
+            return features
+        return (features - self.running_mean) / self.running_variance.clamp(min=LEAST_VARIANCE).sqrt()
+
+    def _training_inputs(self, features, is_target):
+        """Standardise by the target machine's rows; those of others, however far away, must not reach the gradient."""
+        if not self.standardize:
+            return features
+        rows = features if is_target is None else features[of_target(is_target)]
+        if len(rows) > 1:
+            mean = rows.mean(0)
+            variance = (rows - mean).square().mean()
+            self.running_mean.lerp_(mean.detach(), MOMENTUM)
+            self.running_variance.lerp_(variance.detach(), MOMENTUM)
+        else:
+            mean, variance = self.running_mean, self.running_variance
+        rows = (rows - mean) / variance.clamp(min=LEAST_VARIANCE).sqrt()
+        return rows if is_target is None else torch.zeros_like(features).masked_scatter(
+            of_target(is_target)[:, None], rows
+        )
 
     def negative_log_likelihood(self, features):
         r"""Score embeddings by how unlikely their domain-free latents are.
@@ -161,15 +206,13 @@ class OEVAE(nn.Module):
         kl = 0.5 * ((mean - prior).square() + log_variance.exp() - log_variance - 1)
         return kl[:, : self.domain_dim].sum(1), kl[:, self.domain_dim :].sum(1)
 
-    def loss(self, features, output, is_target, attribute, k=1.0, lambda_vae=1e-7):
+    def loss(self, output, is_target, attribute, k=1.0, lambda_vae=1e-3):
         r"""Return the loss of classifier and variational autoencoder together.
 
         Parameters
         ----------
-        features : torch.Tensor of shape (N, feature_dim)
-            Embeddings, as given to the module.
         output : OEVAEOutput
-            What the module made of them.
+            What the module made of the embeddings.
         is_target : torch.Tensor of shape (N,)
             1 for clips of the target machine, 0 for pseudo-anomalies (clips of other machines); between
             them for mixed clips, which count as pseudo-anomalies for the autoencoder. With several
@@ -179,8 +222,8 @@ class OEVAE(nn.Module):
             pseudo-anomalies.
         k : float, default=1.0
             Factor of v, see :func:`domain_gain`.
-        lambda_vae : float, default=1e-7
-            Weight of the autoencoder's terms.
+        lambda_vae : float, default=1e-3
+            Weight of the autoencoder's terms; 1e-7 in the report.
 
         Returns
         -------
@@ -198,18 +241,27 @@ class OEVAE(nn.Module):
                         + KL(N(\mu_c, \sigma_c^2) \| N(0, 1)) \\
             L_{vae2} &= \frac{1}{M} \sum_i \| f_i - \hat f_i \|^2
 
-        with :math:`t` = `is_target`. Equation 2 is printed with :math:`(t_i - 1) \log p_i`, which has no
+        with :math:`t` = `is_target` and :math:`f` as the autoencoder takes it. Equation 2 is printed with :math:`(t_i - 1) \log p_i`, which has no
         minimum; the binary cross-entropy is meant. Divergences and squared errors are summed over
         dimensions and averaged over samples, those of the autoencoder over the target machine's clips only
         ("trained exclusively on normal samples"); without any such clip they are 0.
+
+        Encoder and decoder learn from the second term alone, and Adam steps do not depend on the scale of a gradient
+        as long as it is far above Adam's `eps` (1e-8). At the report's 1e-7 it is not: the latents stay about as they
+        were drawn. Down to about 1e-5 the weight only decides how much the autoencoder shapes the embedding.
         """
         target = is_target.to(output.machine_logit)
         machine = F.binary_cross_entropy_with_logits(output.machine_logit, target)
         # Rows are picked and not weighted by 0: a foreign clip's attribute may be NaN.
-        normal = target == 1 if target.ndim == 1 else (target == 1).any(1)
+        normal = of_target(is_target)
         domain, free = self.kl_terms(output.mean[normal], output.log_variance[normal], attribute[normal], k)
-        error = (features - output.reconstruction)[normal].square().sum(1)
+        error = (output.inputs - output.reconstruction)[normal].square().sum(1)
         return machine + lambda_vae * (domain + free + error).sum() / normal.sum().clamp(min=1)
+
+
+def of_target(is_target):
+    """Return which rows are of a target machine: of the one, or of any of several (one-hot)."""
+    return is_target == 1 if is_target.ndim == 1 else (is_target == 1).any(1)
 
 
 def domain_gain(attribute):

@@ -127,7 +127,12 @@ def own_statistics(held_out, banks, references):
         raise ValueError(
             f'domain_normalization="zscore" needs clips of two groups in each domain; {lacking[0]!r} has one.'
         )
-    mean = np.array([scores.mean() for scores in own])
-    scale = np.array([scores.std() for scores in own])
+    mean, scale = np.transpose([mean_and_spread(scores) for scores in own])
+    return mean, scale
+
+
+def mean_and_spread(scores):
+    """Return mean and standard deviation of scores, the latter 1 where they do not vary."""
+    mean, spread = scores.mean(), scores.std()
     # equal scores have no spread to divide by but that of rounding
-    return mean, np.where(scale > 1e-12 * np.abs(mean), scale, 1.0)
+    return mean, spread if spread > 1e-12 * abs(mean) else 1.0

@@ -2,40 +2,58 @@
 
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseScorer
+from ._held_out import mean_and_spread, own_statistics
 from ._neighbors import NeighborScorer
 
 
 class OEVAEScorer(NeighborScorer):
-    r"""Weighted sum of a score that comes in and the distance to the nearest embeddings.
+    r"""Weigh a score that comes in and the distance to the nearest embeddings.
 
     The first column of the input is the anomaly score alpha, the others are the embedding, as an
     :class:`skasd.embedders.OEVAEEmbedder` with ``output=("alpha", "embedding")`` gives them.
 
     Parameters
     ----------
-    omega : float in [0, 1], default=0.5
-        Weight of alpha.
+    omega : "auto" or float in [0, 1], default="auto"
+        Weight of alpha. "auto": alpha counts only by how far it exceeds the largest alpha of the training clips; see
+        Notes.
 
     n_neighbors : int, default=1
-        Number of neighbours; a domain with fewer other clips uses those it has.
+        Number of neighbours; a domain with fewer others uses those it has.
+
+    n_segments : int, default=1
+        Segments of a clip whose embeddings stand side by side in a row (``merge="segments"`` of the embedder). Each
+        is compared with the segments of other clips, and beta is the mean over the clip's.
+
+    standardize : bool, default=True
+        Whether alpha and beta are standardised before they are weighed, by mean and standard deviation over the
+        training clips: of beta held-out, of alpha as it comes. False: equation 6 of [1]_ to the letter.
 
     contamination : float in (0, 0.5], default=0.1
         False-alarm rate that the threshold aims at.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip out of its neighbours.
+        Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip, with all its segments, out of
+        its neighbours.
 
     domain_normalization : {"zscore"} or None, default=None
-        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
+        Whether to standardise beta per domain before the minimum over domains, see `BaseScorer`.
 
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Adds made rows to the reference, see `BaseScorer`.
 
     Attributes
     ----------
+    held_out_scores_ : ndarray of shape (n_training_clips, 2)
+        Alpha and beta of the training clips, beta against references without the clip.
+    mean_, scale_ : ndarray of shape (2,)
+        What alpha and beta are standardised by; 0 and 1 without `standardize`.
+    alpha_limit_ : float
+        The largest alpha of the training clips, standardised.
     references_ : dict
         ``references_[None]`` holds the search index over the training rows, by domain ("all" without
         domains).
@@ -59,9 +77,19 @@ class OEVAEScorer(NeighborScorer):
 
     Notes
     -----
-    Equation 6 of [1]_, :math:`\omega \alpha + (1 - \omega) \beta`, with :math:`\beta` the mean Euclidean distance to
-    the nearest 1, 2 or 4 training clips. Neither is standardised. The report does not print its
-    :math:`\omega`: search over it.
+    Equation 6 of [1]_ is :math:`\omega \alpha + (1 - \omega) \beta`, with :math:`\beta` the mean Euclidean distance to
+    the nearest 1, 2 or 4 training clips (segments, with `n_segments`). The report neither standardises the two nor
+    prints its :math:`\omega`, and no training clip tells it: healthy clips say how the two scores spread, not which
+    of them faults raise. Where alpha is the larger and faults lower it, any fixed weight drowns beta.
+
+    "auto" therefore asks only what healthy clips can answer. With z for standardised scores and n training clips, the
+    anomaly score is
+
+    .. math:: z_\beta + \max(0, z_\alpha - \max_{i \le n} z_{\alpha_i})
+
+    An alpha in the range of healthy clips, or below it, leaves beta as it is. If alpha of new healthy clips is
+    distributed as that of the training clips, it counts for one healthy clip in n + 1, the least p-value that n clips
+    can give. A network has learnt its training clips, so that its alpha of new ones is somewhat higher.
 
     References
     ----------
@@ -71,24 +99,30 @@ class OEVAEScorer(NeighborScorer):
     Examples
     --------
     >>> from skasd.scorers import OEVAEScorer
-    >>> X = [[10, 0, 0], [10, 0, 1], [10, 0, 2], [10, 0, 3]]  # alpha, embedding
-    >>> OEVAEScorer(omega=0.25).fit(X).anomaly_score([[20, 0, 5]])
-    array([6.5])
+    >>> X = [[10, 0, 0], [10, 0, 1], [12, 0, 2], [12, 0, 4]]  # alpha, embedding
+    >>> OEVAEScorer(omega=0.25, standardize=False).fit(X).anomaly_score([[20, 0, 7]])
+    array([7.25])
+    >>> OEVAEScorer().fit(X).anomaly_score([[9, 0, 7], [12, 0, 7], [13, 0, 7]]).round(1)
+    array([4., 4., 5.])
     """
 
     _parameter_constraints: dict = {
         **BaseScorer._parameter_constraints,
-        "omega": [Interval(Real, 0, 1, closed="both")],
+        "omega": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n_segments": [Interval(Integral, 1, None, closed="left")],
+        "standardize": ["boolean"],
     }
 
     density_normalization = None  # no parameter here
 
     def __init__(
         self,
-        omega=0.5,
+        omega="auto",
         n_neighbors=1,
         *,
+        n_segments=1,
+        standardize=True,
         contamination=0.1,
         calibration="cross",
         domain_normalization=None,
@@ -96,30 +130,80 @@ class OEVAEScorer(NeighborScorer):
     ):
         self.omega = omega
         self.n_neighbors = n_neighbors
+        self.n_segments = n_segments
+        self.standardize = standardize
         self.contamination = contamination
         self.calibration = calibration
         self.domain_normalization = domain_normalization
         self.augmenter = augmenter
 
     def _fit_reference(self, X):
-        if X.shape[1] < 2:
+        n_columns = X.shape[1] - 1
+        if n_columns < self.n_segments or n_columns % self.n_segments:
+            if self.n_segments == 1:
+                raise ValueError(
+                    f"Found array with {X.shape[1]} feature(s) while a minimum of 2 is required: the first column is "
+                    "alpha, the others are the embedding (output=('alpha', 'embedding'))."
+                )
             raise ValueError(
-                f"Found array with {X.shape[1]} feature(s) while a minimum of 2 is required: the first column is "
-                "alpha, the others are the embedding (output=('alpha', 'embedding'))."
+                f"n_segments={self.n_segments} does not divide the {n_columns} columns after alpha: set it to the "
+                "n_segments of the embedder, and the embedder's merge='segments'."
             )
         return super()._fit_reference(X)
 
     def _represent(self, X):
-        return X[:, 1:]
+        """Return the embeddings of all segments, those of a clip one below the other."""
+        return X[:, 1:].reshape(len(X) * self.n_segments, -1)
 
     def _distance(self, squared):
         return squared**0.5
 
     def _score_reference(self, X, reference):
-        return self._weigh(X, super()._score_reference(X, reference))
+        return self._mean_of_segments(super()._score_reference(X, reference))
 
     def _leave_one_out(self, X, reference):
-        return self._weigh(X, super()._leave_one_out(X, reference))
+        """Return beta of each clip against the segments of the others."""
+        n = self.n_segments
+        n_others = (len(X) - 1) * n
+        rows = reference.index._fit_X
+        # of its n - 1 + k nearest others at most n - 1 are a segment's own clip's
+        n_neighbors = min(reference.n_neighbors, n_others)
+        distances, neighbors = self._nearest_others(reference.index, min(n - 1 + n_neighbors, len(rows) - 1))
+        own = neighbors // n == (np.arange(len(rows)) // n)[:, None]
+        distances = np.sort(np.where(own, np.inf, distances), axis=1)[:, :n_neighbors]
+        return self._mean_of_segments(distances.mean(axis=1))
 
-    def _weigh(self, X, beta):
-        return self.omega * X[:, 0] + (1 - self.omega) * beta
+    def _mean_of_segments(self, values):
+        return values.reshape(-1, self.n_segments).mean(axis=1)
+
+    def _score_section(self, X, section):
+        return self._weigh(X[:, 0], super()._score_section(X, section))
+
+    def _calibrate(self, X, sections, banks, groups):
+        if self.omega == "auto" and not self.standardize:
+            raise ValueError(
+                'omega="auto" compares standardised scores: give omega a number, or standardize=True.'
+            )
+        references = self.references_[None]
+        betas = self._held_out(X, banks, references, groups)
+        self._normalization = {}
+        if self.domain_normalization is not None:
+            self._normalization[None] = own_statistics(betas, banks, references)
+        self.held_out_scores_ = np.column_stack([X[:, 0], self._over_domains(betas, None)])
+        self.mean_, self.scale_ = np.zeros(2), np.ones(2)
+        if self.standardize:
+            # groups may leave a clip without a reference
+            columns = [scores[np.isfinite(scores)] for scores in self.held_out_scores_.T]
+            self.mean_, self.scale_ = np.transpose([mean_and_spread(scores) for scores in columns])
+        self.alpha_limit_ = float((X[:, 0].max() - self.mean_[0]) / self.scale_[0])
+        if self.calibration == "train":
+            self.training_scores_ = self._score_section(X, None)
+        else:
+            self.training_scores_ = self._weigh(*self.held_out_scores_.T)
+        self.offset_ = self.section_offset_ = -self._threshold(self.training_scores_)
+
+    def _weigh(self, alpha, beta):
+        alpha, beta = (np.column_stack([alpha, beta]) - self.mean_).T / self.scale_[:, None]
+        if self.omega == "auto":
+            return beta + np.maximum(0, alpha - self.alpha_limit_)
+        return self.omega * alpha + (1 - self.omega) * beta
