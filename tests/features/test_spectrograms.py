@@ -70,6 +70,24 @@ def test_float64_log_mel_is_librosas(parameters):
     assert LogMelTransformer(**parameters).fit(X).n_frames(RATE) == got.shape[2]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_standardised_waveforms_are_equally_loud(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=RATE).astype(dtype)
+    standardised = (x - x.mean()) / x.std()
+    transformer = LogMelTransformer(standardize_waveform=True)
+    expected = LogMelTransformer().fit_transform(standardised[None])[0]
+    clips = [x, (0.003 * x + 0.2).astype(dtype), x[: RATE // 2]]
+    got = transformer.fit_transform(clips)
+    np.testing.assert_allclose(got[0], expected, atol=1e-3, rtol=0)
+    np.testing.assert_allclose(got[1], expected, atol=0.05, rtol=0)
+    assert got[2].shape[1] < got[0].shape[1]
+    np.testing.assert_array_equal(x, clips[0])
+    quiet = np.stack([np.zeros(RATE), np.full(RATE, 0.3)]).astype(dtype)
+    silence = LogMelTransformer().fit_transform(np.zeros((2, RATE), dtype=dtype))
+    np.testing.assert_array_equal(transformer.fit_transform(quiet), silence)
+
+
 @pytest.mark.parametrize("parameters", PARAMETERS[:1] + PARAMETERS[4:7] + PARAMETERS[8:9], ids=str)
 def test_float64_stft_is_librosas(parameters):
     parameters = {k: v for k, v in parameters.items() if k != "n_mels"}

@@ -152,6 +152,11 @@ def test_settings_of_the_reports():
     spectrum = oevae[0].fit_transform(np.random.default_rng(0).normal(size=(1, 32000)).astype(np.float32))
     assert spectrum.shape == (1, 224, 126)
     assert (oevae[1].latent_dim, oevae[1].domain_dim, oevae[1].batch_size) == (64, 8, 128)
+    assert oevae[0].standardize_waveform
+    assert (oevae[1].merge, oevae[1].n_segments, oevae[2].n_segments) == ("segments", 8, 8)
+    assert oevae[1].augmenter is not None is not oevae[2].augmenter
+    of_report = systems.scu2024_oevae(0.5, lambda_vae=1e-7, augment=False)
+    assert (of_report[1].lambda_vae, of_report[2].omega, of_report[2].augmenter) == (1e-7, 0.5, None)
     three = systems.scu2024_classification().embedder
     assert (len(three.branches), three.activation, three.optimizer) == (3, "prelu", "adamax")
     assert not three.squeeze_excitation
