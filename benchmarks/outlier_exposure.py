@@ -1,10 +1,11 @@
 """What outlier exposure gives the OEVAE system of SCU 2024: its two scores, ways to weigh them, what its latents hold.
 
-Every network is trained once and scored in several ways: alpha and beta alone, the system's own rule, an equal weight of
-both after standardisation, and equation 6 of the report with omega 0.5 as it stands. Linear probes tell the attribute
-from the latents bound to it and from the free ones, as healthy test clips' segments hold them: latents are drawn from
-their distribution, as the decoder gets them, since a probe on their means also reads what drowns in that noise. Other
-machines are the proxies. Data: idling car engines, MIMII fan (five folds of four healthy clips), synthetic gearbox.
+Every network is trained once and scored in several ways: alpha and beta alone, the system's own rule, an equal weight
+of both after standardisation, and equation 6 of the report with omega 0.5 as it stands. Linear probes tell the
+attribute from the latents bound to it and from the free ones, as healthy test clips' segments hold them: latents are
+drawn from their distribution, as the decoder gets them, since a probe on their means also reads what drowns in that
+noise. Other machines are the proxies. Data: idling car engines, MIMII fan (five folds of four healthy clips), a
+synthetic gearbox.
 
     python benchmarks/outlier_exposure.py --data car_idle mimii_fan synthetic --epochs 5 --width 16 --seeds 0 1 2
 """
@@ -48,8 +49,10 @@ def car_idle(seed):
 
 def mimii_fan(seed):
     root = data_folder()
-    fans = [(path, y) for kind, y in (("normal", 1), ("abnormal", -1)) for path in sorted((root / "mimii_fan" / kind).iterdir())]
-    fans = pd.DataFrame(fans, columns=["path", "y"]).assign(proxy=False, domain="source")
+    fans = pd.concat(
+        pd.DataFrame({"path": sorted((root / "mimii_fan" / kind).iterdir()), "y": y})
+        for kind, y in (("normal", 1), ("abnormal", -1))
+    ).assign(proxy=False, domain="source")
     others = load_dcase(root / "dcase2020_mini" / "dev_data")
     others = others[(others["y"] == 1) & (others["machine"] != "fan")].assign(proxy=True, domain="source")
     table = pd.concat([fans, others], ignore_index=True)[["path", "y", "proxy", "domain"]]
@@ -87,7 +90,9 @@ def probe(embedder, rows, table, own, healthy):
     for part, columns in (("bound", slice(0, oevae.domain_dim)), ("free", slice(oevae.domain_dim, None))):
         x, x_test = (latents[rows][..., columns].reshape(rows.sum() * n, -1) for rows in (own, healthy))
         y, y_test = (np.repeat(levels[rows], n) for rows in (own, healthy))
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=500))
+        classifier = make_pipeline(
+            StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=500)
+        )
         found[part] = classifier.fit(x, y).score(x_test, y_test), Ridge(1.0).fit(x, y).score(x_test, y_test)
     return found
 
@@ -104,7 +109,9 @@ def fit_and_score(system, X, table, train):
     test = ~train & ~proxy
     scores = {}
     for name, rule in RULES.items():
-        scorer.set_params(standardize=True, **rule) if "standardize" not in rule else scorer.set_params(**rule)
+        scorer.set_params(standardize=True, **rule) if "standardize" not in rule else scorer.set_params(
+            **rule
+        )
         scorer.fit(rows[train], proxy=proxy[train], domain=domain[train])
         scores[name] = scorer.anomaly_score(rows[test])
     healthy = test & (table["y"] == 1).to_numpy()
@@ -148,7 +155,9 @@ def main():
             print(f"{data:10} {network:8} Omega: {values}", flush=True)
             for part in probes[0] if probes else ():
                 accuracy, r2 = np.mean([found[part] for found in probes], axis=0)
-                print(f"{'':19} attribute from {part} latents: accuracy {accuracy:.3f}  R2 {r2:.3f}", flush=True)
+                print(
+                    f"{'':19} attribute from {part} latents: accuracy {accuracy:.3f}  R2 {r2:.3f}", flush=True
+                )
 
 
 if __name__ == "__main__":

@@ -99,7 +99,9 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
         if name != "embedding":
             return mean
         ways = [self.merge] if isinstance(self.merge, str) else list(self.merge)
-        merged = [mean if way == "mean" else self._merge_patches(way, values, index, first, mean) for way in ways]
+        merged = [
+            mean if way == "mean" else self._merge_patches(way, values, index, first, mean) for way in ways
+        ]
         return np.concatenate(merged, axis=1)
 
     def _merge_patches(self, way, values, index, first, mean):

@@ -163,9 +163,9 @@ class OEVAE(nn.Module):
         else:
             mean, variance = self.running_mean, self.running_variance
         rows = (rows - mean) / variance.clamp(min=LEAST_VARIANCE).sqrt()
-        return rows if is_target is None else torch.zeros_like(features).masked_scatter(
-            of_target(is_target)[:, None], rows
-        )
+        if is_target is None:
+            return rows
+        return torch.zeros_like(features).masked_scatter(of_target(is_target)[:, None], rows)
 
     def negative_log_likelihood(self, features):
         r"""Score embeddings by how unlikely their domain-free latents are.
@@ -241,10 +241,10 @@ class OEVAE(nn.Module):
                         + KL(N(\mu_c, \sigma_c^2) \| N(0, 1)) \\
             L_{vae2} &= \frac{1}{M} \sum_i \| f_i - \hat f_i \|^2
 
-        with :math:`t` = `is_target` and :math:`f` as the autoencoder takes it. Equation 2 is printed with :math:`(t_i - 1) \log p_i`, which has no
-        minimum; the binary cross-entropy is meant. Divergences and squared errors are summed over
-        dimensions and averaged over samples, those of the autoencoder over the target machine's clips only
-        ("trained exclusively on normal samples"); without any such clip they are 0.
+        with :math:`t` = `is_target` and :math:`f` as the autoencoder takes it. Equation 2 is printed with
+        :math:`(t_i - 1) \log p_i`, which has no minimum; the binary cross-entropy is meant. Divergences and squared
+        errors are summed over dimensions and averaged over samples, those of the autoencoder over the target machine's
+        clips only ("trained exclusively on normal samples"); without any such clip they are 0.
 
         Encoder and decoder learn from the second term alone, and Adam steps do not depend on the scale of a gradient
         as long as it is far above Adam's `eps` (1e-8). At the report's 1e-7 it is not: the latents stay about as they

@@ -70,7 +70,7 @@ def probe(embedder, X, proxy, load):
 
 
 def test_free_latents_know_less_of_the_attribute_than_bound_ones(trained):
-    embedder, X, proxy, load = trained
+    embedder, _, proxy, load = trained
     assert embedder.lambda_vae == 1e-3
     (bound, free), latents = probe(*trained)
     assert bound > 0.75, (bound, free)

@@ -135,7 +135,10 @@ def test_statistics_are_those_of_the_target_machine():
     for _ in range(100):
         scaled(1000 * own, seeded())
     torch.testing.assert_close(
-        scaled.eval().negative_log_likelihood(1000 * features), net.negative_log_likelihood(features), rtol=1e-3, atol=0
+        scaled.eval().negative_log_likelihood(1000 * features),
+        net.negative_log_likelihood(features),
+        rtol=1e-3,
+        atol=0,
     )
     before = scaled.running_mean.clone()
     scaled.train()(features[:1], seeded())  # one row has no spread
