@@ -9,7 +9,7 @@ from sklearn import config_context
 from .. import save
 from ..benchmark._work import _without_bad, wanted
 from ..datasets import load_recordings
-from . import _recordings, _systems
+from . import _recordings, _remarks, _systems
 from ._console import printable
 
 HELP = "learn from a folder of healthy recordings and write a model file"
@@ -89,6 +89,7 @@ def run(args, console):
     proxy = table["proxy"].to_numpy(dtype=bool)
     # for the report, which sets new recordings beside those learnt from
     detector.training_paths_ = [os.path.abspath(table["path"].iloc[i]) for i in kept if not proxy[i]]
+    _remarks.learn(detector, detector.training_paths_, args.n_jobs)
     save(detector, args.output)
     console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
     console.result(

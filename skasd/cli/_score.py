@@ -7,7 +7,7 @@ from .. import load
 from ..benchmark._work import _without_bad
 from ..compose._held_out import anomaly_scores_of, offset_of
 from ..datasets import find_recordings
-from . import _systems
+from . import _remarks, _systems
 from ._console import printable
 
 HELP = "score recordings with a model and write a table"
@@ -18,6 +18,11 @@ def add_arguments(parser):
     parser.add_argument("model", help="model file that 'skasd fit' wrote")
     parser.add_argument("files", nargs="+", metavar="FILE", help="sound files, wildcards or folders")
     parser.add_argument("-o", "--output", metavar="CSV", help="table to write (default: print it)")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="do not judge recordings on which there is a remark (silent, clipped, another level ...): an error each",
+    )
     parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
 
 
@@ -41,6 +46,13 @@ def run(args, console):
     table = pd.DataFrame({"path": paths, "anomaly_score": scores})
     table["decision"] = np.where(scores > threshold, "anomalous", "normal")
     table.loc[np.isnan(scores), "decision"] = ""
+    table["remark"] = _remarks.on(detector, paths, args.n_jobs)
+    if args.strict:
+        for i in np.flatnonzero((table["remark"] != "") & ~np.isnan(scores)):
+            bad[i] = table["remark"][i]
+            scores[i] = np.nan
+        table["anomaly_score"] = scores
+        table.loc[np.isnan(scores), "decision"] = ""
     table["threshold"] = threshold
     table["error"] = pd.Series({i: bad.get(i, "") for i in range(len(paths))})
     for position, cause in bad.items():
@@ -50,9 +62,20 @@ def run(args, console):
         console.note(f"scores: {args.output}")
     else:
         console.table(table.drop(columns="error"), index=False)
-    n = int((table["decision"] == "anomalous").sum())
+    n, n_judged = int((table["decision"] == "anomalous").sum()), int((table["decision"] != "").sum())
+    n_remarks = int((table["remark"] != "").sum())
     console.say(
-        f"{n} of {len(kept)} sound anomalous (threshold {threshold:.6g}); {len(bad)} could not be scored"
+        f"{n} of {n_judged} sound anomalous (threshold {threshold:.6g}); {len(bad)} could not be scored"
+        + (f"; remarks on {n_remarks}" if n_remarks else "")
     )
-    console.result(output=args.output, threshold=threshold, n_anomalous=n, n_failed=len(bad), clips=table)
-    return 2 if not len(kept) else 1 if bad else 0
+    if most := _remarks.on_all(n, n_judged):
+        console.trouble(f"skasd: warning: {most}")
+    console.result(
+        output=args.output,
+        threshold=threshold,
+        n_anomalous=n,
+        n_failed=len(bad),
+        n_remarks=n_remarks,
+        clips=table,
+    )
+    return 2 if not n_judged else 1 if bad else 0

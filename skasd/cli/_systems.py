@@ -52,6 +52,13 @@ def configured(detector, **settings):
     return detector
 
 
+def sample_rate(detector):
+    """Return the sample rate that a detector works at, in Hz."""
+    return next(
+        (rate for part in _parts(detector) if (rate := part.get_params(deep=False).get("sample_rate"))), 16000
+    )
+
+
 @contextmanager
 def progress(detector, console):
     """Let a detector show bars on standard error, where somebody watches, and leave no trace of it.

@@ -1,0 +1,37 @@
+"""What speaks against judging recordings, as ``fit`` keeps it in the model and ``score`` says it."""
+
+from ..clips import RecordingConditions
+from . import _systems
+
+USUAL_CAUSES = (
+    "another microphone, place or gain, another sample rate or codec, another load or speed of the machine"
+)
+
+
+def learn(detector, paths, n_jobs=None):
+    """Keep in a fitted detector how the recordings that it learnt from were made."""
+    conditions = RecordingConditions(_systems.sample_rate(detector), n_jobs=n_jobs)
+    detector.training_conditions_ = conditions.fit(paths).set_params(n_jobs=None)
+
+
+def on(detector, paths, n_jobs=None):
+    """Return a remark on each recording, "" where there is none.
+
+    Models of other commands, and of older versions, do not hold how their recordings were made: then the sound alone
+    is judged.
+    """
+    conditions = getattr(detector, "training_conditions_", None)
+    if conditions is None:
+        conditions = RecordingConditions(_systems.sample_rate(detector))
+    return conditions.set_params(n_jobs=n_jobs).remarks(paths)
+
+
+def on_all(n_anomalous, n_scored):
+    """Return what to say of a batch in which most recordings are anomalous, else None."""
+    if n_scored < 2 or 2 * n_anomalous <= n_scored:
+        return None
+    return (
+        f"{n_anomalous} of {n_scored} sound anomalous: more than half. Unless the machine is broken, these recordings "
+        f"differ from those learnt from as a whole. Usual causes: {USUAL_CAUSES}. 'skasd fit' on healthy recordings "
+        "made like these helps."
+    )
