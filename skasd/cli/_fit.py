@@ -58,7 +58,7 @@ def run(args, console):
     _recordings.one_machine(table, args.folder)
     table = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)].assign(proxy=False)
     if table.empty:
-        raise ValueError(f"There is no healthy recording to learn from. {decided}")
+        raise ValueError(f"There is no recording to learn from (healthy, of split train). {decided}")
     console.note(decided)
     if args.proxies is not None:
         others = load_recordings(args.proxies).query("y != -1").assign(proxy=True)

@@ -133,7 +133,7 @@ def challenge_table(base, files, machine=None, year=None, ground_truth=None):
     places = {folder.machine for folder in folders}
     unfit += [path for path in outside if machine is None or places & set(_place(base, path).parents)]
     if unfit:
-        _warn_of(
+        warn_of(
             "sound files fit no pattern of the challenge and are not in the table", sorted(map(str, unfit))
         )
     if not rows:
@@ -344,10 +344,10 @@ def _apply_ground_truth(rows, truths, where):
             f"(first: {missing[0]}); it has {machines}: is it of another year?"
         )
     if missing:
-        _warn_of("unlabelled clips are not in the ground truth and stay unlabelled", missing)
+        warn_of("unlabelled clips are not in the ground truth and stay unlabelled", missing)
 
 
-def _warn_of(what, paths):
+def warn_of(what, paths):
     listed = "\n  ".join(paths[:_LISTED])
     more = f"\n  and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
     warnings.warn(f"{len(paths)} {what}:\n  {listed}{more}", UserWarning)

@@ -27,6 +27,7 @@ _ANOMALOUS = (
 LABELS = {**dict.fromkeys(("normal", "healthy", "good", "ok", "io"), 1), **dict.fromkeys(_ANOMALOUS, -1)}
 _DOMAINS = ("source", "target")
 _SPLITS = ("train", "test", "supplemental")
+WORDS = (*LABELS, *_DOMAINS, *_SPLITS)  # names of folders with a meaning
 _ABOVE = 3  # a folder's own name and those of the two above it
 _PATH_COLUMNS = ("path", "file", "filename", "file_name")
 
@@ -61,7 +62,8 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None, healthy=False
         ``section``, ``domain``, ``split``, ``attribute``. Without ``y`` and ``label`` all clips are healthy but those
         of split "test" and those in folders with an anomalous name. Other columns are passed on as they are.
     machine : str, default=None
-        Name for the column ``machine``; ``None`` takes the folder's. A CSV's own column has precedence.
+        Name for the column ``machine``; ``None`` takes the folder's, or, where that has a meaning as above, of the
+        next folder above it. A CSV's own column has precedence.
     section_from : "parent" or str, default=None
         Where the sections come from: ``None`` makes one section "00"; ``"parent"`` takes the folder that
         holds the clip (folders whose names have a meaning are passed over); any other string is a regular
@@ -69,7 +71,8 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None, healthy=False
         ``section``, else first group, else whole match is the section. A CSV's own column ``section`` has
         precedence.
     healthy : bool, default=False
-        Take all recordings as healthy, whatever the folders are called. Without effect on a CSV file with labels.
+        Take all recordings as healthy, whatever the folders are called. Labels in the challenge's file names and in CSV
+        files stay.
 
     Returns
     -------
@@ -124,7 +127,10 @@ def load_folder(folder_or_csv, *, machine=None, section_from=None, healthy=False
 
 def folder_table(base, files, machine=None, section_from=None, healthy=False):
     """Return the table of sound files at or below a folder; see `load_folder`."""
-    return _completed(_from_folder(base, files, healthy), base, machine, section_from)
+    table = _from_folder(base, files, healthy)
+    if section_from is not None:
+        table["section"] = sections_of(table["path"], base, section_from)
+    return _completed(table, base, machine, None)
 
 
 def csv_table(path, machine=None, section_from=None, healthy=False):
@@ -135,10 +141,9 @@ def csv_table(path, machine=None, section_from=None, healthy=False):
 def _completed(table, base, machine, section_from):
     """Fill in the columns of which nothing is known yet."""
     if "machine" not in table:
-        table["machine"] = machine or base.resolve().name
-    if section_from is not None and "named_section" in table:
-        table = table.drop(columns="named_section")
-    table = table.rename(columns={"named_section": "section"})
+        table["machine"] = machine or next(
+            (part for part in reversed(base.resolve().parts[1:]) if part.lower() not in WORDS), "machine"
+        )
     if "section" not in table:
         table["section"] = sections_of(table["path"], base, section_from)
     if "domain" not in table:
@@ -181,20 +186,19 @@ def _from_folder(folder, files, healthy):
     rows, sorted_in = [], False
     for path in files:
         folders = path.relative_to(folder).parts[:-1]
-        label = _meaning(folders, LABELS) or above
+        label = None if healthy else _meaning(folders, LABELS) or above
         sorted_in |= label is not None
         name = parse_clip_name(path.name)
-        if name is None or name.y is None:
-            name = None
-        y = LABELS[label] if label else name and name.y
+        if name is not None and name.y is None:
+            name = None  # id_01_0001.wav may be anybody's
         rows.append(
             {
                 "path": str(path),
-                "y": 1 if healthy else y,
+                "y": LABELS[label] if label else name and name.y,
                 "domain": _meaning(folders, _DOMAINS) or (name.domain if name else "source"),
                 "split": _meaning(folders, _SPLITS) or (name and name.split),
                 "attribute": name.attribute if name else "",
-                "named_section": name.section if name else "00",
+                "section": name.section if name else "00",
             }
         )
     if not rows:
@@ -202,7 +206,7 @@ def _from_folder(folder, files, healthy):
     unlabelled = [row for row in rows if row["y"] is None]
     if not sorted_in:
         for row in unlabelled:
-            row["y"] = 1 if row["split"] in (None, "train") else None
+            row["y"] = 1 if healthy or row["split"] in (None, "train") else None
     elif unlabelled:
         warnings.warn(
             f"{len(unlabelled)} of {len(rows)} clips lie neither in a normal nor in an anomalous folder; "
@@ -212,10 +216,35 @@ def _from_folder(folder, files, healthy):
     return as_table(rows)
 
 
+def read_csv(path, nrows=None):
+    """Return a CSV file as it stands, as text; comma, semicolon or tab: what its first line has most of."""
+    for encoding in ("utf-8-sig", "cp1252"):  # Excel writes either
+        try:
+            with path.open(encoding=encoding) as file:
+                header = file.readline()
+            # strings throughout, so that section 00 stays "00"
+            table = pd.read_csv(
+                path,
+                dtype=str,
+                skipinitialspace=True,
+                encoding=encoding,
+                sep=max(",;\t", key=header.count),
+                nrows=nrows,
+            )
+        except UnicodeDecodeError as error:
+            problem = error
+        except pd.errors.EmptyDataError as error:
+            raise ValueError(f"{path} is empty") from error
+        except pd.errors.ParserError as error:
+            raise ValueError(f"{path} is no CSV file: {error}") from error
+        else:
+            table.columns = [str(name).strip() for name in table.columns]
+            return table
+    raise ValueError(f"{path} is no CSV file: {problem}")
+
+
 def _from_csv(path, healthy):
-    # strings throughout, so that section 00 stays "00"
-    table = pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
-    table.columns = [str(name).strip() for name in table.columns]
+    table = read_csv(path)
     column = next((name for name in _PATH_COLUMNS if name in table), None)
     if column is None:
         raise ValueError(
@@ -237,19 +266,26 @@ def _from_csv(path, healthy):
     )
 
 
+def label_column(table):
+    """Return the column of a CSV file's table that tells labels, or None."""
+    return next((name for name in ("y", "label") if name in table), None)
+
+
 def _labels(table, path, healthy):
-    if "y" in table:
-        column, allowed = "y", {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
+    column = label_column(table)
+    if column == "y":
+        allowed = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
         expected = "+1 (normal), -1 (anomalous)"
-    elif "label" in table:
-        column, allowed = "label", {"0": 1, "0.0": 1, "1": -1, "1.0": -1, **LABELS}
+    elif column == "label":
+        allowed = {"0": 1, "0.0": 1, "1": -1, "1.0": -1, **LABELS}
         expected = f"0 (normal), 1 (anomalous) or one of {', '.join(LABELS)}"
     else:
         tested = table.split == "test" if "split" in table else [False] * len(table)
-        anomalous = [not healthy and is_anomalous_place(Path(clip).parent) for clip in table.path]
+        folders = [Path(clip).parent for clip in table.path]
+        anomalous = set() if healthy else {folder for folder in set(folders) if is_anomalous_place(folder)}
         return [
-            None if is_test else -1 if is_bad else 1
-            for is_test, is_bad in zip(tested, anomalous, strict=True)
+            -1 if folder in anomalous else None if is_test else 1
+            for is_test, folder in zip(tested, folders, strict=True)
         ]
     cells = table[column].str.strip().str.lower()
     wrong = sorted(set(cells.dropna()) - set(allowed))
@@ -267,8 +303,7 @@ def sections_of(paths, base, section_from):
     for path in map(Path, paths):
         relative = path.relative_to(base) if path.is_relative_to(base) else path
         if pattern is None:
-            known = (*LABELS, *_DOMAINS, *_SPLITS)
-            sections.append(next((p for p in reversed(relative.parts[:-1]) if p.lower() not in known), "00"))
+            sections.append(next((p for p in reversed(relative.parts[:-1]) if p.lower() not in WORDS), "00"))
             continue
         match = pattern.search(relative.as_posix())
         if match is None:

@@ -4,11 +4,20 @@ import glob
 import os
 from pathlib import Path
 
-from ._dcase import challenge_table, chosen_machines, clip_folders
-from ._folder import LABELS, csv_table, folder_table, is_anomalous_place, sections_of
-from ._names import parse_clip_name, sound_files
+from ._dcase import challenge_table, chosen_machines, clip_folders, warn_of
+from ._folder import (
+    LABELS,
+    WORDS,
+    csv_table,
+    folder_table,
+    is_anomalous_place,
+    label_column,
+    read_csv,
+    sections_of,
+)
+from ._names import is_audio, parse_clip_name, sound_files
 
-_WILDCARDS = "a path, a wildcard or a list of these"
+_TABLES = (".csv", ".tsv", ".txt")
 
 
 def find_recordings(where):
@@ -60,7 +69,7 @@ def load_recordings(where, *, machine=None, section_from=None, year=None, health
     ----------
     where : str, path-like or list of these
         A folder, a CSV file, or sound files, wildcards and folders, which are read as if they were all that the folder
-        above them holds. What a folder is, is told by the names in it:
+        above them holds (other files among them are warned of). What a folder is, is told by the names in it:
 
         - *challenge*: the layout of the DCASE Challenge Task 2 of any year, 2020 to 2026, as unpacked: the root with
           ``dev_data`` or ``eval_data``, one of these, its ``raw``, the folder of one machine, just its ``train`` or
@@ -138,13 +147,10 @@ def load_recordings(where, *, machine=None, section_from=None, year=None, health
             else f"{len(missing)} of {len(given)} files do not exist:\n  {listed}"
         )
     label = str(given[0]) if len(given) == 1 else f"{len(given)} files and folders"
-    if any(name.suffix.lower() == ".csv" for name in given):
-        if len(given) > 1:
-            raise ValueError(
-                f"A CSV file cannot be combined with others: got {', '.join(map(str, given[:5]))}."
-            )
+    if len(given) == 1 and given[0].is_file() and given[0].suffix.lower() in _TABLES:
+        layout = "csv"
         table = csv_table(given[0], section_from=section_from, healthy=healthy)
-        layout, why = "csv", _why_csv(given[0], table)
+        why = _why_csv(given[0])
     else:
         base, files = _files(given)
         layout = _layout(base, files)
@@ -155,7 +161,7 @@ def load_recordings(where, *, machine=None, section_from=None, year=None, health
             why = f"DCASE Challenge layout, as names such as {Path(table['path'].iloc[0]).name} tell"
         else:
             table = folder_table(base, files, section_from=section_from, healthy=healthy)
-            why = _why_folder(base, files, layout, healthy)
+            why = _why_folder(base, files, layout, section_from, healthy)
     table = table[table["machine"].isin(chosen_machines(machine, set(table["machine"]), label))]
     table = table.reset_index(drop=True)
     if year is not None:
@@ -179,24 +185,34 @@ def _expanded(where):
         fitting = [] if os.path.lexists(path) else sorted(glob.glob(str(path), recursive=True))
         names |= dict.fromkeys(map(Path, fitting or [path]))
     if not names:
-        raise ValueError(f"where={where!r} names nothing: give {_WILDCARDS}.")
+        raise ValueError(f"where={where!r} names nothing: give a path, a wildcard or a list of these.")
     return list(names)
 
 
 def _files(given):
-    """Return the folder above all that is given, and the sound files, each once."""
+    """Return the folder above all that is given, and the sound files in it; others are warned of."""
     if len(given) == 1 and given[0].is_dir():
         base = given[0]
     else:
         if len({name.is_absolute() for name in given}) > 1:
             given = [name.absolute() for name in given]
         base = Path(os.path.commonpath([name if name.is_dir() else name.parent for name in given]))
-    return base, [Path(path) for path in find_recordings(given)]
+    others = [str(name) for name in given if name.is_file() and not is_audio(name)]
+    if len(others) == len(given):
+        raise ValueError(
+            f"None of the files is a sound file: {', '.join(others[:20])}; a CSV file is read by itself."
+        )
+    if others:
+        warn_of("files are no sound files and are left out", others)
+    return base, [path for path in map(Path, find_recordings(given)) if is_audio(path)]
 
 
 def _layout(base, files):
     """Decide: challenge, labelled or plain."""
     folders, outside = clip_folders(base, files)
+    anomalous = is_anomalous_place(base)
+    if anomalous and all(folder.split is None for folder in folders):
+        return "labelled"  # whatever the files in it are called
     n_fitting, is_challenge = 0, False
     for folder in folders:
         names = [
@@ -209,29 +225,35 @@ def _layout(base, files):
     n_sorted = sum(_has_label(base, path) for path in outside)
     if is_challenge and n_fitting >= n_sorted:
         return "challenge"
-    return "labelled" if n_sorted or is_anomalous_place(base) else "plain"
+    return "labelled" if n_sorted or anomalous else "plain"
 
 
 def _has_label(base, path):
     return any(part.lower() in LABELS for part in path.relative_to(base).parts[:-1])
 
 
-def _why_folder(base, files, layout, healthy):
+def _why_folder(base, files, layout, section_from, healthy):
+    folders = {part for path in files for part in path.relative_to(base).parts[:-1]}
     if healthy:
-        return "taken as healthy, as asked for"
-    if layout == "plain":
-        return "no names of the challenge, no folders called normal, anomalous ...: taken as healthy"
-    inside = sorted({p for path in files for p in path.relative_to(base).parts[:-1] if p.lower() in LABELS})
-    above = is_anomalous_place(base)
-    if inside:
-        return f"labelled by folders called {', '.join(inside)}"
-    return (
-        f"anomalous, as it is or lies in a folder called {above} (healthy=True, --healthy: taken as healthy)"
-    )
+        why = "taken as healthy, as asked for"
+    elif layout == "plain":
+        why = "no names of the challenge, no folders called normal, anomalous ...: taken as healthy"
+    elif labels := sorted(name for name in folders if name.lower() in LABELS):
+        why = f"labelled by folders called {', '.join(labels)}"
+    else:
+        name = is_anomalous_place(base)
+        why = f"anomalous, as in a folder called {name} (healthy=True, --healthy: taken as healthy)"
+    others = sorted(name for name in folders if name.lower() not in WORDS)
+    if len(others) > 1 and section_from is None:
+        listed = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
+        why += f"; folders {listed} taken together (section_from, --section-from parent: told apart)"
+    return why
 
 
-def _why_csv(path, table):
-    return f"a CSV file with columns {', '.join(table.columns)}"
+def _why_csv(path):
+    column = label_column(read_csv(path, nrows=0))
+    told = f"labels in its column {column}" if column else "no column y or label: taken as healthy"
+    return f"CSV file, {told}"
 
 
 def _counts(table):

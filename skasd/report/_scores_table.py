@@ -1,5 +1,6 @@
 """Tables of scored clips: read, checked, joined with the ground truth."""
 
+import os
 from itertools import takewhile
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def _read(table, what):
 
 def _joined(table, truth):
     """Add what the ground truth knows; it has precedence."""
-    for key in (lambda path: path, lambda path: Path(path.replace("\\", "/")).name):
+    for key in (os.path.abspath, lambda path: Path(path.replace("\\", "/")).name):
         left, right = table["path"].map(key), truth["path"].map(key)
         if right.duplicated().any() or left.duplicated().any():
             continue
