@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose, assert_array_equal
@@ -19,7 +20,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skasd.features import LogMelTransformer, STFTTransformer
-from skasd.plotting import EmbeddingDisplay, ROCByDomainDisplay, ScoreDisplay, SpectrogramDisplay
+from skasd.plotting import (
+    EmbeddingDisplay,
+    ROCByDomainDisplay,
+    ScoreDisplay,
+    SpectrogramDisplay,
+    TimelineDisplay,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +191,52 @@ def test_score_bad_threshold_and_domain():
         ScoreDisplay.from_predictions([0.1, 0.2], threshold=np.nan)
     with pytest.raises(ValueError, match="domain has 3 entries for 2 clips"):
         ScoreDisplay.from_predictions([0.1, 0.2], domain=["source"] * 3)
+
+
+def test_score_training_clips_have_a_histogram_of_shares(scored):
+    scores, y, domain = scored
+    training = np.concatenate([np.linspace(-3, 8, 500), [np.nan]])
+    display = ScoreDisplay.from_predictions(scores, y, domain=domain, threshold=1.0, training=training)
+    for ax in display.axes_:
+        assert [counts(patch).sum() for patch in ax.patches[:2]] == [pytest.approx(100)] * 2
+        heights = ax.patches[2].get_xy()[1:-1:2, 1]
+        assert heights.sum() == pytest.approx(100)
+        assert legend(ax)[2] == "training (500)"
+        assert ax.get_ylabel() == "share of clips (%)"
+        assert ax.get_xlim()[1] > 7.9
+
+
+# TimelineDisplay
+
+
+def test_timeline_shows_scores_at_their_time_and_alarms_above_the_threshold():
+    time = pd.date_range("2024-03-01", periods=40, freq="h").to_numpy(copy=True)
+    scores = np.arange(40.0)
+    scores[3], time[5] = np.nan, np.datetime64("NaT")
+    ax = TimelineDisplay.from_predictions(scores, time=list(time), threshold=30, name="pump").ax_
+    normal, anomalous = ax.collections
+    assert_array_equal(normal.get_offsets()[:, 1], np.delete(np.arange(31.0), [3, 5]))
+    assert_array_equal(anomalous.get_offsets()[:, 1], np.arange(31.0, 40))
+    assert_allclose(np.diff(anomalous.get_offsets()[:, 0]), 1 / 24)
+    assert legend(ax) == ["normal (29)", "anomalous (9)", "running median", "threshold 30"]
+    assert ax.get_title(loc="left") == "pump"
+    assert "1 clip without a score" in ax.get_title(loc="right")
+
+
+def test_timeline_without_times_numbers_the_clips():
+    ax = TimelineDisplay.from_predictions([3.0, 1.0, 2.0]).ax_
+    (points,) = ax.collections
+    assert_array_equal(points.get_offsets(), [[1, 3], [2, 1], [3, 2]])
+    assert legend(ax) == ["clips (3)"]
+
+
+def test_timeline_bad_input():
+    with pytest.raises(ValueError, match="time has 1 entries for 2 clips"):
+        TimelineDisplay.from_predictions([1, 2], time=[0])
+    with pytest.raises(ValueError, match=r"time must be numbers or times .datetime64., got 'monday'"):
+        TimelineDisplay.from_predictions([1, 2], time=["monday", "tuesday"])
+    with pytest.raises(ValueError, match="threshold must be a finite number"):
+        TimelineDisplay.from_predictions([1, 2], threshold=np.nan)
 
 
 # ROCByDomainDisplay

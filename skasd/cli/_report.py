@@ -20,17 +20,21 @@ def add_arguments(parser):
         "--ground-truth", metavar="WHERE", help="as for 'skasd evaluate': adds figures and ROC curves"
     )
     parser.add_argument("--year", type=int, help="year of the challenge: adds its published baselines")
+    parser.add_argument(
+        "--clips", type=int, metavar="N", help="most anomalous recordings to show (6; of a benchmark 3)"
+    )
 
 
 def run(args, console):
     """Write the report."""
+    shown = {} if args.clips is None else {"n_clips": args.clips}
     if Path(args.source).is_dir():
         given = {"--model": args.model, "--ground-truth": args.ground_truth, "--year": args.year}
         if unused := [name for name, value in given.items() if value is not None]:
             raise ValueError(
                 f"{', '.join(unused)} cannot be combined with a benchmark, which knows these itself."
             )
-        report_benchmark(args.source, args.output)
+        report_benchmark(args.source, args.output, **shown)
     else:
         report_scores(
             args.source,
@@ -39,6 +43,7 @@ def run(args, console):
             ground_truth=None if args.ground_truth is None else load_recordings(args.ground_truth),
             year=args.year,
             settings={"command": args.command},
+            **shown,
         )
     console.say(f"report: {args.output} ({Path(args.output).stat().st_size / 1e6:.1f} MB)")
     console.result(report=args.output, bytes=Path(args.output).stat().st_size)

@@ -10,6 +10,7 @@ from ._embedding import EmbeddingDisplay
 from ._roc import ROCByDomainDisplay
 from ._score import ScoreDisplay
 from ._spectrogram import SpectrogramDisplay
+from ._timeline import TimelineDisplay
 
 __all__ = [
     "AnomalyMapDisplay",
@@ -17,5 +18,6 @@ __all__ = [
     "ROCByDomainDisplay",
     "ScoreDisplay",
     "SpectrogramDisplay",
+    "TimelineDisplay",
     "anomaly_map",
 ]

@@ -1,5 +1,7 @@
 """What the displays share: colours, the late import of matplotlib, panels, checks of their input."""
 
+from numbers import Real
+
 import numpy as np
 
 # Okabe and Ito's palette: told apart with any colour vision. The order also alternates dark and light,
@@ -90,6 +92,13 @@ def check_y(y, n_clips):
             "For 0 = normal, 1 = anomalous pass np.where(y == 1, -1, 1)."
         )
     return y.astype(int)
+
+
+def check_threshold(threshold):
+    """Return a threshold on anomaly scores, or None."""
+    if threshold is not None and not (isinstance(threshold, Real) and np.isfinite(threshold)):
+        raise ValueError(f"threshold must be a finite number or None, got {threshold!r}.")
+    return threshold
 
 
 def ordered(values):

@@ -1,7 +1,5 @@
 """Histograms of anomaly scores."""
 
-from numbers import Real
-
 import numpy as np
 
 from ._base import (
@@ -11,6 +9,7 @@ from ._base import (
     anomaly_score,
     check_length,
     check_scores,
+    check_threshold,
     check_y,
     innermost,
     make_panels,
@@ -35,6 +34,9 @@ class ScoreDisplay:
         Domain of each clip, such as ``"source"`` and ``"target"``: one panel each.
     threshold : float, default=None
         Anomaly score above which a clip is called anomalous; drawn as a line.
+    training : ndarray of shape (n_training_clips,), default=None
+        Scores of the training clips, best those of clips held out (``training_scores_`` of the scorers), as a histogram
+        of their own in every panel. The histograms then show shares of clips, each of its own kind.
     name : str, default=None
         Name of the detector, written above the picture.
 
@@ -68,11 +70,12 @@ class ScoreDisplay:
     ['normal (3)', 'anomalous (2)', 'threshold 0.5\nfalse alarms 0 %\nhits 100 %']
     """
 
-    def __init__(self, scores, *, y=None, domain=None, threshold=None, name=None):
+    def __init__(self, scores, *, y=None, domain=None, threshold=None, training=None, name=None):
         self.scores = scores
         self.y = y
         self.domain = domain
         self.threshold = threshold
+        self.training = training
         self.name = name
 
     @classmethod
@@ -112,7 +115,16 @@ class ScoreDisplay:
 
     @classmethod
     def from_predictions(
-        cls, anomaly_scores, y=None, *, domain=None, threshold=None, name=None, ax=None, **kwargs
+        cls,
+        anomaly_scores,
+        y=None,
+        *,
+        domain=None,
+        threshold=None,
+        training=None,
+        name=None,
+        ax=None,
+        **kwargs,
     ):
         """Draw given anomaly scores.
 
@@ -124,6 +136,8 @@ class ScoreDisplay:
             See the class.
         threshold : float, default=None
             Anomaly score above which a clip is called anomalous.
+        training : array-like of shape (n_training_clips,), default=None
+            See the class.
         name : str, default=None
             Written above the picture.
         ax : matplotlib Axes or array of Axes, default=None
@@ -136,13 +150,13 @@ class ScoreDisplay:
         display : ScoreDisplay
         """
         scores = check_scores(anomaly_scores)
-        if threshold is not None and not (isinstance(threshold, Real) and np.isfinite(threshold)):
-            raise ValueError(f"threshold must be a finite number or None, got {threshold!r}.")
+        threshold = check_threshold(threshold)
         display = cls(
             scores,
             y=None if y is None else check_y(y, scores.size),
             domain=None if domain is None else check_length(domain, scores.size, "domain"),
             threshold=threshold,
+            training=None if training is None else check_scores(training),
             name=name,
         )
         return display.plot(ax=ax, **kwargs)
@@ -173,7 +187,8 @@ class ScoreDisplay:
         self.ax_ = self.axes_[0]
         self.figure_ = self.ax_.figure
         scored = ~np.isnan(self.scores)
-        edges = _bin_edges(self.scores[scored], bins)
+        training = np.zeros(0) if self.training is None else self.training[~np.isnan(self.training)]
+        edges = _bin_edges(np.concatenate([self.scores[scored], training]), bins)
         for panel, domain in zip(self.axes_, domains, strict=True):
             here = np.full(scored.shape, True) if domain is None else self.domain == domain
             self._plot_panel(panel, here & scored, edges, kwargs)
@@ -189,26 +204,33 @@ class ScoreDisplay:
         return self
 
     def _plot_panel(self, ax, here, edges, kwargs):
-        groups = [("clips", here, _NORMAL_STYLE)]
+        groups = [("clips", self.scores[here], _NORMAL_STYLE)]
         if self.y is not None:
             groups = [
-                ("normal", here & (self.y == 1), _NORMAL_STYLE),
-                ("anomalous", here & (self.y == -1), _ANOMALOUS_STYLE),
+                ("normal", self.scores[here & (self.y == 1)], _NORMAL_STYLE),
+                ("anomalous", self.scores[here & (self.y == -1)], _ANOMALOUS_STYLE),
             ]
+        if self.training is not None:
+            groups.append(("training", self.training[~np.isnan(self.training)], _TRAINING_STYLE))
         rates = []
-        for label, rows, style in groups:
-            scores = self.scores[rows]
+        for label, scores, style in groups:
             if not scores.size:
                 continue
-            ax.hist(scores, **{"bins": edges, "label": f"{label} ({scores.size})", **style, **kwargs})
-            if self.threshold is not None:
+            style = {"bins": edges, "label": f"{label} ({scores.size})", **style}
+            if self.training is not None:
+                style["weights"] = np.full(scores.size, 100 / scores.size)
+            ax.hist(scores, **{**style, **kwargs})
+            if self.threshold is not None and label in _RATES:
                 rate = f"{100 * np.mean(scores > self.threshold):.3g} %"
                 rates.append(_RATES[label].format(rate))
         if self.threshold is not None:
             label = "\n".join([f"threshold {self.threshold:.4g}", *rates])
             ax.axvline(self.threshold, color="black", linestyle="--", linewidth=1.2, label=label)
-        ax.set_ylabel("clips")
-        ax.yaxis.get_major_locator().set_params(integer=True)
+        if self.training is None:
+            ax.set_ylabel("clips")
+            ax.yaxis.get_major_locator().set_params(integer=True)
+        else:
+            ax.set_ylabel("share of clips (%)")
         if ax.get_legend_handles_labels()[0]:
             ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02))
         plain_axes(ax)
@@ -234,3 +256,4 @@ _ANOMALOUS_STYLE = {
     "hatch": "////",
     "linewidth": 1.2,
 }
+_TRAINING_STYLE = {"histtype": "step", "edgecolor": "black", "linewidth": 1.4}

@@ -9,10 +9,11 @@ from .. import __version__
 from ..benchmark import BenchmarkResult
 from ..benchmark._figures import HALF_WIDTH, OFFICIAL
 from ..metrics._baselines import baseline_figures
-from ._clips import write_clips
+from ._clips import worst_clips, write_clips
 from ._figures import wide_figures, write_baselines
+from ._knowledge import Knowledge
 from ._page import Page
-from ._scored import write_score_pictures, write_unreadable
+from ._scored import write_histogram, write_notes, write_roc, write_unreadable
 from ._scores_table import scores_table
 from ._settings import write_settings
 
@@ -208,9 +209,21 @@ def _write_pictures(page, clips, ranking):
             for machine in machines:
                 if own["machine"].nunique() > 1:
                     page.subsection(f"{machine}")
-                write_score_pictures(page, own[own["machine"] == machine])
+                _write_pair(page, own[own["machine"] == machine])
             left -= len(machines)
             page.end("details")
+
+
+def _write_pair(page, clips):
+    """Add histogram and ROC curves of one machine."""
+    if clips["anomaly_score"].isna().all():
+        page.missing("No clip has a score.")
+        return
+    page.begin("pair")
+    write_histogram(page, clips)
+    write_roc(page, clips[clips["y"].notna() & clips["anomaly_score"].notna()])
+    page.end("pair")
+    write_notes(page, clips)
 
 
 def _write_best_clips(page, clips, ranking, n_clips):
@@ -219,7 +232,8 @@ def _write_best_clips(page, clips, ranking, n_clips):
         own = own[own["seed"] == own["seed"].min()]
         if own["anomaly_score"].notna().any():
             heading = f"Most anomalous clips of {systems[0]} on {name}"
-            write_clips(page, own.reset_index(drop=True), n_clips, heading=heading)
+            own = own.reset_index(drop=True)
+            write_clips(page, own, worst_clips(own, n_clips), Knowledge(), heading)
 
 
 def _write_times(page, result):

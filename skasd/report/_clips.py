@@ -1,96 +1,201 @@
-"""The most anomalous clips: to look at and to listen to."""
+"""The most anomalous clips beside healthy ones: to look at and to listen to."""
 
 import io
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import soundfile
 
-from ..clips import ClipError, Clips
+from ..clips import ClipError
 from ..features import LogMelTransformer, STFTTransformer
 from ..plotting import anomaly_map
 from ..plotting._anomaly_map import pipeline_steps
 from ..plotting._spectrogram import spectrogram_unit, time_frequency_axes
-from ._pictures import clip_picture, data_uri
+from ._bands import band_fluctuations, differing_bands, in_words
+from ._healthy import Healthy, Sound, read_sound
+from ._pictures import anomaly_picture, data_uri, levels_picture, spectrogram_picture
+from ._scores_table import names_below_common_folder
+from ._verdict import moment
 
 _MOST_SECONDS = 30.0  # of sound for each clip
 _MOST_BYTES = 12_000_000  # of sound in a report
-_MOST_RATE = 48000
 
 
-def write_clips(page, table, n_clips, detector=None, heading="Most anomalous clips"):
-    """Add the clips with the highest scores to a page.
+@dataclass
+class _Shown:
+    """A clip to show, with the healthy one beside it."""
+
+    row: object
+    sound: Sound
+    healthy: Sound | None = None
+    group: Healthy | None = None
+
+
+def worst_clips(table, n_clips):
+    """Return the clips with the highest scores, in turn from each machine, which has scores of its own scale."""
+    scored = table[table["anomaly_score"].notna()].sort_values(
+        "anomaly_score", ascending=False, kind="stable"
+    )
+    rank = scored.groupby("machine", sort=False).cumcount()
+    return scored.iloc[np.argsort(rank.to_numpy(), kind="stable")[:n_clips]]
+
+
+def write_clips(page, table, worst, knowledge, heading="Most anomalous recordings", anchors=None):
+    """Add clips to a page, each beside the nearest healthy one.
 
     Parameters
     ----------
     page : Page
     table : DataFrame
         As `scores_table` makes it.
-    n_clips : int
-    detector : estimator or None
+    worst : DataFrame
+        The rows to show.
+    knowledge : Knowledge
+        Of the detector.
     heading : str
+    anchors : dict of int to str
+        The place to which links lead, by label of the row.
     """
-    if n_clips == 0:
+    if worst.empty:
         return
     page.section(heading)
-    scored = table[table["anomaly_score"].notna()]
-    worst = scored.nlargest(n_clips, "anomaly_score", keep="first")
-    shown = worst[["name", "anomaly_score", "decision"]].rename(
-        columns={"name": "clip", "anomaly_score": "anomaly score"}
-    )
-    if worst["y"].notna().any():
-        shown["ground truth"] = [_truth(y) for y in worst["y"]]
-    if "domain" in worst:
-        shown["domain"] = worst["domain"]
-    page.table(shown, f"The {len(worst)} clips with the highest anomaly scores")
     found = worst[worst["file"].notna()]
     if len(found) < len(worst):
         page.missing(
-            f"The sound files of {len(worst) - len(found)} of these clips were not found, so there is neither picture "
-            "nor sound of them: make the report where the paths of the scores table lead to the recordings."
+            f"The sound files of {len(worst) - len(found)} of the {len(worst)} most anomalous clips were not found, so "
+            "there is neither picture nor sound of them: make the report where the paths of the scores table lead to "
+            "the recordings."
         )
     clips = _readable(page, found)
     if not clips:
         return
-    front, spectrograms = _spectrograms(clips, detector)
+    _find_healthy(page, table, clips, knowledge)
+    _write_cards(page, clips, knowledge.detector, anchors or {})
+
+
+def _readable(page, rows):
+    """Return the clips that can be read; say which cannot."""
+    clips = []
+    for row in rows.rename(columns={"name": "name_"}).itertuples():
+        try:
+            clips.append(_Shown(row, read_sound(row.file, row.name_)))
+        except (ClipError, soundfile.LibsndfileError) as error:
+            page.missing(f"{row.name_} cannot be read: {str(error).splitlines()[-1].strip()}")
+    return clips
+
+
+def _find_healthy(page, table, clips, knowledge):
+    """Find the healthy recording of each clip and say which recordings were looked at."""
+    names = dict(zip(knowledge.files, names_below_common_folder(knowledge.files), strict=True))
+    said = {}
+    for machine in dict.fromkeys(clip.row.machine for clip in clips):
+        own = [clip for clip in clips if clip.row.machine == machine]
+        group = Healthy(table[table["machine"] == machine], knowledge, names)
+        for clip, healthy in zip(own, group.nearest([clip.sound for clip in own]), strict=True):
+            clip.healthy, clip.group = healthy, group
+            if healthy is not None:
+                said[f"{group.said}, nearest {group.space}"] = None
+    if knowledge.n_training and not knowledge.files:
+        page.missing(
+            f"The {knowledge.n_training} recordings learnt from are not where they were, so scored ones stand for them."
+        )
+    if said:
+        page.paragraph(f"Each stands beside one healthy recording: the {'; or the '.join(said)}.")
+    else:
+        page.missing(
+            "There is no healthy recording to set beside these: it takes the files learnt from, or scored ones that "
+            "are called normal."
+        )
+
+
+def _write_cards(page, clips, detector, anchors):
+    sounds = [sound for clip in clips for sound in (clip.sound, clip.healthy) if sound is not None]
+    front, spectrograms = _spectrograms(list(dict.fromkeys(s.file for s in sounds)), sounds, detector)
     axes = dict(zip(("frequencies", "hop", "start"), time_frequency_axes(front), strict=True))
     unit = spectrogram_unit(front)
-    top = max(float(np.nanmax(s)) for s in spectrograms)
-    bottom = min(float(np.nanmin(s)) for s in spectrograms)
+    top = max(float(np.nanmax(s)) for s in spectrograms.values())
+    bottom = min(float(np.nanmin(s)) for s in spectrograms.values())
     limits = (max(bottom, top - 80) if unit == "dB" else bottom, top)
-    maps, what = _maps(page, [row.file for row, _, _ in clips], detector)
+    maps, what = _maps(page, [clip.sound.file for clip in clips], detector)
     values = np.concatenate([part.ravel() for part in maps]) if maps else np.zeros(1)
-    vmax = float(values.max() if what == "share" else np.percentile(values, 99.5))
-    if what == "share":
-        page.paragraph(
-            "Beside each spectrogram: what each frequency band adds to the clip's distance from the training clips, in "
-            "units of the score. Negative: the band deviates as others that go with it."
-        )
-    elif maps:
-        page.paragraph(
-            "Below each spectrogram: the squared error of the reconstruction, where the detector fails."
-        )
-    bytes_left = _MOST_BYTES
-    for i, (row, waveform, rate) in enumerate(clips):
+    vmax = float(np.nanmax(values) if what == "share of the score" else np.nanpercentile(values, 99.5))
+    player = _Player(page)
+    for i, clip in enumerate(clips):
         page.begin("clip")
-        page.subsection(row.name_)
-        facts = [f"anomaly score {row.anomaly_score:.4g}"]
-        facts += [f"threshold {row.threshold:.4g}"] if np.isfinite(row.threshold) else []
-        facts += [row.decision] if row.decision else []
-        facts += [] if pd.isna(row.y) else [f"ground truth: {_truth(row.y)}"]
-        page.paragraph(", ".join(facts))
-        anomaly = (maps[i], vmax, what) if maps and not np.isnan(maps[i]).all() else None
-        page.picture(*clip_picture(spectrograms[i], axes, unit, limits, anomaly, row.name_))
-        sound = encoded(waveform[: int(_MOST_SECONDS * rate)], rate)
-        if len(sound) <= bytes_left:
-            bytes_left -= len(sound)
-            page.audio(data_uri(sound, "audio/flac"), f"Sound of {row.name_}")
-            if len(waveform) > _MOST_SECONDS * rate:
-                page.paragraph(f"The first {_MOST_SECONDS:g} of {len(waveform) / rate:.4g} seconds.")
-        else:
-            page.missing("The sound is left out: the report holds no more than 12 MB of sound.")
+        page.subsection(clip.row.name_, anchors.get(clip.row.Index, ""))
+        page.paragraph(_facts(clip.row))
+        bands = []
+        if clip.healthy is not None:
+            edges = clip.group.edges
+            levels, healthy = clip.group.levels(clip.sound), clip.group.levels(clip.healthy)
+            usual = clip.group.usual_levels
+            bands = differing_bands(levels, healthy, edges, usual.std(axis=0) if len(usual) > 3 else None)
+            varying = differing_bands(
+                *(band_fluctuations(s.waveform, s.rate, edges) for s in (clip.sound, clip.healthy)), edges
+            )
+            page.paragraph(in_words(bands, varying, edges))
+        page.begin("pair")
+        for sound, title in ((clip.sound, "This recording"), (clip.healthy, "Nearest healthy recording")):
+            if sound is not None:
+                page.begin("half")
+                page.heading(title)
+                page.picture(*spectrogram_picture(spectrograms[sound.file], axes, unit, limits, sound.name))
+                player.play(sound)
+                page.note(sound.name)
+                page.end("half")
+        page.end("pair")
+        page.begin("pair")
+        if clip.healthy is not None:
+            page.picture(
+                *levels_picture(edges, levels, healthy, usual, bands),
+                "Level of the frequency bands (sixths of an octave) over the whole clip; grey: where they differ.",
+            )
+        if maps and not np.isnan(maps[i]).all():
+            page.picture(*anomaly_picture(maps[i], axes, vmax, what, clip.row.name_), _MAP_CAPTIONS[what])
+        page.end("pair")
         page.end("clip")
+
+
+_MAP_CAPTIONS = {
+    "share of the score": "What each frequency adds to the clip's distance from the training clips, in units of the "
+    "score; negative: it deviates as others that go with it.",
+    "squared error": "Where in time and frequency the detector fails to reconstruct the clip.",
+}
+
+
+def _facts(row):
+    facts = [f"Anomaly score {row.anomaly_score:.4g}"]
+    facts += [f"threshold {row.threshold:.4g}"] if np.isfinite(row.threshold) else []
+    facts += [row.decision] if row.decision else []
+    facts += [row.remark] if getattr(row, "remark", "") else []
+    when = getattr(row, "when", pd.NaT)
+    facts += [] if pd.isna(when) else [moment(when)]
+    facts += [] if row.machine == "machine" else [f"machine {row.machine}"]
+    facts += [row.domain] if getattr(row, "domain", "") else []
+    facts += [] if pd.isna(row.y) else [f"ground truth: {truth(row.y)}"]
+    return ", ".join(facts)
+
+
+class _Player:
+    """Adds players to a page until the report holds enough sound."""
+
+    def __init__(self, page):
+        self.page = page
+        self.bytes_left = _MOST_BYTES
+
+    def play(self, sound):
+        """Add the sound of a recording, or say why not."""
+        waveform, rate = sound.waveform, sound.rate
+        content = encoded(waveform[: int(_MOST_SECONDS * rate)], rate)
+        if len(content) > self.bytes_left:
+            self.page.missing("The sound is left out: the report holds no more than 12 MB of sound.")
+            return
+        self.bytes_left -= len(content)
+        self.page.audio(data_uri(content, "audio/flac"), f"Sound of {sound.name}")
+        if len(waveform) > _MOST_SECONDS * rate:
+            self.page.paragraph(f"The first {_MOST_SECONDS:g} of {len(waveform) / rate:.4g} seconds.")
 
 
 def encoded(waveform, rate):
@@ -100,41 +205,28 @@ def encoded(waveform, rate):
     return stream.getvalue()
 
 
-def _readable(page, rows):
-    """Return (row, waveform, sample rate) of the clips that can be read; say which cannot."""
-    clips = []
-    for row in rows.rename(columns={"name": "name_"}).itertuples():
-        try:
-            rate = min(soundfile.info(row.file).samplerate, _MOST_RATE)
-            (waveform,) = Clips([row.file], sample_rate=rate)
-        except (ClipError, soundfile.LibsndfileError) as error:
-            page.missing(f"{row.name_} cannot be read: {str(error).splitlines()[-1].strip()}")
-            continue
-        clips.append((row, waveform, rate))
-    return clips
-
-
-def _spectrograms(clips, detector):
-    """Return a front end, the detector's own if it makes spectrograms, and what it makes of the clips."""
+def _spectrograms(files, sounds, detector):
+    """Return a front end, the detector's own if it makes spectrograms, and what it makes of each file."""
     if detector is not None:
         front = pipeline_steps(detector)[0]
         if isinstance(front, (LogMelTransformer, STFTTransformer)):
-            return front, front.transform([row.file for row, _, _ in clips])
-    rate = max(rate for _, _, rate in clips)
+            return front, dict(zip(files, front.transform(files), strict=True))
+    rate = max(sound.rate for sound in sounds)
     # 64 ms, as 1024 points at 16 kHz
     n_fft = 1 << max(6, round(np.log2(0.064 * rate)))
     front = LogMelTransformer(sample_rate=rate, n_fft=n_fft, hop_length=n_fft // 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of empty filters at odd rates: a line of the picture, no more
-        return front, front.fit_transform([row.file for row, _, _ in clips])
+        return front, dict(zip(files, front.fit_transform(files), strict=True))
 
 
 def _maps(page, files, detector):
     """Return where the clips' anomalies lie, and the unit; nothing where that cannot be told."""
     if detector is None:
+        return [], ""
+    if not isinstance(pipeline_steps(detector)[0], (LogMelTransformer, STFTTransformer)):
         page.missing(
-            "Where in time and frequency the anomalies lie is shown in the report of scores that is made with the "
-            "fitted detector."
+            "Where the anomalies lie is shown for detectors that begin with a log-mel or STFT transformer."
         )
         return [], ""
     try:
@@ -142,13 +234,9 @@ def _maps(page, files, detector):
     except TypeError as error:
         page.missing(str(error))
         return [], ""
-    if not isinstance(pipeline_steps(detector)[0], (LogMelTransformer, STFTTransformer)):
-        page.missing(
-            "Where the anomalies lie is shown for detectors that begin with a log-mel or STFT transformer."
-        )
-        return [], ""
-    return maps, "share" if maps[0].shape[1] == 1 else "squared error"
+    return maps, "share of the score" if maps[0].shape[1] == 1 else "squared error"
 
 
-def _truth(y):
+def truth(y):
+    """Return the ground truth in words."""
     return "–" if pd.isna(y) else {1: "normal", -1: "anomalous"}[int(y)]

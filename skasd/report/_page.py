@@ -1,5 +1,7 @@
 """An HTML page in one file: headings, sentences, tables, pictures, sound, and nothing from elsewhere."""
 
+import base64
+import hashlib
 import html
 import os
 import re
@@ -9,10 +11,14 @@ from string import Template
 import numpy as np
 import pandas as pd
 
+from ._script import SCRIPT
 from ._style import STYLE
 
-# no script, nothing fetched: a browser refuses both even if a name should slip through unescaped
-_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+# nothing is fetched, and no script runs but the one of this checksum: a browser refuses all others even if a name
+# should slip through unescaped
+_POLICY = (
+    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'"
+)
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -38,6 +44,7 @@ $contents
 $body
 </main>
 <footer><p>$generator</p></footer>
+$script
 </body>
 </html>
 """)
@@ -60,6 +67,7 @@ class Page:
         self._contents: list[str] = []
         self._body: list[str] = []
         self._n_tables = 0
+        self._script = ""
 
     def section(self, title):
         """Begin a section, which the table of contents names."""
@@ -68,13 +76,28 @@ class Page:
         self._body.append(f'<h2 id="{anchor}">{escape(title)}</h2>')
         self._parts = self._body
 
-    def subsection(self, title):
-        """Begin a part of a section."""
-        self._parts.append(f"<h3>{escape(title)}</h3>")
+    def subsection(self, title, anchor=""):
+        """Begin a part of a section, to which links may lead."""
+        place = f' id="{anchor}"' if anchor else ""
+        self._parts.append(f"<h3{place}>{escape(title)}</h3>")
+
+    def heading(self, title):
+        """Add the heading of one part of a clip."""
+        self._parts.append(f"<h4>{escape(title)}</h4>")
+
+    def verdict(self, kind, sentences):
+        """Add the news: of ``kind`` "good", "bad" or "open"."""
+        first, *others = [escape(sentence) for sentence in sentences]
+        more = "".join(f"<p>{sentence}</p>" for sentence in others)
+        self._parts.append(f'<div class="verdict {kind}"><p><strong>{first}</strong></p>{more}</div>')
 
     def paragraph(self, text, kind=""):
         """Add a sentence; of ``kind`` "missing" if it says what would be needed for more."""
         self._parts.append(f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>")
+
+    def note(self, text):
+        """Add a line in small letters."""
+        self.paragraph(text, "note")
 
     def missing(self, text):
         """Say what is not here, and what it would take."""
@@ -91,7 +114,7 @@ class Page:
         items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in figures.items())
         self._parts.append(f'<dl class="key">{items}</dl>')
 
-    def table(self, table, caption, row_headers=1):
+    def table(self, table, caption, row_headers=1, *, long=False, links=None):
         """Add a table.
 
         Parameters
@@ -101,29 +124,39 @@ class Page:
         caption : str
         row_headers : int
             Number of leading columns that name the row.
+        long : bool
+            Whether it scrolls in a box of its own, and can be sorted and searched where scripts run.
+        links : dict of int to str
+            For places of rows the anchor that the first cell leads to.
         """
         numeric = [_is_numeric(table[column]) for column in table]
         head = "".join(
-            f'<th scope="col"{_number(n)}>{escape(c)}</th>' for c, n in zip(table, numeric, strict=True)
+            f'<th scope="col"{_kind(c, n)}>{escape(c)}</th>' for c, n in zip(table, numeric, strict=True)
         )
+        kinds = [_kind(c, n) for c, n in zip(table, numeric, strict=True)]
         rows = []
-        for values in table.itertuples(index=False, name=None):
+        for number, values in enumerate(table.itertuples(index=False, name=None)):
+            texts = [_marked(escape(cell(value))) for value in values]
+            if links and number in links:
+                texts[0] = f'<a href="#{links[number]}">{texts[0]}</a>'
             cells = [
-                f'<th scope="row">{escape(cell(value))}</th>'
-                if place < row_headers
-                else f"<td{_number(numeric[place])}>{escape(cell(value))}</td>"
-                for place, value in enumerate(values)
+                f'<th scope="row">{text}</th>' if place < row_headers else f"<td{kinds[place]}>{text}</td>"
+                for place, text in enumerate(texts)
             ]
             rows.append(f"<tr>{''.join(cells)}</tr>")
         # not a caption element, which would be as wide as the table and scroll away with it
         self._n_tables += 1
         name = f"t{self._n_tables}"
-        self._parts.append(
+        text = (
             f'<p class="caption" id="{name}">{escape(caption)}</p>'
             f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">'
             f'<table aria-labelledby="{name}"><thead><tr>{head}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div>"
         )
+        if long:
+            text = f'<div class="long">{text}</div>'
+            self._script = f"<script>{SCRIPT}</script>"
+        self._parts.append(text)
 
     def picture(self, source, alt, caption=""):
         """Add a picture given as a data URI."""
@@ -141,7 +174,7 @@ class Page:
         self._parts.append(f'<pre class="scroll" tabindex="0">{escape(text)}</pre>')
 
     def begin(self, kind, summary=None, is_open=False):
-        """Begin a box: "pair", "clip", or "details" with its summary."""
+        """Begin a box: "pair", "half", "clip", or "details" with its summary."""
         if kind == "details":
             self._parts.append(f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>")
         else:
@@ -154,7 +187,8 @@ class Page:
     def write(self, path, generator):
         """Write the page, whole or not at all; return its path."""
         text = _PAGE.substitute(
-            policy=_POLICY,
+            policy=_POLICY.format(base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")),
+            script=self._script,
             generator=escape(generator),
             title=escape(self.title),
             style=STYLE,
@@ -189,8 +223,15 @@ def cell(value):
     return str(value)
 
 
-def _number(is_number):
-    return ' class="number"' if is_number else ""
+def _kind(column, is_number):
+    """Return how a column is set: numbers to the right; texts that wrap get room."""
+    kind = "number" if is_number else {"remark": "text", "error": "text", "time": "time"}.get(column)
+    return f' class="{kind}"' if kind else ""
+
+
+def _marked(text):
+    """Make the decision that matters stand out."""
+    return "<strong>anomalous</strong>" if text == "anomalous" else text
 
 
 def _is_numeric(column):

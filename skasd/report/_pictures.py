@@ -11,8 +11,9 @@ from ..plotting import (
     ROCByDomainDisplay,
     ScoreDisplay,
     SpectrogramDisplay,
+    TimelineDisplay,
 )
-from ..plotting._base import import_pyplot, ordered
+from ..plotting._base import ANOMALOUS, NEUTRAL, NORMAL, import_pyplot, ordered, plain_axes
 
 _DPI = 150
 
@@ -28,34 +29,76 @@ def new_figure(width, height):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def as_png(figure):
-    """Return the data URI of a figure."""
+    """Return the data URI of a figure, drawn once and in 256 colours, a third of the bytes of all."""
+    from PIL import Image  # which matplotlib brings
+
+    figure.canvas.draw()
+    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
+    picture.quantize(256, dither=Image.Dither.NONE).save(stream, format="png", optimize=True)
     return data_uri(stream.getvalue(), "image/png")
 
 
-def score_picture(scores, y, domain, threshold):
+def score_picture(scores, y, domain, threshold, training=None):
     """Return the histograms of anomaly scores as (data URI, alternative text)."""
     domains = [None] if domain is None else ordered(domain)
     n = len(domains)
-    figure = new_figure(4.8, 3.4 if n == 1 else 2.6 * n)
+    figure = new_figure(4.8, 3.6 if n == 1 else 2.6 * n)
     axes = figure.subplots(n, 1, sharex=True, squeeze=False).ravel()
-    bins = int(np.clip(2 * np.sqrt(np.sum(~np.isnan(scores))), 8, 30))
-    ScoreDisplay.from_predictions(scores, y, domain=domain, threshold=threshold, ax=axes, bins=bins)
+    scored = ~np.isnan(scores)
+    bins = int(np.clip(2 * np.sqrt(scored.sum()), 8, 30))
+    every = scores[scored] if training is None else np.concatenate([scores[scored], training])
+    if _is_wide(every):
+        bins = np.geomspace(every.min(), every.max() * (1 + 1e-9), bins + 1)
+        axes[0].set_xscale("log")
+    ScoreDisplay.from_predictions(
+        scores, y, domain=domain, threshold=threshold, training=training, ax=axes, bins=bins
+    )
     for ax in axes:
         _legend_above(ax)
-    scored = ~np.isnan(scores)
     text = f"Histogram of the anomaly scores of {scored.sum()} clips"
+    text += "" if training is None else f" beside those of {len(training)} training clips"
     text += f", one panel for each domain ({', '.join(map(str, domains))})" if n > 1 else ""
     if threshold is not None:
         text += f"; threshold {threshold:.4g}, {np.sum(scores[scored] > threshold)} clips above it"
     return as_png(figure), f"{text}."
+
+
+def timeline_picture(scores, when, threshold, since=None):
+    """Return the scores in the order of recording as (data URI, alternative text).
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips,)
+    when : Series of datetime64 or None
+    threshold : float or None
+    since : (int, int) or None
+        First and last clip of a run of alarms, by position.
+    """
+    figure = new_figure(4.8, 3.6)
+    ax = figure.subplots()
+    display = TimelineDisplay.from_predictions(scores, time=when, threshold=threshold, ax=ax)
+    if _is_wide(scores):
+        ax.set_yscale("log")
+    if since is not None:
+        time = np.arange(1, len(scores) + 1) if when is None else np.asarray(when)
+        ax.axvspan(time[since[0]], time[since[1]], color=ANOMALOUS, alpha=0.12, linewidth=0, zorder=0)
+    _legend_above(display.ax_)
+    text = f"Anomaly scores of {np.sum(~np.isnan(scores))} clips in the order of recording"
+    text += "" if threshold is None else f", threshold {threshold:.4g}"
+    return as_png(figure), f"{text}{'' if since is None else '; the run of alarms is shaded'}."
+
+
+def _is_wide(scores):
+    """Tell whether scores need a logarithmic axis: else a few large ones would flatten all others."""
+    scores = scores[~np.isnan(scores)]
+    return bool(scores.min() > 0 and scores.max() > 30 * np.median(scores))
 
 
 def _legend_above(ax):
@@ -105,8 +148,8 @@ def embedding_picture(embeddings, y, section):
     return as_png(figure), f"{text}; close points are clips that sound alike to the detector."
 
 
-def clip_picture(spectrogram, axes, unit, limits, anomaly, name):
-    """Return the spectrogram of a clip, with where its anomaly lies, as (data URI, alternative text).
+def spectrogram_picture(spectrogram, axes, unit, limits, name):
+    """Return the spectrogram of a clip as (data URI, alternative text).
 
     Parameters
     ----------
@@ -116,31 +159,69 @@ def clip_picture(spectrogram, axes, unit, limits, anomaly, name):
     unit : str
     limits : (float, float)
         Colour scale common to all clips.
-    anomaly : (ndarray, float, str) or None
-        Map or profile, upper end of its scale, unit.
     name : str
     """
-    text = f"Spectrogram of {name}"
-    if anomaly is None:
-        figure = new_figure(5.6, 2.8)
-        ax = figure.subplots()
-    else:
-        values, vmax, what = anomaly
-        if values.shape[1] == 1:
-            figure = new_figure(6.4, 2.8)
-            ax, beside = figure.subplots(1, 2, width_ratios=[3, 1])
-            text += ", beside it the share of each frequency in its distance from the training clips"
-        else:
-            figure = new_figure(5.6, 5.0)
-            ax, beside = figure.subplots(2, 1, sharex=True)
-            text += ", below it the reconstruction error over time and frequency"
-        display = AnomalyMapDisplay([values], **axes, unit=what)
-        display.plot(ax=beside, vmax=vmax)
-        peak = values.max(axis=1).argmax()
-        text += f"; largest near {axes['frequencies'][peak]:.0f} Hz"
-        if values.shape[1] == 1:
-            beside.set(ylabel="", yticks=[])
+    figure = new_figure(4.8, 2.7)
+    ax = figure.subplots()
     SpectrogramDisplay.from_array([spectrogram], **axes, unit=unit, ax=ax, vmin=limits[0], vmax=limits[1])
-    if anomaly is not None and anomaly[0].shape[1] > 1:
-        ax.set_xlabel("")
-    return as_png(figure), f"{text}."
+    return as_png(figure), f"Spectrogram of {name}."
+
+
+def anomaly_picture(values, axes, vmax, what, name):
+    """Return where the anomaly of a clip lies as (data URI, alternative text).
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_bins, n_frames) or (n_bins, 1)
+        Map or profile.
+    axes : dict
+        ``frequencies``, ``hop`` and ``start``.
+    vmax : float
+        Upper end of its scale.
+    what : str
+        Unit.
+    name : str
+    """
+    figure = new_figure(4.8, 2.7)
+    AnomalyMapDisplay([values], **axes, unit=what).plot(ax=figure.subplots(), vmax=vmax)
+    kind = "Share of each frequency in its distance from the training clips"
+    if values.shape[1] > 1:
+        kind = "Reconstruction error over time and frequency"
+    peak = values.max(axis=1).argmax()
+    return as_png(figure), f"{kind}, {name}; largest near {axes['frequencies'][peak]:.0f} Hz."
+
+
+def levels_picture(edges, levels, healthy, usual, bands):
+    """Return the levels of the frequency bands of two clips as (data URI, alternative text).
+
+    Parameters
+    ----------
+    edges : ndarray of shape (n_bands + 1,)
+        In Hz.
+    levels, healthy : ndarray of shape (n_bands,)
+        Of the clip and of the nearest healthy one, in dB.
+    usual : ndarray of shape (n_recordings, n_bands)
+        Of healthy recordings.
+    bands : list of Band
+        Those that differ.
+    """
+    figure = new_figure(4.8, 2.7)
+    ax = figure.subplots()
+    low, high = np.percentile(usual, (5, 95), axis=0)
+    style = {"baseline": None, "edges": edges}
+    ax.stairs(high, baseline=low, edges=edges, fill=True, color=NORMAL, alpha=0.35, label="90 % of healthy")
+    ax.stairs(healthy, **style, color="#0072B2", linewidth=1.2, label="nearest healthy")
+    ax.stairs(levels, **style, color=ANOMALOUS, linewidth=1.6, label="this recording")
+    for band in bands:
+        ax.axvspan(band.low, band.high, color=NEUTRAL, alpha=0.15, linewidth=0, zorder=0)
+    ax.set_xscale("log")
+    ticks = [f for f in 62.5 * 2.0 ** np.arange(10) if edges[0] <= f <= edges[-1]]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set(xlabel="frequency (Hz)", ylabel="level (dB)", xlim=(edges[0], edges[-1]))
+    plain_axes(ax)
+    ax.legend()
+    _legend_above(ax)
+    return as_png(figure), (
+        "Levels of the frequency bands of this recording and of the nearest healthy one; shaded: bands that differ."
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ._settings import without_home
 
-_TEXT = ("path", "decision", "machine", "section", "domain", "attribute", "error")
+_TEXT = ("path", "decision", "remark", "time", "machine", "section", "domain", "attribute", "error")
 _TRUTH = ("y", "machine", "section", "domain", "attribute")
 
 

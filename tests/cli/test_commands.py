@@ -140,7 +140,9 @@ def test_own_recordings_with_sections_and_a_published_system(tmp_path, capsys):
 def test_report_and_benchmark(recordings, model, scores, tmp_path, capsys):
     truth = str(recordings / "test")
     page = tmp_path / "scores.html"
-    assert main(["report", scores, "-o", str(page), "--model", model, "--ground-truth", truth]) == 0
+    told = ["--model", model, "--ground-truth", truth, "--clips", "1"]
+    assert main(["report", scores, "-o", str(page), *told]) == 0
+    assert page.read_text(encoding="utf-8").count("<audio") == 2
     assert "<html" in page.read_text()[:200]
     assert "skasd report " in page.read_text()
     out = tmp_path / "out"

@@ -1,5 +1,7 @@
 """Reports in a real browser: no error, all visible, on a wide screen and on a telephone."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
 
@@ -22,6 +24,7 @@ def scores_page(scored, tmp_path):
     scored["machine"] = f"{HOSTILE} and a name that has no end " + "x" * 120
     healthy = scored.loc[scored["y"] == 1, "path"].tolist()
     detector = make_pipeline(LogMelTransformer(n_mels=32), ClipStatistics(), KNNScorer()).fit(healthy)
+    scored["remark"] = ["", "shorter than the shortest recording learnt from"] + [""] * 22
     return report_scores(scored, tmp_path / "a report.html", detector=detector, year=2023, n_clips=2)
 
 
@@ -46,9 +49,24 @@ def benchmark_page(tmp_path_factory):
     return report_benchmark(folder / "out", folder / "r.html")
 
 
-def check(facts, page, width, n_sounds):
+@pytest.fixture(scope="module")
+def long_page(tmp_path_factory):
+    """The report of 2,000 clips whose files are gone."""
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame(
+        {
+            "path": [f"fan_2024-03-{i // 100 + 1:02d}_{i % 24:02d}-{i // 40:02d}.wav" for i in range(2000)],
+            "anomaly_score": rng.normal(size=2000) + 2 * (np.arange(2000) > 1800),
+            "threshold": 1.5,
+            "remark": np.where(np.arange(2000) % 500 == 7, "digital silence in 3.2 s of 10 s", ""),
+        }
+    )
+    return report_scores(scores, tmp_path_factory.mktemp("long") / "r.html"), scores
+
+
+def check(facts, page, width, n_sounds, scripts=1):
     assert facts["console"] == []
-    assert facts["scripts"] == 0
+    assert facts["scripts"] == scripts
     assert facts["requests"] == [f"file:{page.resolve()}"]
     assert facts["innerWidth"] == width
     assert facts["scrollWidth"] <= width
@@ -69,20 +87,21 @@ def check(facts, page, width, n_sounds):
 @WIDTHS
 def test_scores(browser, scores_page, width, dark):
     facts = browser(scores_page, width, dark)
-    check(facts, scores_page, width, n_sounds=2)
+    check(facts, scores_page, width, n_sounds=4)
     assert HOSTILE in facts["text"]
-    assert len(facts["images"]) == 5
+    # timeline, histogram, two clips with four pictures each, ROC curves, map
+    assert len(facts["images"]) == 12
 
 
 @WIDTHS
 def test_scores_of_an_autoencoder(browser, autoencoder_page, width, dark):
-    check(browser(autoencoder_page, width, dark), autoencoder_page, width, n_sounds=2)
+    check(browser(autoencoder_page, width, dark), autoencoder_page, width, n_sounds=4)
 
 
 @WIDTHS
 def test_benchmark(browser, benchmark_page, width, dark):
     facts = browser(benchmark_page, width, dark)
-    check(facts, benchmark_page, width, n_sounds=0)
+    check(facts, benchmark_page, width, n_sounds=0, scripts=0)
     assert len(facts["images"]) == 8
 
 
@@ -97,6 +116,92 @@ def test_sound_plays(browser, scores_page):
         """
     )
     assert heard == pytest.approx(0.5, abs=0.05)
+
+
+_ROWS = """
+const rows = [...document.querySelectorAll('.long tbody tr')].filter(row => !row.hidden);
+return rows.map(row => [...row.cells].map(cell => cell.textContent));
+"""
+_CLICK = "document.querySelectorAll('.long th button')[arguments[0]].click()"
+
+
+@WIDTHS
+def test_decisions_of_2000_clips_are_visible_without_scrolling(browser, long_page, width, dark):
+    page, _ = long_page
+    facts = browser(page, width, dark)
+    check(facts, page, width, n_sounds=0)
+    seen = facts["window"].execute_script(
+        """
+        const box = document.querySelector('.long .scroll').getBoundingClientRect();
+        return [...document.querySelectorAll('.long tr')].slice(0, 50).map(row => {
+          const cell = row.cells[1].getBoundingClientRect();
+          return row.cells[1].textContent.trim() && cell.left >= 0 && cell.right <= Math.min(box.right, innerWidth); });
+        """
+    )
+    assert len(seen) == 50
+    assert all(seen)
+
+
+def test_the_table_is_sorted_by_a_click(browser, long_page):
+    page, _ = long_page
+    window = browser(page)["window"]
+    rows = window.execute_script(_ROWS)
+    assert [len(rows), len(rows[0])] == [2000, 5]
+    assert [float(row[3]) for row in rows] == sorted((float(row[3]) for row in rows), reverse=True)
+    for column, key in ((0, str), (3, float), (4, str)):
+        for _ in range(2):
+            window.execute_script(_CLICK, column)
+            head = f"return document.querySelectorAll('.long thead th')[{column}].getAttribute('aria-sort')"
+            descending = window.execute_script(head) == "descending"
+            values = [key(row[column]) for row in window.execute_script(_ROWS)]
+            assert values == sorted(values, reverse=descending)
+            assert values[0] != values[-1]
+    window.execute_script(_CLICK, 2)  # the empty ones last
+    assert [bool(row[2]) for row in window.execute_script(_ROWS)][:5] == [True] * 4 + [False]
+    assert window.get_log("browser") == []
+
+
+def test_the_table_is_searched(browser, long_page):
+    page, scores = long_page
+    window = browser(page)["window"]
+    box = window.find_element("css selector", ".long input[type=search]")
+    box.send_keys("Anomalous 2024-03-05")
+    rows = window.execute_script(_ROWS)
+    wanted = scores["path"].str.contains("2024-03-05") & (scores["anomaly_score"] > 1.5)
+    assert sorted(row[0] for row in rows) == sorted(scores.loc[wanted, "path"])
+    assert window.find_element("css selector", ".long output").text == f"{wanted.sum()} of 2000 shown"
+    box.clear()
+    box.send_keys("silence")
+    assert len(window.execute_script(_ROWS)) == 4
+
+
+def test_without_scripts_the_table_stands(browser, long_page):
+    page, _ = long_page
+    window = browser(page)["window"]
+    try:
+        window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        window.get(page.as_uri())
+        source = window.execute_cdp_cmd(
+            "Runtime.evaluate",
+            {
+                "expression": "[document.querySelectorAll('.long tbody tr').length, "
+                "document.querySelectorAll('.long input').length].join()"
+            },
+        )
+        assert source["result"]["value"] == "2000,0"
+    finally:
+        window.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_no_other_script_runs(browser, long_page, tmp_path):
+    text = long_page[0].read_text(encoding="utf-8")
+    page = tmp_path / "forged.html"
+    page.write_text(
+        text.replace("</main>", "<script>document.title = 'mine'</script></main>"), encoding="utf-8"
+    )
+    facts = browser(page)
+    assert facts["title"] != "mine"
+    assert any("Content Security Policy" in entry["message"] for entry in facts["console"])
 
 
 def test_the_check_sees_what_is_wrong(browser, tmp_path):

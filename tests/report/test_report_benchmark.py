@@ -63,7 +63,7 @@ def out(tmp_path_factory):
 
 
 def test_figures_are_those_of_the_benchmark(out, tmp_path):
-    page = report_benchmark(out, tmp_path / "r.html")
+    page = report_benchmark(out, tmp_path / "r.html", n_clips=0)
     result = BenchmarkResult.from_folder(out)
     found = Elements(page)
     assert found.open == []
@@ -96,9 +96,9 @@ def test_baselines_stand_beside_the_machines_that_have_some(out, tmp_path):
 
 def test_pictures_of_every_system_and_clips_of_the_best(out, tmp_path):
     found = Elements(report_benchmark(out, tmp_path / "r.html", n_clips=2))
-    # histogram and ROC of 2 systems on 2 + 1 machines, 2 clips of each data set
-    assert len(found.all("img")) == 2 * 2 * 3 + 4
-    assert len(found.all("audio")) == 4
+    # histogram and ROC of 2 systems on 2 + 1 machines, 2 clips of each data set beside healthy ones, with levels
+    assert len(found.all("img")) == 2 * 2 * 3 + 4 * 3
+    assert len(found.all("audio")) == 4 * 2
     assert str(out.parent) not in " ".join(found.texts).split("Settings and versions")[-2]
     folders = json.loads((out / "run.json").read_text())["versions"]
     for package, version in folders.items():
@@ -127,7 +127,7 @@ def test_failures_and_unreadable_clips_are_listed(tmp_path):
         result = run(systems, table, on_error="record")
     found = Elements(report_benchmark(result, tmp_path / "r.html", n_clips=0))
     assert "n_neighbors" in found.text.split("Failures")[-1]
-    assert "Clips without a score" in found.text
+    assert "Recordings without a score" in found.text
     assert broken.split("/")[-1] in found.text
 
 
@@ -138,7 +138,8 @@ def test_without_ground_truth_there_are_scores_only(tmp_path):
         result = run(make_pipeline(LogMelTransformer(n_mels=16), ClipStatistics(), KNNScorer()), table)
     found = Elements(report_benchmark(result, tmp_path / "r.html", n_clips=1))
     assert "There are no figures: they need ground truth" in found.text
-    assert len(found.all("img")) == 2
+    # a histogram, a clip beside a healthy one, levels
+    assert len(found.all("img")) == 4
 
 
 def test_a_folder_that_is_none(tmp_path):

@@ -1,6 +1,7 @@
 """Reports of scored clips hold what is known, say what is missing, and nothing comes from elsewhere."""
 
 import base64
+import hashlib
 import html
 import io
 import itertools
@@ -43,7 +44,7 @@ class Elements(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.texts.append(data)
 
     def all(self, tag):
@@ -80,7 +81,16 @@ def detector(tmp_path):
     )
 
 
+def scored_by(detector, table):
+    """Return a table with the scores and decisions of a detector."""
+    score, threshold = -detector.score_samples(table["path"]), detector[-1].threshold_
+    return table.assign(
+        anomaly_score=score, threshold=threshold, decision=np.where(score > threshold, "anomalous", "normal")
+    )
+
+
 def test_all_that_is_known_is_in_it(scored, detector, tmp_path):
+    scored = scored_by(detector, scored)
     page = report_scores(
         scored,
         tmp_path / "new" / "r.html",
@@ -93,13 +103,13 @@ def test_all_that_is_known_is_in_it(scored, detector, tmp_path):
     found = Elements(page)
     assert found.open == []
     assert [p.name for p in page.parent.iterdir()] == ["r.html"]
-    # histogram, ROC, map, three clips
-    assert len(found.all("img")) == 6
-    assert len(found.all("audio")) == 3
+    # timeline, histogram, ROC, map; each clip beside a healthy one, with levels and shares
+    assert len(found.all("img")) == 4 + 3 * 4
+    assert len(found.all("audio")) == 6
     assert "0.1" in found.text
     for phrase in (
-        "24 clips of fan",
-        "threshold 1",
+        "of 24 recordings are called anomalous",
+        f"threshold {detector[-1].threshold_:.4g}",
         "Map of embeddings",
         "a b",
         "KNNScorer()",
@@ -117,7 +127,7 @@ def test_figures_are_those_of_the_metrics(scored, tmp_path):
     y, score, domain = scored["y"], scored["anomaly_score"], scored["domain"]
     official = official_score(y, score, domain=domain, year=2023)
     assert f"{official.score:.4f} ± {official.ci95:.4f}" in Elements(page).text
-    figures = tables(page)[0].iloc[0]
+    figures = tables(page)[1].iloc[0]
     for name, area in auc_by_domain(y, score, domain).items():
         assert figures[f"AUC ({name})"] == round(area, 3)
     called = scored["decision"] == "anomalous"
@@ -127,7 +137,7 @@ def test_figures_are_those_of_the_metrics(scored, tmp_path):
 
 def test_published_baselines_stand_beside_ours(scored, tmp_path):
     page = report_scores(scored, tmp_path / "r.html", year=2023, n_clips=0)
-    table = tables(page)[1].set_index("figure")
+    table = tables(page)[2].set_index("figure")
     published = published_baseline(2023).query("machine == 'fan' and system == 'autoencoder, MSE'")
     (value,) = published.query("domain == 'target'")["value"]
     ours = auc_by_domain(scored["y"], scored["anomaly_score"], scored["domain"])["target"]
@@ -148,14 +158,16 @@ def test_without_a_published_figure_it_says_so(scored, tmp_path, change, year):
 def test_without_ground_truth_and_detector_the_rest_remains(scored, tmp_path):
     page = report_scores(scored[["path", "anomaly_score", "threshold"]], tmp_path / "r.html", n_clips=2)
     found = Elements(page)
-    assert len(found.all("img")) == 3
-    assert len(found.all("audio")) == 2
+    assert len(found.all("img")) == 2 + 2 * 3
+    assert len(found.all("audio")) == 4
     for phrase in (
-        "need ground truth",
-        "map of the embeddings, make the report with the fitted detector",
-        "parameters",
+        "given the fitted detector",
+        "ground truth of normal and anomalous clips (ROC",
+        "in the model",
     ):
         assert phrase in found.text
+    assert "Figures" not in found.text
+    assert "Map of embeddings" not in found.text
     # decisions follow from score and threshold
     called = int((scored["anomaly_score"] > 1).sum())
     assert re.search(rf"called anomalous\s+{called}\b", found.text)
@@ -165,7 +177,7 @@ def test_sound_and_pictures_are_whole(scored, tmp_path):
     page = report_scores(scored, tmp_path / "r.html", n_clips=2)
     found = Elements(page)
     worst = scored.sort_values("anomaly_score", ascending=False)["path"].tolist()
-    for audio, path in zip(found.all("audio"), worst[:2], strict=True):
+    for audio, path in zip(found.all("audio")[::2], worst[:2], strict=True):
         kind, content = audio["src"].split(";base64,")
         assert kind == "data:audio/flac"
         samples, rate = soundfile.read(io.BytesIO(base64.b64decode(content)))
@@ -179,20 +191,23 @@ def test_sound_and_pictures_are_whole(scored, tmp_path):
 
 
 def test_nothing_is_fetched_and_nothing_runs(scored, detector, tmp_path):
-    page = report_scores(scored, tmp_path / "r.html", detector=detector, year=2023)
+    page = report_scores(scored, tmp_path / "r.html", detector=detector, year=2023, n_clips=1)
     found = Elements(page)
-    for tag, attributes in found.elements:
-        assert tag != "script"
+    assert len(found.all("script")) == 1  # the page's own, by its checksum
+    for _, attributes in found.elements:
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("src", "href"):
-            assert attributes.get(name, "data:").startswith(("data:", "#")), (tag, attributes[name][:80])
+            assert attributes.get(name, "data:").startswith(("data:", "#")), attributes[name][:80]
     assert "url(" not in page.read_text()
     (policy,) = [m["content"] for m in found.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
-    assert "default-src 'none'" in policy
+    (script,) = re.findall("<script>(.*?)</script>", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    checksum = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.startswith("default-src 'none';")
+    assert policy.endswith(f"script-src 'sha256-{checksum}'")
 
 
 def test_contents_lead_to_headings_in_order(scored, tmp_path):
-    found = Elements(report_scores(scored, tmp_path / "r.html"))
+    found = Elements(report_scores(scored, tmp_path / "r.html", n_clips=1))
     ids = {a["id"] for _, a in found.elements if "id" in a}
     links = [a["href"][1:] for a in found.all("a")]
     assert links
@@ -217,7 +232,8 @@ def test_names_are_shown_as_they_are_and_mean_nothing(scored, tmp_path):
         n_clips=1,
     )
     found = Elements(page)
-    assert not found.all("script")
+    assert len(found.all("script")) == 1
+    assert "alert" not in re.findall("<script>(.*?)</script>", page.read_text(), flags=re.DOTALL)[0]
     assert not found.all("b")
     assert not found.all("i")
     assert all(image["src"].startswith("data:") for image in found.all("img"))
@@ -227,7 +243,7 @@ def test_names_are_shown_as_they_are_and_mean_nothing(scored, tmp_path):
 
 
 def test_paths_are_shown_below_their_common_folder(scored, tmp_path):
-    text = report_scores(scored, tmp_path / "r.html").read_text()
+    text = report_scores(scored, tmp_path / "r.html", n_clips=1).read_text()
     assert "clip_02.wav" in text
     assert str(tmp_path) not in text
 
@@ -258,13 +274,13 @@ def test_ground_truth_is_joined(scored, tmp_path, where):
     )
     direct = report_scores(scored.drop(columns="threshold"), tmp_path / "s.html", year=2023, n_clips=0)
     columns = ["AUC (source)", "AUC (target)", "pAUC", "official score"]
-    pd.testing.assert_frame_equal(tables(joined)[0][columns], tables(direct)[0][columns])
+    pd.testing.assert_frame_equal(tables(joined)[1][columns], tables(direct)[1][columns])
 
 
 def test_clips_without_ground_truth_are_counted(scored, tmp_path):
     partly = scored.drop(columns="y")
     text = Elements(
-        report_scores(partly, tmp_path / "r.html", ground_truth=scored.loc[:19, ["path", "y"]])
+        report_scores(partly, tmp_path / "r.html", ground_truth=scored.loc[:19, ["path", "y"]], n_clips=0)
     ).text
     assert "Over the 20 of 24 clips that have both a score and ground truth." in text
     assert "4 clips have no ground truth" in text
@@ -281,7 +297,7 @@ def test_csv_keeps_sections_and_relative_paths(scored, tmp_path):
     scored["path"] = [f"sounds/{Path(path).name}" for path in scored["path"]]
     scored.to_csv(tmp_path / "scores.csv", index=False)
     page = report_scores(tmp_path / "scores.csv", tmp_path / "r.html", year=2023, n_clips=1)
-    assert len(Elements(page).all("audio")) == 1
+    assert len(Elements(page).all("audio")) == 2
     assert "technical report, table 1" in Elements(page).text  # the section is "00", not 0
 
 
@@ -291,10 +307,10 @@ def test_unreadable_and_missing_clips(scored, tmp_path):
     Path(scored.loc[worst[0], "path"]).write_bytes(b"RIFF")
     Path(scored.loc[worst[1], "path"]).unlink()
     found = Elements(report_scores(scored, tmp_path / "r.html", n_clips=3))
-    assert len(found.all("audio")) == 1
+    assert len(found.all("audio")) == 2
     assert "truncated file" in found.text
     assert "cannot be read" in found.text
-    assert "sound files of 1 of these clips were not found" in found.text
+    assert "sound files of 1 of the 3 most anomalous clips were not found" in found.text
 
 
 def test_nothing_but_unscored_clips(tmp_path):
@@ -317,7 +333,7 @@ def test_long_clips_are_cut_and_the_sound_of_many_is_limited(scored, tmp_path, m
 def test_several_machines_have_pictures_of_their_own(scored, tmp_path):
     two = pd.concat([scored, scored.assign(machine="valve", path=scored["path"] + "x", threshold=0.5)])
     found = Elements(report_scores(two, tmp_path / "r.html", n_clips=0))
-    assert len(found.all("img")) == 4
+    assert len(found.all("img")) == 6
     assert "threshold 1," in " ".join(a["alt"] for a in found.all("img"))
     assert "threshold 0.5," in " ".join(a["alt"] for a in found.all("img"))
 
@@ -327,7 +343,7 @@ def test_a_detector_that_cannot_say_where_leaves_a_sentence(scored, tmp_path):
     detector = make_pipeline(LogMelTransformer(n_mels=16), ClipStatistics(), LOFScorer()).fit(files)
     found = Elements(report_scores(scored, tmp_path / "r.html", detector=detector, n_clips=1))
     assert "LOFScorer cannot say where in a clip the anomaly lies" in found.text
-    assert len(found.all("audio")) == 1
+    assert len(found.all("audio")) == 2
 
 
 def test_where_the_anomaly_lies_is_told_in_words_too(scored, detector, tmp_path):
@@ -345,11 +361,12 @@ def test_one_domain_and_one_class(scored, tmp_path):
     text = Elements(report_scores(one, tmp_path / "r.html", n_clips=0, year=2024)).text
     assert "No official score by the rules of 2024" in text
     healthy = Elements(report_scores(scored[scored["y"] == 1], tmp_path / "r.html", n_clips=0))
-    assert "need ground truth of normal and of anomalous clips" in healthy.text
-    assert len(healthy.all("img")) == 1
+    assert "given the fitted detector" in healthy.text
+    assert "ground truth of normal and anomalous clips (ROC" in healthy.text
+    assert len(healthy.all("img")) == 2
     # anomalies in one domain only
     apart = scored[(scored["y"] == 1) | (scored["domain"] == "source")]
-    assert len(Elements(report_scores(apart, tmp_path / "r.html", n_clips=0)).all("img")) == 2
+    assert len(Elements(report_scores(apart, tmp_path / "r.html", n_clips=0)).all("img")) == 3
 
 
 def test_the_callers_matplotlib_is_left_alone(scored, tmp_path):

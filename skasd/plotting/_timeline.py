@@ -1,0 +1,154 @@
+"""Pictures of anomaly scores in the order of recording."""
+
+import numpy as np
+import pandas as pd
+
+from ._base import (
+    ANOMALOUS,
+    NEUTRAL,
+    NORMAL,
+    check_length,
+    check_scores,
+    check_threshold,
+    make_panels,
+    plain_axes,
+    skipped_note,
+)
+
+_LEAST_FOR_MEDIAN = 30
+
+
+class TimelineDisplay:
+    """Anomaly scores over time, or one after another, with the decision threshold.
+
+    Make one with :meth:`from_predictions`.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips,)
+        Anomaly scores, higher = more anomalous; NaN for a skipped clip.
+    time : ndarray of shape (n_clips,), default=None
+        Time of each clip, as numbers or ``datetime64``; None: the clips are numbered from 1 in their order.
+    threshold : float, default=None
+        Anomaly score above which a clip is called anomalous; drawn as a line.
+    name : str, default=None
+        Written above the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure they stand in.
+
+    See Also
+    --------
+    ScoreDisplay : How many clips have which score.
+
+    Notes
+    -----
+    From 30 clips on a line shows the running median over a tenth of the clips (15 at least).
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from skasd.plotting import TimelineDisplay
+    >>> display = TimelineDisplay.from_predictions([0.2, 0.1, 0.7, 0.9], threshold=0.5)
+    >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    ['normal (2)', 'anomalous (2)', 'threshold 0.5']
+    """
+
+    def __init__(self, scores, *, time=None, threshold=None, name=None):
+        self.scores = scores
+        self.time = time
+        self.threshold = threshold
+        self.name = name
+
+    @classmethod
+    def from_predictions(cls, anomaly_scores, *, time=None, threshold=None, name=None, ax=None, **kwargs):
+        """Draw given anomaly scores.
+
+        Parameters
+        ----------
+        anomaly_scores : array-like of shape (n_clips,)
+            Higher = more anomalous (``-score_samples``); NaN for a skipped clip.
+        time : array-like of shape (n_clips,), default=None
+            See the class; clips without a time (NaN, NaT) are not drawn.
+        threshold : float, default=None
+            Anomaly score above which a clip is called anomalous.
+        name : str, default=None
+            Written above the picture.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. Default: a new figure.
+        **kwargs : dict
+            Handed to :meth:`plot`.
+
+        Returns
+        -------
+        display : TimelineDisplay
+        """
+        scores = check_scores(anomaly_scores)
+        if time is not None:
+            time = pd.Series(check_length(time, len(scores), "time")).infer_objects().to_numpy()
+            if time.dtype.kind not in "iufM":
+                raise ValueError(f"time must be numbers or times (datetime64), got {time[0]!r}.")
+        threshold = check_threshold(threshold)
+        return cls(scores, time=time, threshold=threshold, name=name).plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, *, name=None, **kwargs):
+        """Draw the scores.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. Default: a new figure.
+        name : str, default=None
+            Written above the picture instead of the display's own name.
+        **kwargs : dict
+            Handed to :meth:`matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : TimelineDisplay
+            The display itself, with ``ax_`` and ``figure_``.
+        """
+        (self.ax_,) = make_panels("TimelineDisplay", ax, 1, 1, (6.4, 3.4))
+        self.figure_ = self.ax_.figure
+        n = len(self.scores)
+        time = np.arange(1, n + 1) if self.time is None else self.time
+        drawn = ~np.isnan(self.scores) & ~pd.isna(time)
+        above = drawn & (self.scores > (np.inf if self.threshold is None else self.threshold))
+        size = 26 if drawn.sum() < 200 else 12
+        label = "clips" if self.threshold is None else "normal"
+        for rows, text, style in (
+            (drawn & ~above, label, {"marker": "o", "facecolor": NORMAL, "edgecolor": NEUTRAL}),
+            (above, "anomalous", {"marker": "X", "facecolor": ANOMALOUS, "edgecolor": "none"}),
+        ):
+            if rows.any():
+                style = {**style, "s": size, "linewidth": 0.4, "label": f"{text} ({rows.sum()})", "zorder": 2}
+                self.ax_.scatter(time[rows], self.scores[rows], **{**style, **kwargs})
+        if drawn.sum() >= _LEAST_FOR_MEDIAN:
+            order = np.flatnonzero(drawn)[np.argsort(time[drawn], kind="stable")]
+            span = max(15, drawn.sum() // 10)
+            middle = pd.Series(self.scores[order]).rolling(span, center=True, min_periods=span // 2).median()
+            self.ax_.plot(time[order], middle, color="black", linewidth=1.4, label="running median")
+        if self.threshold is not None:
+            label = f"threshold {self.threshold:.4g}"
+            self.ax_.axhline(self.threshold, color="black", linestyle="--", linewidth=1.2, label=label)
+        skipped_note(self.ax_, int(np.isnan(self.scores).sum()))
+        if time.dtype.kind == "M":
+            from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+            locator = AutoDateLocator(minticks=3, maxticks=6)
+            self.ax_.xaxis.set_major_locator(locator)
+            self.ax_.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        elif self.time is None:
+            self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.set(xlabel="clip" if self.time is None else "time", ylabel="anomaly score")
+        name = self.name if name is None else name
+        if name:
+            self.ax_.set_title(name, loc="left", fontsize="medium")
+        self.ax_.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02))
+        plain_axes(self.ax_)
+        return self

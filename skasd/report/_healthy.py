@@ -1,0 +1,125 @@
+"""The healthy recording that a conspicuous one is set beside."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+
+from ..clips import ClipError, Clips
+from ._bands import band_edges, band_levels
+
+_MOST_RATE = 48000
+_MOST_HEARD = 60  # healthy recordings whose band levels are taken
+_MOST_SCORED = 200  # scored clips that stand for healthy ones
+
+
+@dataclass
+class Sound:
+    """A recording that was read."""
+
+    file: str
+    name: str
+    waveform: np.ndarray
+    rate: int
+
+
+class Healthy:
+    """Healthy recordings of one machine.
+
+    The training recordings whose files are still there; else scored clips that are healthy by the ground truth, or,
+    where nothing tells the truth, those with the lowest scores that are not called anomalous.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        All scored clips of the machine.
+    knowledge : Knowledge
+        Of the detector.
+
+    Attributes
+    ----------
+    said : str
+        Which recordings these are.
+    files : list of str
+    names : dict of str to str
+        By file, as shown.
+    """
+
+    def __init__(self, clips, knowledge, names):
+        self._knowledge = knowledge
+        self.files = knowledge.files
+        self.said = "recording learnt from"
+        self.names = names
+        self._levels = {}
+        if not self.files:
+            there = clips[clips["file"].notna() & clips["anomaly_score"].notna()]
+            pool = there[there["y"] == 1]
+            self.said = "scored recording that the ground truth calls normal"
+            if pool.empty:
+                pool = there[there["y"].isna() & (there["decision"] != "anomalous")]
+                self.said = "scored recording among those with the lowest scores"
+            self.files = pool.nsmallest(_MOST_SCORED, "anomaly_score", keep="first")["file"].tolist()
+            self.names = dict(zip(clips["file"], clips["name"], strict=True))
+        self.space = "in the level of its frequency bands"
+        self.edges = None
+
+    def listen(self, sounds):
+        """Take the band levels of some healthy recordings, up to the lowest of all sample rates."""
+        step = max(1, len(self.files) // _MOST_HEARD)
+        heard = [sound for file in self.files[::step][:_MOST_HEARD] if (sound := self.read(file)) is not None]
+        if not heard:
+            self.files = []
+            return
+        self.edges = band_edges(min(sound.rate for sound in [*heard, *sounds]))
+        self._levels = {sound.file: self.levels(sound) for sound in heard}
+
+    def levels(self, sound):
+        """Return the band levels of a recording in dB."""
+        return band_levels(sound.waveform, sound.rate, self.edges)
+
+    @property
+    def usual_levels(self):
+        """Band levels of healthy recordings, of shape (n_recordings, n_bands), in dB."""
+        return np.array(list(self._levels.values()))
+
+    def nearest(self, sounds):
+        """Return the nearest healthy recording of each of some; None where there is no other.
+
+        In the detector's features, each in units of its standard deviation over the healthy recordings; without such
+        in the levels of the frequency bands.
+        """
+        self.listen(sounds)
+        if not self.files:
+            return [None] * len(sounds)
+        files, rows = self.files, self._knowledge.features([*self.files, *(sound.file for sound in sounds)])
+        if rows is not None:
+            own, others = rows[: len(files)], rows[len(files) :]
+            readable = ~np.isnan(own).any(axis=1)
+            files = [file for file, is_readable in zip(files, readable, strict=True) if is_readable]
+            spread = own[readable].std(axis=0)
+            scale = np.where(spread > 0, spread, 1)
+            own, others = own[readable] / scale, others / scale
+            self.space = "in what the detector takes of a sound"
+        else:
+            files = list(self._levels)
+            own, others = self.usual_levels, np.array([self.levels(sound) for sound in sounds])
+        found = []
+        for sound, row in zip(sounds, others, strict=True):
+            distance = np.linalg.norm(own - row, axis=1)
+            distance[[file == sound.file for file in files]] = np.nan
+            found.append(None if np.isnan(distance).all() else self.read(files[int(np.nanargmin(distance))]))
+        return found
+
+    def read(self, file):
+        """Return a healthy recording, None if it cannot be read."""
+        try:
+            return read_sound(file, self.names.get(file, file))
+        except (ClipError, soundfile.LibsndfileError):
+            return None
+
+
+def read_sound(file, name):
+    """Return a recording at its own sample rate, 48 kHz at most, all channels mixed."""
+    rate = min(soundfile.info(file).samplerate, _MOST_RATE)
+    (waveform,) = Clips([file], sample_rate=rate)
+    return Sound(file, name, waveform, rate)

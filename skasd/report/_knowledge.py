@@ -1,0 +1,129 @@
+"""What a fitted detector knows beside the scores: training recordings, held-out scores, features."""
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from ..clips import ClipError
+from ..plotting._anomaly_map import pipeline_steps, transformed
+
+_MOST_TRAINING = 500  # recordings looked at for neighbours and map
+
+
+class Knowledge:
+    """What a fitted detector knows; nothing of it without one.
+
+    Parameters
+    ----------
+    detector : estimator or None
+    training : DataFrame, sequence of path-like or None
+        The healthy recordings learnt from; None: those that the model file names.
+
+    Attributes
+    ----------
+    scores : ndarray
+        Anomaly scores of the training clips, empty where they are not known.
+    held_out : bool
+        Whether these are scores of clips that were not learnt.
+    n_training : int
+        Number of training recordings whose files are known by name.
+    files : list of str
+        Those of them that are there, some hundred at most, evenly drawn.
+    """
+
+    def __init__(self, detector=None, training=None):
+        self.detector = detector
+        self.steps = [] if detector is None else pipeline_steps(detector)
+        last = self.steps[-1] if self.steps else None
+        self.scores = np.ravel(np.asarray(getattr(last, "training_scores_", []), dtype=float))
+        self.held_out = getattr(last, "calibration", "cross") != "train"
+        self._contamination = getattr(last, "contamination", None)
+        self._rows: dict[str, np.ndarray] = {}  # features by file
+        self._scores_rows = True  # until the first file shows otherwise
+        if training is None:
+            training = getattr(detector, "training_paths_", [])
+        elif isinstance(training, pd.DataFrame):
+            if "path" not in training:
+                raise ValueError(f"training lacks the column 'path'; it has {', '.join(training)}.")
+            training = training["path"]
+        elif isinstance(training, (str, os.PathLike)):
+            raise TypeError(f"training must be a table or a list of paths, got {training!r}.")
+        paths = [os.fspath(path) for path in training]
+        self.n_training = len(paths)
+        found = [path for path in paths if os.path.isfile(path)]
+        some = np.linspace(0, len(found) - 1, min(len(found), _MOST_TRAINING)).round().astype(int)
+        self.files = [found[i] for i in some]
+
+    @property
+    def last_name(self):
+        """Name of the class that gets the features."""
+        return type(self.steps[-1]).__name__
+
+    def features(self, files):
+        """Return the rows, of shape (n_files, n_features), that the detector's last step gets of files.
+
+        NaN for files that cannot be used. None if there is no detector, or none that scores rows of several features.
+        """
+        if len(self.steps) < 2 or not self._scores_rows:
+            return None
+        missing = [file for file in dict.fromkeys(files) if file not in self._rows]
+        # one first: what is no row may be large
+        for some in (missing[:1], missing[1:]):
+            good, rows = _without_bad(lambda kept: transformed(self.steps[:-1], kept), some)
+            if good:
+                rows = np.asarray(rows)
+                self._scores_rows = rows.ndim == 2 and rows.shape[1] > 1
+                if not self._scores_rows:
+                    return None
+                self._rows |= dict(zip(good, rows, strict=True))
+        if not self._rows:
+            return None
+        nothing = np.full_like(next(iter(self._rows.values())), np.nan)
+        return np.array([self._rows.get(file, nothing) for file in files])
+
+    def contradiction(self, table):
+        """Return what is wrong if the scores of a table are not the detector's, which then knows nothing of them.
+
+        One clip is scored again.
+        """
+        there = table[table["file"].notna() & table["anomaly_score"].notna()]
+        if there.empty or not hasattr(self.detector, "score_samples"):
+            return ""
+        clip = there.iloc[0]
+        try:
+            own = -float(np.ravel(self.detector.score_samples([clip["file"]]))[0])
+        except ClipError:  # gone bad since
+            return ""
+        if np.isclose(own, clip["anomaly_score"], rtol=0.01, atol=1e-6):
+            return ""
+        self.scores, self._contamination = self.scores[:0], None
+        return (
+            f"The detector given scores {clip['name']} with {own:.4g}, the table says {clip['anomaly_score']:.4g}: the "
+            "table is of another detector, or the sections were told when it was made. What this detector knows of its "
+            "training clips' scores is left out, and its neighbours and maps may mislead."
+        )
+
+    def expected_rate(self, threshold):
+        """Return the share of new healthy recordings expected above a threshold; None if that is not known.
+
+        By the rank of the threshold among held-out scores of n training clips: with k of them above, (k + 1) / (n + 1).
+        """
+        if len(self.scores) and self.held_out and np.isfinite(threshold):
+            scores = self.scores[~np.isnan(self.scores)]
+            return float((np.sum(scores > threshold) + 1) / (len(scores) + 1))
+        return self._contamination
+
+
+def _without_bad(call, files):
+    """Return the files that can be used, and what a function makes of them; None of none."""
+    while files:
+        try:
+            return files, call(files)
+        except ClipError as error:
+            bad = {what for what, _ in error.bad_clips.values()}
+            left = [file for file in files if repr(file) not in bad]
+            if len(left) == len(files):
+                raise
+            files = left
+    return [], None
