@@ -36,11 +36,14 @@ def run(args, console):
             )
         report_benchmark(args.source, args.output, **shown)
     else:
+        truth = None if args.ground_truth is None else load_recordings(args.ground_truth)
+        if truth is not None:
+            console.note(truth.attrs["decided"])
         report_scores(
             args.source,
             args.output,
             detector=None if args.model is None else load(args.model),
-            ground_truth=None if args.ground_truth is None else load_recordings(args.ground_truth),
+            ground_truth=truth,
             year=args.year,
             settings={"command": args.command},
             **shown,

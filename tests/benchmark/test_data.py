@@ -6,9 +6,9 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
-from skasd import ClipStatistics
+from skasd import ClipStatistics, LogMelTransformer
 from skasd.benchmark import run
-from skasd.datasets import load_folder, write_machine_sounds
+from skasd.datasets import load_folder, load_recordings, write_machine_sounds
 
 ALL = ("section", "domain", "attribute", "proxy", "machine")
 
@@ -184,3 +184,24 @@ def test_clips_of_any_shape(gearbox):
 
     result = run(make_pipeline(ClipStatistics(), KNNScorer()), (spectra, gearbox.table))
     assert len(result.scores) == 20
+
+
+def test_folders_given_as_data(told, tmp_path):
+    write_machine_sounds(tmp_path / "press", n_train=8, n_test=4, duration=0.1, random_state=0)
+    noise = tmp_path / "press/dev_data/gearbox/supplemental/section_00_noise_0001_.wav"
+    noise.parent.mkdir()
+    noise.write_bytes(next(noise.parents[1].glob("train/*.wav")).read_bytes())
+    table = load_recordings(tmp_path / "press")
+    detector = make_pipeline(LogMelTransformer(n_mels=16), ClipStatistics(), Curious())
+    result = run(detector, tmp_path / "press")
+    assert set(result.scores["data"]) == {"press"}
+    assert result.scores["path"].tolist() == table.query("split == 'test'")["path"].tolist()
+    ((X, metadata, _),) = told.told
+    train = table.query("split == 'train'")
+    assert len(X) == len(train) == 8
+    assert metadata["domain"] == train["domain"].tolist()
+    named = run(detector, {"a": str(tmp_path / "press"), "b": table})
+    assert set(named.scores["data"]) == {"a", "b"}
+    pd.testing.assert_series_equal(
+        *(named.scores.query(f"data == {n!r}")["path"].reset_index(drop=True) for n in "ab")
+    )
