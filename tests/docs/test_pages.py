@@ -186,7 +186,7 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch):
 
 def test_the_code_of_pyod_runs_where_it_is_installed():
     pytest.importorskip(
-        "pyod", reason="PyOD is not installed: its column was run with 3.2.1 and is not run here"
+        "pyod", reason="PyOD is not installed: its column was run with 3.6.7 and is not run here"
     )
     text = (DOCS / "coming_from.md").read_text(encoding="utf-8")
     theirs, ours = re.findall(
@@ -198,7 +198,7 @@ def test_the_code_of_pyod_runs_where_it_is_installed():
     names["theirs"] = names["score"]
     exec(ours, names)
     rank = np.corrcoef(np.argsort(np.argsort(names["theirs"])), np.argsort(np.argsort(names["score"])))[0, 1]
-    assert rank > 0.95  # the k-th neighbour there, the mean over k here
+    assert rank > 0.85  # the k-th neighbour there, the mean over k here
     assert names["outlier"].dtype == bool
 
 
@@ -217,7 +217,7 @@ def test_the_code_of_the_answers_runs(folder, tmp_path, monkeypatch):
         "healthy": paths,
         "later_healthy": paths,
         "new": sorted((folder / "recordings" / "anomalous").glob("*.wav")),
-        "recording": [path.stem[-1] for path in paths],
+        "recording": [i // 4 for i in range(len(paths))],
         "detector": detector,
         "stereo": stereo,
     }
