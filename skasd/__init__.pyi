@@ -8,6 +8,7 @@ from . import (
     datasets as datasets,
     embedders as embedders,
     features as features,
+    labels as labels,
     metrics as metrics,
     model_selection as model_selection,
     nn as nn,

@@ -4,38 +4,9 @@ import warnings
 
 import numpy as np
 
+from .labels import as_labels, natural_array
+
 DOMAINS = ("source", "target")
-
-
-def as_labels(name, values, n_rows):
-    """Return per-clip metadata as a 1-D object array, one hashable label per row.
-
-    Parameters
-    ----------
-    name : str
-        The parameter's name, for the messages.
-    values : iterable of hashables
-        One entry per clip; tuples are labels, not rows.
-    n_rows : int
-        Number of clips.
-
-    Returns
-    -------
-    ndarray of object of shape (n_rows,)
-    """
-    if isinstance(values, (str, bytes)):
-        raise TypeError(f"{name} must hold one entry per clip, got the single string {values!r}.")
-    entries = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    if len(entries) != n_rows:
-        raise ValueError(f"{name} has {len(entries)} entries for {n_rows} clips: give one entry per clip.")
-    labels = np.empty(n_rows, dtype=object)
-    for row, entry in enumerate(entries):
-        if isinstance(entry, list):
-            entry = tuple(entry)
-        if entry is None or entry != entry:  # NaN, pandas.NaT
-            raise ValueError(f"{name} is missing in row {row}: {entry!r}. Give every clip a {name}.")
-        labels[row] = entry
-    return labels
 
 
 def as_domains(values, n_rows):
@@ -82,9 +53,7 @@ def check_metadata(n_rows, **metadata):
         elif name == "section":
             checked[name] = as_labels(name, values, n_rows)
         else:  # numbers stay numbers
-            labels = as_labels(name, values, n_rows)
-            natural = np.asarray(labels.tolist()) if not any(isinstance(v, tuple) for v in labels) else labels
-            checked[name] = natural
+            checked[name] = natural_array(as_labels(name, values, n_rows).tolist())
     return checked
 
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import BaseCrossValidator, GroupKFold, StratifiedGroupKFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
+from .labels import as_labels
+
 __all__ = ["FixedSplit", "RecordingKFold"]
 
 
-def _codes(name: str, values: Sequence, n_clips: int) -> np.ndarray:
-    """Integer codes of one label per clip; labels of any hashable type."""
-    if len(values) != n_clips:
-        raise ValueError(f"{name} has {len(values)} entries, X has {n_clips}: one per clip is needed")
-    labels = np.empty(n_clips, dtype=object)
-    labels[:] = list(values)
-    codes, _ = pd.factorize(labels, use_na_sentinel=False)
-    return codes
+def _codes(name, values, n_clips):
+    """Integer codes of one label per clip, in the order in which labels come."""
+    codes: dict = {}
+    return np.array([codes.setdefault(label, len(codes)) for label in as_labels(name, values, n_clips)])
 
 
 class RecordingKFold(BaseCrossValidator):

@@ -44,8 +44,7 @@ def append_metadata(metadata, origin, weight):
 
 
 def _interpolate(values, first, second, weight, nearer):
-    numbers = np.asarray(values.tolist()) if values.dtype == object else values
-    if numbers.dtype.kind not in "iuf":
+    if values.dtype.kind not in "iuf":
         return values, nearer
-    numbers = numbers.astype(float)
+    numbers = values.astype(float)
     return numbers, (1 - weight) * numbers[first] + weight * numbers[second]

@@ -11,6 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..datasets import load_recordings
+from ..labels import as_labels, label_names
 from ._identity import clip_identity
 
 _KEPT = ("path", "machine", "section", "domain", "y", "attribute")
@@ -52,7 +53,10 @@ class DataSet:
             ("proxy", False),
         ):
             table[column] = default if column not in table else table[column].fillna(default)
-        table["machine"] = table["machine"].astype(str)
+        for column in ("machine", "section"):  # in tables and names of files labels are text
+            labels = as_labels(column, table[column], len(table))
+            names = label_names(labels)
+            table[column] = [names[label] for label in labels]
         table["proxy"] = table["proxy"].isin([True]) if "proxy" in table else False
         self.table = table
         proxy, y = (
@@ -182,7 +186,7 @@ class DataSet:
         if self.classes is not None:
             return column
         machine = self.table["machine"].to_numpy(dtype=object)[rows]
-        full = np.array([f"{m}_{s}" for m, s in zip(machine, column, strict=True)], dtype=object)
+        full = as_labels("section", zip(machine, column, strict=True), len(rows))
         return np.where(is_proxy | joint, full, column)
 
     def take(self, rows):

@@ -5,9 +5,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ..labels import file_names
 from ..metrics import write_submission
 from ._store import write_text
-from ._systems import file_name
 
 
 def write_folder(result, out, years):
@@ -33,10 +33,11 @@ def write_folder(result, out, years):
         )
     }
     several = result.scores["data"].nunique() > 1
+    folder_of, data_of, file_of = (file_names(result.scores[name]) for name in ("system", "data", "machine"))
     for (data, system, seed), clips in result.scores.groupby(["data", "system", "seed"], sort=False):
-        inner = PurePosixPath(file_name(system), f"seed_{seed}", *([file_name(data)] if several else []))
+        inner = PurePosixPath(folder_of[system], f"seed_{seed}", *([data_of[data]] if several else []))
         for machine, own in clips.groupby("machine", sort=False):
-            name = str("scores" / inner / f"{file_name(machine)}.csv")
+            name = str("scores" / inner / f"{file_of[machine]}.csv")
             files[name] = own.drop(columns=["data", "system", "seed"]).to_csv(
                 index=False, lineterminator="\n"
             )

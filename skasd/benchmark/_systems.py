@@ -3,7 +3,6 @@
 import ast
 import difflib
 import inspect
-import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -126,14 +125,7 @@ def as_systems(systems, joint):
         raise ValueError("systems is empty: there is nothing to run.")
     if unknown := sorted(set(joint or ()) - set(named)):
         raise ValueError(f"joint names {unknown}, which are not among the systems {list(named)}.")
-    if len({file_name(name) for name in named}) < len(named):
-        raise ValueError(f"Some names of systems make the same file name, choose others: {list(named)}.")
     return [System(name, source, None if joint is None else name in joint) for name, source in named.items()]
-
-
-def file_name(name):
-    """Return a name that any file system takes."""
-    return re.sub(r"[^\w.=,()+-]+", "_", name).strip("._") or "_"
 
 
 def _name_of(source):

@@ -7,8 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from .._metadata import as_labels
-from ..scorers._rows import group_rows
+from ..labels import as_labels, group_rows
 from ._detection import DetectionMixin
 from ._rows import route_metadata, routed_to, scores_of_present, take, take_rows
 

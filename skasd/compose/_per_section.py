@@ -9,10 +9,9 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
-from .._metadata import as_labels
 from .._unfitted import unfitted_on_failure
+from ..labels import as_labels, group_rows
 from ..scorers import LOFScorer
-from ..scorers._rows import group_rows
 from ._best_fitting import BestFittingDetector
 from ._held_out import fit_with_held_out, offset_of
 from ._rows import check_lengths, not_proxies, route_metadata, routed_to, skipped_clips, take, take_rows

@@ -13,10 +13,9 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
-from .._metadata import as_labels
 from .._unfitted import unfitted_on_failure
+from ..labels import as_labels, group_rows
 from ..model_selection import RecordingKFold
-from ..scorers._rows import group_rows
 from ._best_fitting import BestFittingDetector
 from ._combination import spread
 from ._held_out import fit_with_held_out, offset_of

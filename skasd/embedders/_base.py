@@ -13,6 +13,7 @@ from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
 from .._unfitted import unfitted_on_failure
 from ..features._time_frequency import check_time_frequency
+from ..labels import encode, natural_array
 from ._batches import ClipPatches, TrainingBatches, check_single_precision, take_rows
 from ._choices import MIXINGS, OBJECTIVES, OPTIMIZERS
 from ._classes import pseudo_labels, section_labels
@@ -318,6 +319,8 @@ class BaseEmbedder(
         warn_about_anomalies(y, self)
         metadata = check_metadata(len(missing), **metadata)
         if y is not None:
+            if isinstance(y, list) and any(isinstance(label, str) for label in y):
+                y = natural_array(y)  # NumPy would make 1 and "1" the same
             y = column_or_1d(y)
             check_consistent_length(clips, y)
         metadata["y"] = y
@@ -356,9 +359,10 @@ class BaseEmbedder(
         self._prepare_embedding()
         names = self._output_names()
         first = take_rows(clips, {}, slice(0, 1))[0]
-        row = self._embed(first, names, verbose=0)
-        self._check_finite(row, np.zeros(1, dtype=int))
-        self._n_features_out = row.shape[1]
+        outputs = self._embed(first, names, verbose=0)
+        self._check_finite(np.hstack(outputs), np.zeros(1, dtype=int))
+        self._output_widths = [values.shape[1] for values in outputs]
+        self._n_features_out = sum(self._output_widths)
         return self
 
     def _learn_classes(self, clips, metadata, seed):
@@ -366,7 +370,7 @@ class BaseEmbedder(
         self.pseudo_labels_ = None
         if labels is None:
             labels = self.pseudo_labels_ = pseudo_labels(clips, self.n_pseudo_classes, int(seed))
-        self.classes_, labels = np.unique(labels, return_inverse=True)
+        self.classes_, labels = encode(labels.tolist())
         return labels
 
     def _augment(self, clips, metadata):

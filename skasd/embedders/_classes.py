@@ -5,13 +5,15 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import type_of_target
 
+from ..labels import as_labels, encode
+
 
 def section_labels(section, y):
     """Return the class label of every clip, or None if nothing distinguishes the clips.
 
     Parameters
     ----------
-    section : array-like of shape (n_clips,) or None
+    section : sequence of hashables of length n_clips or None
         Used as it is when given; ``y`` is then not looked at.
 
     y : array-like of shape (n_clips,) or None
@@ -19,7 +21,7 @@ def section_labels(section, y):
 
     Returns
     -------
-    labels : ndarray of shape (n_clips,) or None
+    labels : ndarray of object of shape (n_clips,) or None
         None when there are fewer than two different labels.
     """
     if section is None and y is not None:
@@ -33,13 +35,8 @@ def section_labels(section, y):
             section = y
     if section is None:
         return None
-    labels = list(section)
-    if any(
-        isinstance(label, tuple) for label in labels
-    ):  # any hashable may be a section; strings sort and compare
-        labels = [repr(label) for label in labels]
-    labels = np.asarray(labels)
-    return labels if len(np.unique(labels)) > 1 else None
+    labels = as_labels("section", section, len(section))
+    return labels if len(set(labels)) > 1 else None
 
 
 def pseudo_labels(clips, n_classes, random_state):
@@ -70,4 +67,4 @@ def pseudo_labels(clips, n_classes, random_state):
         )
     n_classes = min(n_classes, max(2, len(statistics) // 2), n_different)
     labels = KMeans(n_classes, n_init=10, random_state=random_state).fit(statistics).labels_
-    return np.unique(labels, return_inverse=True)[1]
+    return encode(labels.tolist())[1]

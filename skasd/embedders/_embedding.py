@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from .. import nn
+from ..labels import column_names
 from ._batches import take_rows
 
 
@@ -54,7 +55,7 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
         if missing.all():
             width = self._n_features_out if names == self._output_names() else len(self.classes_)
             return np.full((len(missing), width), np.nan, dtype=np.float32)
-        rows = self._embed(take_rows(clips, {}, ~missing)[0], names, verbose=self.verbose)
+        rows = np.hstack(self._embed(take_rows(clips, {}, ~missing)[0], names, verbose=self.verbose))
         self._check_finite(rows, np.flatnonzero(~missing))
         if missing.any():
             every = np.full((len(missing), rows.shape[1]), np.nan, dtype=np.float32)
@@ -73,7 +74,31 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
                 f"with a smaller lr than {self.lr:g}."
             )
 
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that ``transform`` returns.
+
+        Parameters
+        ----------
+        input_features : object
+            Not looked at; here as in scikit-learn.
+
+        Returns
+        -------
+        ndarray of str of shape (n_features,)
+            The name of the class in lower case and a number, as ``"mfnembedder0"``; of log-probabilities and log-odds
+            the label of their class, as ``"mfnembedder_log_proba[fan]"`` (:func:`skasd.labels.column_names`).
+        """
+        names = super().get_feature_names_out(input_features)
+        end = 0
+        for output, width in zip(self._output_names(), self._output_widths, strict=True):
+            end += width
+            if output.startswith("log_"):
+                prefix = f"{type(self).__name__.lower()}_{output}"
+                names[end - width : end] = column_names(prefix, self.classes_.tolist())
+        return names
+
     def _embed(self, clips, names, verbose):
+        """Return the outputs ``names`` of clips, a list of arrays of n_clips rows."""
         patches = self._make_patches(clips, self.patch_frames_)
         index, start = patches.grid(self._patch_hop(self.patch_frames_))
         device = next(self.embedding_network_.parameters()).device
@@ -89,7 +114,7 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
                 bar.update(index[chunk][-1] + 1 - bar.n)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by `_check_finite`
             columns = [self._merge(np.concatenate(parts[name]), index, name) for name in names]
-            return np.concatenate(columns, axis=1).astype(np.float32, copy=False)
+            return [values.astype(np.float32, copy=False) for values in columns]
 
     def _merge(self, values, index, name):
         """Merge the values of patches into rows of clips."""

@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from .. import nn
 from ..clips import Clips, check_clips
+from ..labels import encode
 from ._base import BaseEmbedder
 from ._branches import (
     MultiBranchNetwork,
@@ -100,7 +101,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         What computes the features, by the name of the branch.
 
     classes_ : ndarray of shape (n_classes,)
-        Classes, sorted. Where several kinds of metadata make them, each is the representation of their tuple.
+        Classes, in order. Where several kinds of metadata make them, each is a tuple.
 
     pseudo_labels_ : ndarray of int of shape (n_clips,) or None
         Cluster of each training clip where clusters stood in for classes.
@@ -354,7 +355,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         if labels is None:
             spectra = Spectra(self.transformers_, self._make_patches(clips, self.n_samples))
             labels = self.pseudo_labels_ = pseudo_labels(spectra, self.n_pseudo_classes, int(seed))
-        self.classes_, labels = np.unique(labels, return_inverse=True)
+        self.classes_, labels = encode(labels.tolist())
         return labels
 
     # -- branches ------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn.functional import logsigmoid
 
 from .. import nn
+from ..labels import as_label, encode
 from ._base import BaseEmbedder
 from ._docs import with_shared_parameters
 from ._network import Network
@@ -288,7 +289,8 @@ class OEVAEEmbedder(BaseEmbedder):
             raise ValueError(f"target_section={self.target_section!r}, but no section= was given to fit.")
         is_normal = np.ones(n_clips, dtype=bool) if proxy is None else ~proxy
         if self.target_section is not None:
-            is_normal &= np.array([label == self.target_section for label in section])
+            machine = as_label(self.target_section)
+            is_normal &= np.array([label == machine for label in section])
         if not is_normal.any():
             raise ValueError(
                 f"No clip to train {type(self).__name__} on: none of n_samples={n_clips} is of the machine "
@@ -409,7 +411,7 @@ def attribute_values(attribute, is_normal):
             step = np.ptp(levels) / MOST_LEVELS
             levels = np.rint(levels / step) * step
     else:
-        levels = np.unique([str(value) for value in normal], return_inverse=True)[1].astype(np.float64)
+        levels = encode(normal.tolist())[1].astype(np.float64)
     values = np.zeros(len(attribute))
     values[is_normal] = levels - levels.mean()
     return values

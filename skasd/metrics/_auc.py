@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike
 from scipy.stats import hmean
 from sklearn.metrics import roc_auc_score
 
+from ..labels import as_labels, label_names
+
 EPSILON = float(np.finfo(float).eps)  # 2.22e-16, the evaluators' clamp
 DOMAINS = ("source", "target")
+GROUPS = ("machine", "section")
 
 
 def _column(name: str, values: ArrayLike, n_clips: int) -> np.ndarray:
@@ -22,6 +25,18 @@ def _column(name: str, values: ArrayLike, n_clips: int) -> np.ndarray:
     if len(column) != n_clips:
         raise ValueError(f"{name} has {len(column)} entries, y_true has {n_clips}: one per clip is needed")
     return column
+
+
+def _named(name: str, values: ArrayLike, n_clips: int) -> np.ndarray:
+    """One label per clip as a column that pandas groups as Python tells labels apart; missing ones are a group."""
+    column = _column(name, values, n_clips)
+    if column.dtype.kind in "biu" or pd.isna(column).any():
+        return column
+    labels = as_labels(name, values, n_clips)
+    if all(type(label) is str for label in labels):
+        return labels
+    names = label_names(labels)
+    return np.array([names[label] for label in labels], dtype=object)
 
 
 def check_labels(name: str, values: ArrayLike, n_clips: int | None = None) -> np.ndarray:
@@ -59,7 +74,7 @@ def check_clips(
     table = pd.DataFrame({"y": y, "score": score})
     for name, values in columns.items():
         if values is not None:
-            table[name] = _column(name, values, len(y))
+            table[name] = _named(name, values, len(y)) if name in GROUPS else _column(name, values, len(y))
     if "domain" in table and (
         unknown := sorted({str(d) for d in table["domain"].unique() if d not in DOMAINS})
     ):

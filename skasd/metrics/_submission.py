@@ -155,6 +155,8 @@ def write_submission(folder: str | PathLike, table: pd.DataFrame, *, year: int) 
     clips = table[needed].reset_index(drop=True)
     clips["path"] = [_clip_name(str(path), year) for path in clips["path"]]
     clips["section"] = clips["section"].map(_two_digits)
+    if strange := sorted({str(m) for m in clips["machine"] if re.search(r"[\x00-\x1f/\\:*?\"<>|]", str(m))}):
+        raise ValueError(f"machine must be a name that a file may have, got {strange[0]!r}")
     check_clips([1] * len(clips), clips["anomaly_score"], clips["path"], domain=clips.get("domain"))
     by = ["machine", "section"] + ["domain"] * (year == 2021)
     if (twice := clips[clips.duplicated([*by, "path"])]).size:

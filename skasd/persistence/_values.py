@@ -1,7 +1,11 @@
 """Codecs of Python's and NumPy's values."""
 
+import datetime
 import math
 import pathlib
+import uuid
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -16,6 +20,7 @@ _SPARSE = {
     name: getattr(scipy.sparse, name) for name in ("csr_matrix", "csc_matrix", "csr_array", "csc_array")
 }
 _WIDEST_TYPE = 1 << 16  # of strings: some letters of a name ask for any amount of memory
+_PURE_PATHS = {cls.__name__: cls for cls in (pathlib.PurePosixPath, pathlib.PureWindowsPath)}
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
@@ -115,6 +120,51 @@ class DictLike(Codec):
         return value
 
 
+class Text(Codec):
+    """Exact numbers, identifiers and dates, as labels of sections may be: what their text tells whole."""
+
+    kind = "text"
+
+    def takes(self, value, encoder):
+        return self._name(type(value)) is not None
+
+    def encode(self, value, encoder, where):
+        return {"class": self._name(type(value)), "value": _TEXTS[self._name(type(value))][0](value)}
+
+    def decode(self, node, decoder):
+        return _TEXTS[node["class"]][1](node["value"])
+
+    def _name(self, cls):
+        name = f"{cls.__module__.partition('.')[0]}.{cls.__name__}"
+        return name if name in _TEXTS else None
+
+
+def _pandas(name):
+    """Return what makes an object of pandas from text; pandas is slow to import."""
+
+    def parse(text):
+        import pandas as pd
+
+        return getattr(pd, name)(text)
+
+    return parse
+
+
+# how they become text and come back
+_TEXTS = {
+    "decimal.Decimal": (str, Decimal),
+    "fractions.Fraction": (
+        str,
+        lambda text: Fraction(*map(int, text.split("/"))),
+    ),  # its own reading takes 1e999999999
+    "uuid.UUID": (str, uuid.UUID),
+    "datetime.date": (datetime.date.isoformat, datetime.date.fromisoformat),
+    "datetime.datetime": (datetime.datetime.isoformat, datetime.datetime.fromisoformat),
+    "pandas.Timestamp": (lambda value: value.isoformat(), _pandas("Timestamp")),
+    "pandas.Timedelta": (lambda value: value.isoformat(), _pandas("Timedelta")),
+}
+
+
 class PathLike(Codec):
     """Paths of pathlib."""
 
@@ -124,10 +174,13 @@ class PathLike(Codec):
         return isinstance(value, pathlib.PurePath)
 
     def encode(self, value, encoder, where):
-        return {"value": str(value)}
+        node = {"value": str(value)}
+        if type(value).__name__ in _PURE_PATHS:
+            node["class"] = type(value).__name__
+        return node
 
     def decode(self, node, decoder):
-        return pathlib.Path(node["value"])
+        return _PURE_PATHS.get(node.get("class"), pathlib.Path)(node["value"])
 
 
 class NumpyScalar(Codec):
@@ -346,6 +399,7 @@ VALUES = [
     *(ListLike(cls) for cls in (list, tuple, set, frozenset)),
     DictLike("dict", dict),
     DictLike("bunch", Bunch),
+    Text(),
     PathLike(),
     NumpyScalar(),
     Array(),

@@ -4,6 +4,8 @@ from numbers import Real
 
 import numpy as np
 
+from ..labels import sort_labels
+
 # Okabe and Ito's palette: told apart with any colour vision. The order also alternates dark and light,
 # so that neighbours differ in grey.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D00", "#999999"]
@@ -66,7 +68,8 @@ def check_length(values, n_clips, name):
     if len(values) != n_clips:
         raise ValueError(f"{name} has {len(values)} entries for {n_clips} clips; give one per clip.")
     array = np.empty(n_clips, dtype=object)
-    array[:] = values
+    for place, value in enumerate(values):
+        array[place] = value
     return array
 
 
@@ -104,7 +107,7 @@ def check_threshold(threshold):
 def ordered(values):
     """Return the distinct values in the order of a report: source, target, then the others sorted."""
     rank = {"source": 0, "target": 1}
-    return sorted(set(values), key=lambda value: (rank.get(value, 2), str(value).casefold()))
+    return sorted(sort_labels(values), key=lambda value: (rank.get(value, 2), str(value).casefold()))
 
 
 def anomaly_score(estimator, X):

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from ._base import ANOMALOUS, PALETTE, check_length, check_y, import_pyplot, make_panels, ordered
+from ..labels import as_labels, label_names
+from ._base import ANOMALOUS, PALETTE, check_y, import_pyplot, make_panels, ordered
 
 
 class EmbeddingDisplay:
@@ -175,7 +176,7 @@ class EmbeddingDisplay:
             raise ValueError(f"embeddings must be 2-D (n_clips, n_features), got shape {embeddings.shape}.")
         n_clips = len(embeddings)
         y = None if y is None else check_y(y, n_clips)
-        section = None if section is None else check_length(section, n_clips, "section")
+        section = None if section is None else as_labels("section", section, n_clips)
         present = ~np.isnan(embeddings).all(axis=1)
         points = np.full((n_clips, 2), np.nan)
         points[present], axis_names = _project(embeddings[present], method, perplexity, random_state)
@@ -202,14 +203,14 @@ class EmbeddingDisplay:
         (self.ax_,) = make_panels("EmbeddingDisplay", ax, 1, 1, (6.4, 4.8))
         self.figure_ = self.ax_.figure
         n_clips = len(self.points)
-        section = np.full(n_clips, None) if self.section is None else self.section
+        section = [None] * n_clips if self.section is None else list(self.section)
         y = np.ones(n_clips, dtype=int) if self.y is None else self.y
         present = ~np.isnan(self.points).any(axis=1)
-        groups = ordered(section[present])
+        groups = ordered(label for label, is_there in zip(section, present, strict=True) if is_there)
         # normal clips below, anomalous ones above: the few must not be hidden by the many
         for label in (1, -1):
             for group, color in zip(groups, _colors(len(groups)), strict=True):
-                rows = present & (y == label) & (section == group)
+                rows = present & (y == label) & [own == group for own in section]
                 if rows.any():
                     style = _marker(label, color if len(groups) > 1 else None)
                     self.ax_.scatter(*self.points[rows].T, **{**style, "zorder": 2 - label, **kwargs})
@@ -235,8 +236,9 @@ class EmbeddingDisplay:
             handles.append(lines([], [], linestyle="", label=label, **marker))
 
         if len(groups) > 1:
+            names = label_names(groups)
             for group, color in zip(groups, _colors(len(groups)), strict=True):
-                entry(str(group), _marker(1, color))
+                entry(names[group], _marker(1, color))
         if self.y is not None:
             color = "white" if len(groups) > 1 else None
             entry("normal", {**_marker(1, color), "edgecolor": "black"} if color else _marker(1, None))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..labels import as_label, as_labels, label_names
 from ._settings import without_home
 
 _TEXT = ("path", "decision", "remark", "time", "machine", "section", "domain", "attribute", "error")
@@ -82,7 +83,9 @@ def _read(table, what):
     if table.empty:
         raise ValueError(f"{what} holds no clip.")
     for column in set(_TEXT) & set(table):
-        table[column] = table[column].astype(object).where(table[column].notna(), "").astype(str)
+        values = table[column].astype(object).where(table[column].notna(), "")
+        names = label_names(as_labels(column, values, len(table)))  # 1 and "1" stay apart
+        table[column] = [names[as_label(value)] for value in values]
     return table, folder
 
 

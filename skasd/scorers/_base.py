@@ -9,10 +9,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._documentation import DocumentationLinkMixin
-from .._metadata import as_domains, as_labels, as_mask, warn_about_anomalies
+from .._metadata import as_domains, as_mask, warn_about_anomalies
+from ..labels import as_labels, group_rows
 from ._calibration import conformal_threshold, gamma_threshold
 from ._held_out import ALL, held_out_scores, merge_small, own_statistics, split
-from ._rows import group_rows, skipped_rows
+from ._rows import skipped_rows
 
 
 class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):

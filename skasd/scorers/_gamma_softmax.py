@@ -1,11 +1,11 @@
 """Scores from the class probabilities of a section classifier."""
 
-import warnings
-
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 from sklearn.utils._param_validation import StrOptions
 
+from ..labels import find_columns
 from ._base import ALL, BaseScorer
 
 SMALLEST_PROBABILITY = np.finfo(float).eps  # 2.22e-16, the clamp of the challenge's baselines
@@ -63,10 +63,11 @@ class GammaSoftmaxScorer(BaseScorer):
 
     Notes
     -----
-    The column of a section is found in `fit`: with as many sections as columns it is the section's place
-    among the sorted labels, the order of an embedder's ``classes_``, and a warning is issued where that is
-    not the column most probable for the section's clips on average; with fewer or more sections it is the
-    latter. Without `section` in `fit` the most probable column counts, for each clip; `domain` plays no
+    The column of a section is found in `fit`: where the columns of `X` have names, those that an embedder gives them
+    (``set_output(transform="pandas")``), it is the one that bears the section's label. Columns without names
+    are found by the training clips: with as many sections as columns each section gets one of its own, such that
+    the clips are as probable as can be; with fewer or more it is the column most probable for the section's
+    clips on average. Without `section` in `fit` the most probable column counts, for each clip; `domain` plays no
     part.
 
     The exponentials of a row of log-probabilities add up to 1. An embedder's are means over the patches of a
@@ -126,17 +127,8 @@ class GammaSoftmaxScorer(BaseScorer):
         self._check_log_probabilities(X, LEAST_SUM)
         if not self.sections_:
             return {None: {ALL: None}}
-        columns = {name: int(X[rows].mean(axis=0).argmax()) for name, rows in sections.items()}
-        if len(columns) == X.shape[1]:
-            places = {name: place for place, name in enumerate(columns)}
-            odd = [name for name in columns if columns[name] != places[name]]
-            if odd:
-                warnings.warn(
-                    f"The place of sections {odd} among the sorted labels {self.sections_}, which counts, is "
-                    f"not the column most probable for their clips: {[columns[name] for name in odd]}.",
-                    UserWarning,
-                )
-            columns = places
+        names = getattr(self, "feature_names_in_", None)
+        columns = find_columns(names, "log_proba", sections) or _most_probable_columns(X, sections)
         return {name: {ALL: column} for name, column in columns.items()}
 
     def _check_log_probabilities(self, X, least=0.0):
@@ -168,3 +160,12 @@ class GammaSoftmaxScorer(BaseScorer):
 
     def _held_out(self, X, banks, references, groups=None):
         return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference
+
+
+def _most_probable_columns(X, sections):
+    """Return the column of each section, as `GammaSoftmaxScorer` finds it in log-probabilities."""
+    means = np.array([X[rows].mean(axis=0) for rows in sections.values()])
+    columns = (
+        linear_sum_assignment(means, maximize=True)[1] if len(means) == X.shape[1] else means.argmax(axis=1)
+    )
+    return dict(zip(sections, columns.tolist(), strict=True))

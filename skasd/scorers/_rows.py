@@ -1,4 +1,4 @@
-"""Which rows of ``X`` are skipped clips, and which belong together."""
+"""Which rows of ``X`` are skipped clips."""
 
 import numpy as np
 
@@ -31,15 +31,3 @@ def skipped_rows(X):
                 "everywhere to mark a skipped clip: look for silent or broken clips before this step."
             )
     return skipped
-
-
-def group_rows(labels):
-    """Return the dict label -> row indices, labels in sorted order where they can be sorted."""
-    rows: dict = {}
-    for row, label in enumerate(labels):
-        rows.setdefault(label, []).append(row)
-    try:
-        names = sorted(rows)
-    except TypeError:  # labels of several kinds
-        names = sorted(rows, key=lambda label: (type(label).__name__, repr(label)))
-    return {name: np.asarray(rows[name]) for name in names}

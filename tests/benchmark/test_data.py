@@ -94,10 +94,10 @@ def test_other_machines_as_proxies(told, clips):
     own = table.loc[kept, "machine"] == "pump"
     assert metadata["proxy"] == (~own).tolist()
     assert set(metadata["machine"]) == {"pump"}
-    sections = table.loc[kept, "section"].where(
-        own, table.loc[kept, "machine"] + "_" + table.loc[kept, "section"]
-    )
-    assert metadata["section"] == sections.tolist()
+    known = zip(own, table.loc[kept, "machine"], table.loc[kept, "section"], strict=True)
+    assert metadata["section"] == [
+        section if mine else (machine, section) for mine, machine, section in known
+    ]
     # clips that the table names as proxies come instead of the other machines', and are no machine to test on
     marked = table.assign(proxy=table["machine"] == "pump")
     result = run(Curious(exposed=True), (X, marked))
@@ -113,11 +113,13 @@ def test_all_machines_together(told, clips):
     result = run({"one": Curious()}, clips, joint=["one"])
     ((kept, metadata, _),) = told.told
     assert kept == rows(table, "split == 'train'")
-    assert metadata["section"] == (table["machine"] + "_" + table["section"])[kept].tolist()
+    assert metadata["section"] == list(
+        table.loc[kept, ["machine", "section"]].itertuples(index=False, name=None)
+    )
     assert metadata["machine"] == table.loc[kept, "machine"].tolist()
     (asked,) = told.asked
     test = table.query("split == 'test'")
-    assert asked["section"] == (test["machine"] + "_" + test["section"]).tolist()
+    assert asked["section"] == list(test[["machine", "section"]].itertuples(index=False, name=None))
     assert asked["machine"] == test["machine"].tolist()
     assert result.scores["machine"].tolist() == test["machine"].tolist()
     assert result.timings["machine"].unique().tolist() == [""]

@@ -7,7 +7,7 @@ from sklearn.random_projection import GaussianRandomProjection
 
 from skasd import KNNScorer, LogMelTransformer, systems
 from skasd.benchmark import run
-from skasd.benchmark._systems import as_systems, file_name, with_seed
+from skasd.benchmark._systems import as_systems, with_seed
 
 
 def seeds_of(estimator):
@@ -90,8 +90,6 @@ def test_names_of_listed_systems():
     assert names == ["LogMelTransformer+KNNScorer", "jless2022_dpt", "jless2022_mfn", "KNNScorer"]
     with pytest.raises(ValueError, match="Two systems are called 'KNNScorer'"):
         as_systems([KNNScorer(), KNNScorer(n_neighbors=2)], None)
-    with pytest.raises(ValueError, match="same file name"):
-        as_systems({"a b": KNNScorer(), "a:b": KNNScorer()}, None)
     with pytest.raises(ValueError, match="nothing to run"):
         as_systems([], None)
     with pytest.raises(TypeError, match="must be the name"):
@@ -118,8 +116,3 @@ def test_seeds_of_parts():
     assert [member.embedder.random_state for _, member in five.detectors] == [5, 6]
     fixed = make("jless2022_dpt:random_state=1", 5)
     assert fixed[1].random_state == 1
-
-
-def test_file_names():
-    assert file_name("secom2021:model=mfn,detector=knn") == "secom2021_model=mfn,detector=knn"
-    assert file_name("../a b/ü") == "a_b_ü"

@@ -139,7 +139,7 @@ def test_classes_are_machine_attribute_and_domain(few):
     assert len(embedder.fit(X, section=section, domain=domain).classes_) == 8
     joined = embedder.fit(X, section=section, domain=domain, attribute=attribute)
     assert len(joined.classes_) == 12  # target clips are all of load 1
-    assert joined.classes_[0] == "('s0', 'load_1', 'source')"
+    assert joined.classes_[0] == ("s0", "load_1", "source")
     assert list(embedder.fit(X, domain=domain, section=["a"] * n).classes_) == ["source", "target"]
     proxies = embedder.fit(X, proxy=section != "s0")
     assert len(proxies.classes_) == 2

@@ -311,3 +311,10 @@ def test_nothing_wrong_is_written(tmp_path, table, change, year, message):
     with pytest.raises(ValueError, match=message):
         write_submission(tmp_path / "mine", change(table), year=year)
     assert not (tmp_path / "mine").exists()
+
+
+def test_machines_that_no_file_can_be_named_after(tmp_path, table):
+    for machine in ("../fan", "a:b", "a\0"):
+        with pytest.raises(ValueError, match="machine must be a name that a file may have"):
+            write_submission(tmp_path / "mine", table.assign(machine=machine), year=2022)
+    assert not (tmp_path / "mine").exists()

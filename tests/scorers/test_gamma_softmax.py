@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import log_softmax
@@ -7,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from skasd import LogMelTransformer, MFNEmbedder
 from skasd.datasets import make_machine_sounds
+from skasd.labels import column_names
 from skasd.scorers import GammaSoftmaxScorer
 
 EPS = 2.220446049250313e-16
@@ -40,7 +42,7 @@ def test_log_odds_are_clamped():
     assert_allclose(scores, [np.log(EPS), -np.log(EPS)])
 
 
-def test_section_is_its_place_among_the_sorted_labels():
+def test_sections_get_their_columns_in_any_order():
     X, label = classified()
     section = np.array(["c", "a", "b"])[label]
     order = np.array([1, 2, 0])  # the columns of a, b, c
@@ -50,10 +52,19 @@ def test_section_is_its_place_among_the_sorted_labels():
         "b": 1,
         "c": 2,
     }
-    with pytest.warns(
-        UserWarning, match=r"sections \['a', 'b', 'c'\] .* most probable for their clips: \[1, 2, 0\]"
-    ):
-        GammaSoftmaxScorer(calibration="cross").fit(X, section=section)
+    # whatever the order of the columns
+    scorer.fit(X, section=section)
+    assert {name: banks["all"] for name, banks in scorer.references_.items()} == {"a": 1, "b": 2, "c": 0}
+
+
+def test_columns_that_the_clips_do_not_tell_are_found_by_their_names():
+    X, label = classified(certainty=-1.0)  # the wrong columns are the more probable ones
+    section = [("1", 1, "1 ")[k] for k in label]
+    names = column_names("mfnembedder_log_proba", section)  # of 1, "1", "1 ", in this order
+    table = pd.DataFrame(X[:, [1, 0, 2]], columns=names)
+    scorer = GammaSoftmaxScorer(calibration="cross").fit(table, section=section)
+    assert {name: banks["all"] for name, banks in scorer.references_.items()} == {1: 0, "1": 1, "1 ": 2}
+    assert_allclose(scorer.anomaly_score(table, section=section), -X[np.arange(len(X)), label])
 
 
 def test_with_fewer_sections_than_columns_the_most_probable_column_counts():
