@@ -115,14 +115,12 @@ def load_dcase(root, machine=None, year=None, *, ground_truth=None):
     root = Path(root).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"root={str(root)!r} is not a folder")
-    if year is not None and (not isinstance(year, numbers.Integral) or year not in _YEARS):
-        raise ValueError(f"year={year!r} is not one of 2020 to 2026 (None infers the layout from the names)")
-
     return challenge_table(root, sound_files(root), machine, year, ground_truth)
 
 
 def challenge_table(base, files, machine=None, year=None, ground_truth=None):
     """Return the table of sound files at or below a folder; see `load_dcase`."""
+    check_year(year)
     folders, outside = clip_folders(base, files)
     folders = _select(folders, machine, base)
     rows, unfit = [], []
@@ -152,6 +150,12 @@ def challenge_table(base, files, machine=None, year=None, ground_truth=None):
     if year is not None:
         table.attrs["year"] = int(year)
     return table
+
+
+def check_year(year):
+    """Raise unless there was a challenge that year; None passes."""
+    if year is not None and (not isinstance(year, numbers.Integral) or year not in _YEARS):
+        raise ValueError(f"year={year!r} is not one of 2020 to 2026 (None infers the layout from the names)")
 
 
 def as_table(rows):
@@ -284,7 +288,7 @@ def _merge_attribute_files(folder, rows):
                     row["attribute"], row["attributes"] = full.attribute, parse_attributes(full.attribute)
             continue
         for name, *cells in rows_of(path):
-            split = _SPLITS.get(name.replace("\\", "/").split("/")[-2]) if "/" in name else None
+            split = _SPLITS.get(name.replace("\\", "/").split("/")[-2].lower()) if "/" in name else None
             candidates = [split] if split else ["train", "test"]
             pairs = {key: value for key, value in zip(cells[::2], cells[1::2], strict=False) if key}
             for candidate in candidates:

@@ -41,7 +41,7 @@ class ClipName(NamedTuple):
 
 def is_audio(path):
     """Tell whether a path looks like a sound file; hidden files (``._x.wav`` of macOS) do not."""
-    return path.suffix.lower() in AUDIO_EXTENSIONS and not _is_hidden(path.name)
+    return path.suffix.lower() in AUDIO_EXTENSIONS and not is_hidden(path.name)
 
 
 def sound_files(folder):
@@ -57,12 +57,13 @@ def sound_files(folder):
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         found += [path for path in map(Path(place).joinpath, files) if is_audio(path)]
     return sorted(found)
 
 
-def _is_hidden(name):
+def is_hidden(name):
+    """Tell whether a file or folder is hidden or the system's own, by its name."""
     return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
 
 

@@ -4,7 +4,7 @@ import glob
 import os
 from pathlib import Path
 
-from ._dcase import challenge_table, chosen_machines, clip_folders, warn_of
+from ._dcase import challenge_table, check_year, chosen_machines, clip_folders, warn_of
 from ._folder import (
     LABELS,
     WORDS,
@@ -15,7 +15,7 @@ from ._folder import (
     read_csv,
     sections_of,
 )
-from ._names import is_audio, parse_clip_name, sound_files
+from ._names import is_audio, is_hidden, parse_clip_name, sound_files
 
 _TABLES = (".csv", ".tsv", ".txt")
 
@@ -138,6 +138,7 @@ def load_recordings(where, *, machine=None, section_from=None, year=None, health
     >>> table.attrs["decided"].partition("; ")[2]
     'machine gearbox; 4 train (4 healthy), 4 test (2 healthy, 2 anomalous).'
     """
+    check_year(year)
     given = _expanded(where)
     if missing := [str(name) for name in given if not name.exists()]:
         listed = "\n  ".join(missing[:20])
@@ -182,8 +183,8 @@ def _expanded(where):
     names: dict[Path, None] = {}
     for pattern in where:
         path = Path(pattern).expanduser()
-        fitting = [] if os.path.lexists(path) else sorted(glob.glob(str(path), recursive=True))
-        names |= dict.fromkeys(map(Path, fitting or [path]))
+        fitting = [] if os.path.lexists(path) else map(Path, sorted(glob.glob(str(path), recursive=True)))
+        names |= dict.fromkeys([name for name in fitting if not is_hidden(name.name)] or [path])
     if not names:
         raise ValueError(f"where={where!r} names nothing: give a path, a wildcard or a list of these.")
     return list(names)

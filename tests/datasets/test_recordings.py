@@ -282,6 +282,17 @@ def test_attribute_files(tree):
         assert table["attribute"].tolist() == ["", "m-n_X"]
 
 
+def test_folders_in_capitals_and_years(tree):
+    name = "section_00_source_train_normal_0001.wav"
+    root = tree(f"Dev_Data/fan/Train/{name}")
+    (root / "Dev_Data/fan/attributes_00.csv").write_text(f"fan/Train/{name},m-n,X\n")
+    table = load_recordings(root)
+    known = ("fan", "dev", "00", SOURCE, "train", 1, "m-n_X")
+    assert facts(table, root) == {f"Dev_Data/fan/Train/{name}": known}
+    with pytest.raises(ValueError, match="year=2019 is not one of 2020 to 2026"):
+        load_recordings(root, year=2019)
+
+
 def test_sections_of_a_challenge_folder_may_come_from_elsewhere(tree):
     table = load_recordings(tree(*CHALLENGE[2023]), machine="ToyCar", section_from=r"car_(\w\d)")
     assert table["section"].tolist() == ["A1", "A2", "A2"]
@@ -500,10 +511,12 @@ def test_folders_that_cannot_be_read_are_told(tree, monkeypatch):
 
 def test_files_wildcards_and_folders(tree):
     root = tree("a/1.wav", "a/b/2.flac", "a/.Trash/3.wav", "a/._1.wav", "c.wav", "c.txt", "d[1].wav")
+    tree("__MACOSX/._c.wav", "a/__MACOSX/._1.wav")
     a, c = root / "a", root / "c.wav"
     inside = [str(a / "1.wav"), str(a / "b" / "2.flac")]
     assert find_recordings([str(root / "c*.wav"), str(a), str(c)]) == [str(c), *inside]
     assert find_recordings([str(root / "**/*.wav")]) == [str(a / "1.wav"), str(c), str(root / "d[1].wav")]
+    assert find_recordings(root / "[a_]*") == inside
     assert find_recordings(root / "d[1].wav") == [str(root / "d[1].wav")]
     assert find_recordings("gone.wav") == ["gone.wav"]
     (root / "empty").mkdir()
