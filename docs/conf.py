@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import os
 import warnings
@@ -58,7 +59,10 @@ def write_inventory(name, modules, place):
     lines = []
     for module in map(importlib.import_module, modules):
         for key in getattr(module, "__all__", dir(module)):
-            value = getattr(module, key, None)
+            try:
+                value = getattr(module, key, None)
+            except ImportError:  # experimental in scikit-learn
+                continue
             if callable(value) and not key.startswith("_"):
                 role = "class" if inspect.isclass(value) else "function"
                 full = f"{module.__name__}.{key}"
