@@ -13,7 +13,7 @@ from ..features import LogMelTransformer, STFTTransformer
 from ..plotting import anomaly_map
 from ..plotting._anomaly_map import pipeline_steps
 from ..plotting._spectrogram import spectrogram_unit, time_frequency_axes
-from ._bands import band_fluctuations, differing_bands, in_words
+from ._bands import in_words
 from ._healthy import Healthy, Sound, read_sound
 from ._pictures import anomaly_picture, data_uri, levels_picture, spectrogram_picture
 from ._scores_table import names_below_common_folder
@@ -126,16 +126,9 @@ def _write_cards(page, clips, detector, anchors):
         page.begin("clip")
         page.subsection(clip.row.name_, anchors.get(clip.row.Index, ""))
         page.paragraph(_facts(clip.row))
-        bands = []
         if clip.healthy is not None:
-            edges = clip.group.edges
-            levels, healthy = clip.group.levels(clip.sound), clip.group.levels(clip.healthy)
-            usual = clip.group.usual_levels
-            bands = differing_bands(levels, healthy, edges, usual.std(axis=0) if len(usual) > 3 else None)
-            varying = differing_bands(
-                *(band_fluctuations(s.waveform, s.rate, edges) for s in (clip.sound, clip.healthy)), edges
-            )
-            page.paragraph(in_words(bands, varying, edges))
+            bands, varying = clip.group.difference(clip.sound, clip.healthy)
+            page.paragraph(in_words(bands, varying, clip.group.edges))
         page.begin("pair")
         for sound, title in ((clip.sound, "This recording"), (clip.healthy, "Nearest healthy recording")):
             if sound is not None:
@@ -149,7 +142,13 @@ def _write_cards(page, clips, detector, anchors):
         page.begin("pair")
         if clip.healthy is not None:
             page.picture(
-                *levels_picture(edges, levels, healthy, usual, bands),
+                *levels_picture(
+                    clip.group.edges,
+                    clip.group.levels(clip.sound),
+                    clip.group.levels(clip.healthy),
+                    clip.group.usual_levels,
+                    bands,
+                ),
                 "Level of the frequency bands (sixths of an octave) over the whole clip; grey: where they differ.",
             )
         if maps and not np.isnan(maps[i]).all():

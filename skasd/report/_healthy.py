@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 
 from ..clips import ClipError, Clips
-from ._bands import band_edges, band_levels
+from ._bands import band_edges, band_fluctuations, band_levels, differing_bands
 
 _MOST_RATE = 48000
 _MOST_HEARD = 60  # healthy recordings whose band levels are taken
@@ -50,7 +50,8 @@ class Healthy:
         self.files = knowledge.files
         self.said = "recording learnt from"
         self.names = names
-        self._levels = {}
+        self._levels: dict[str, np.ndarray] = {}
+        self._fluctuations = np.zeros((0, 0))
         if not self.files:
             there = clips[clips["file"].notna() & clips["anomaly_score"].notna()]
             pool = there[there["y"] == 1]
@@ -72,10 +73,28 @@ class Healthy:
             return
         self.edges = band_edges(min(sound.rate for sound in [*heard, *sounds]))
         self._levels = {sound.file: self.levels(sound) for sound in heard}
+        self._fluctuations = np.array([self.fluctuations(sound) for sound in heard])
 
     def levels(self, sound):
         """Return the band levels of a recording in dB."""
         return band_levels(sound.waveform, sound.rate, self.edges)
+
+    def fluctuations(self, sound):
+        """Return by how much the band levels of a recording vary over time, in dB."""
+        return band_fluctuations(sound.waveform, sound.rate, self.edges)
+
+    def difference(self, sound, healthy):
+        """Return the bands in which a recording differs from a healthy one: in level, and in how that varies."""
+        # of few the spread says little
+        spread = [None, None]
+        if len(self._levels) > 3:
+            spread = [values.std(axis=0) for values in (self.usual_levels, self._fluctuations)]
+        levels = self.levels(sound), self.levels(healthy)
+        fluctuations = self.fluctuations(sound), self.fluctuations(healthy)
+        return (
+            differing_bands(*levels, self.edges, spread[0]),
+            differing_bands(*fluctuations, self.edges, spread[1]),
+        )
 
     @property
     def usual_levels(self):

@@ -136,7 +136,9 @@ class Page:
         kinds = [_kind(c, n) for c, n in zip(table, numeric, strict=True)]
         rows = []
         for number, values in enumerate(table.itertuples(index=False, name=None)):
-            texts = [_marked(escape(cell(value))) for value in values]
+            texts = [
+                _marked(escape(cell(value)), column) for column, value in zip(table, values, strict=True)
+            ]
             if links and number in links:
                 texts[0] = f'<a href="#{links[number]}">{texts[0]}</a>'
             cells = [
@@ -229,9 +231,9 @@ def _kind(column, is_number):
     return f' class="{kind}"' if kind else ""
 
 
-def _marked(text):
+def _marked(text, column):
     """Make the decision that matters stand out."""
-    return "<strong>anomalous</strong>" if text == "anomalous" else text
+    return f"<strong>{text}</strong>" if column == "decision" and text == "anomalous" else text
 
 
 def _is_numeric(column):

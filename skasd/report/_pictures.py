@@ -41,7 +41,9 @@ def as_png(figure):
     figure.canvas.draw()
     picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
     stream = io.BytesIO()
-    picture.quantize(256, dither=Image.Dither.NONE).save(stream, format="png", optimize=True)
+    picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        stream, format="png", optimize=True
+    )
     return data_uri(stream.getvalue(), "image/png")
 
 

@@ -43,7 +43,7 @@ td.time { white-space: nowrap; }
 td.text { min-width: 9rem; max-width: 18rem; overflow-wrap: anywhere; }
 .long .scroll { max-height: 40rem; overflow: auto; border-bottom: 1px solid var(--line); }
 .long thead th { position: sticky; top: 0; background: var(--paper); box-shadow: 0 2px var(--line); border: 0; }
-.long tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 9.5rem; max-width: 26rem; font-weight: 400; }
+.long tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 9.5rem; max-width: 36rem; font-weight: 400; }
 .long button { font: inherit; font-weight: 600; color: var(--link); background: none; border: 0; padding: .25rem 0;
   cursor: pointer; text-align: inherit; white-space: nowrap; }
 .long [aria-sort=ascending] button::after { content: " ▲"; }
@@ -53,7 +53,7 @@ td.text { min-width: 9rem; max-width: 18rem; overflow-wrap: anywhere; }
   border-radius: .3rem; padding: .3rem .5rem; width: 16rem; max-width: 100%; }
 .search output { color: var(--soft); font-size: .9rem; }
 .number { text-align: right; white-space: nowrap; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem;
+.pair { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem;
   align-items: start; }
 .clip { border: 1px solid var(--line); border-radius: .4rem; padding: .2rem .9rem .9rem; margin: 1rem 0; }
 .note { color: var(--soft); font-size: .875rem; margin: 0; }
