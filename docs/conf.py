@@ -150,6 +150,8 @@ GALLERY = [  # in this order
         "features",
         "augmentation",
         "embeddings",
+        "real_engines",
+        "real_fan",
         "published_system",
         "official_score",
         "benchmark",
