@@ -12,6 +12,7 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 from ._allowed import class_kind, find_class, public_name
 from ._coding import Codec
+from ._fitting import check_parts
 
 _SEARCH_TREES = {cls.__name__: cls for cls in (KDTree, BallTree)}
 # but for those that call a function of the user's
@@ -54,6 +55,7 @@ class Estimator(Codec):
                 vars(value).setdefault(name, parameter.default)
         if "_n_threads" in vars(value):  # of the machine that KMeans was fitted on, or any number
             value._n_threads = _openmp_effective_n_threads()
+        check_parts(value)
         if net is not None:
             value._set_net_state(net, decoder.device)
         return value

@@ -84,6 +84,8 @@ def mutated(content, rng):
 
     change : str
     """
+    if not content:
+        return content, "nothing"
     content = bytearray(content)
     # most of what can be said wrongly is said in the first bytes
     head = min(len(content), 128)

@@ -12,12 +12,21 @@ import zipfile
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from sklearn.cluster import KMeans
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import (
+    BaggingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.metrics import DistanceMetric
+from sklearn.multioutput import ClassifierChain
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC, SVR, OneClassSVM
+from sklearn.tree import DecisionTreeClassifier
 
 from skasd.embedders import AutoencoderEmbedder
 from skasd.persistence import ModelFileError, load, save
@@ -398,6 +407,76 @@ def test_items_of_no_size_take_no_memory(plain, tmp_path):
     rewrite(plain[0], tmp_path / "m", members={"arrays/0.npy": forged})
     with pytest.raises(ModelFileError, match="does not fit its size"):
         load(tmp_path / "m")
+
+
+def forge_array(source, path, entry, change):
+    """Write a model file in which an array of the estimator is changed."""
+    with zipfile.ZipFile(source) as archive:
+        number = json.loads(archive.read("structure.json"))["state"][entry]["array"]
+        content = io.BytesIO()
+        np.save(content, change(np.load(io.BytesIO(archive.read(f"arrays/{number}.npy")))))
+    rewrite(source, path, members={f"arrays/{number}.npy": content.getvalue()})
+
+
+@pytest.mark.parametrize(
+    ("entry", "change"),
+    [
+        ("dual_coef_", lambda a: a[:, :1].copy()),
+        ("support_vectors_", lambda a: a[:, :1].copy()),
+        ("support_vectors_", lambda a: a[:1]),
+        ("_n_support", lambda a: a - 1),
+        ("_intercept_", lambda a: a[:0]),
+    ],
+)
+def test_support_vectors_that_do_not_fit(entry, change, tmp_path):
+    svm = OneClassSVM().fit(X)
+    save(svm, tmp_path / "m")
+    np.testing.assert_array_equal(load(tmp_path / "m").score_samples(X), svm.score_samples(X))
+    forge_array(tmp_path / "m", tmp_path / "n", entry, change)
+    with pytest.raises(
+        ModelFileError, match=f"OneClassSVM whose .*{entry}"
+    ):  # scoring would read beyond them
+        load(tmp_path / "n")
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "precomputed"])
+@pytest.mark.parametrize("svm", [OneClassSVM(), SVC(), SVR()], ids=lambda svm: type(svm).__name__)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_support_vectors_that_fit(svm, kernel, sparse, tmp_path):
+    data = X @ X.T if kernel == "precomputed" else scipy.sparse.csr_matrix(X) if sparse else X
+    svm = svm.set_params(kernel=kernel).fit(data, np.arange(len(X)) % 3)
+    save(svm, tmp_path / "m")
+    np.testing.assert_array_equal(load(tmp_path / "m").predict(data), svm.predict(data))
+
+
+def test_trees_for_more_features_than_there_are(tmp_path):
+    save(IsolationForest(n_estimators=2, max_features=0.5, random_state=0).fit(X), tmp_path / "m")
+    assert load(tmp_path / "m").score_samples(X).shape == (30,)
+
+    def widen(structure):
+        find(structure, "decision_tree")["n_features"] = 10**6
+        return structure
+
+    rewrite(tmp_path / "m", tmp_path / "n", widen)
+    with pytest.raises(ModelFileError, match="whose tree is not for its 2 features"):
+        load(tmp_path / "n")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        BaggingClassifier(DecisionTreeClassifier(), 3, max_features=2),
+        ClassifierChain(DecisionTreeClassifier()),
+        RandomForestClassifier(2),
+        VotingClassifier([("a", DecisionTreeClassifier())]),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_trees_in_ensembles_fit(estimator, tmp_path):
+    y = np.arange(len(X)) % 3
+    estimator.fit(X, np.stack([y > 0, y > 1], axis=1) if isinstance(estimator, ClassifierChain) else y)
+    save(estimator, tmp_path / "m")
+    np.testing.assert_array_equal(load(tmp_path / "m").predict(X), estimator.predict(X))
 
 
 def test_kmeans_has_the_threads_of_this_machine(tmp_path):
