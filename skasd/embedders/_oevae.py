@@ -114,10 +114,9 @@ class OEVAEEmbedder(BaseEmbedder):
     batches of 128 with as many proxies as clips of the machine. Two things differ: segments to train on are cut
     anywhere in the clips, and the autoencoder takes the embedding standardised at a larger weight.
 
-    That weight is 1e-7 in [1]_. Gradients of that size are near Adam's constant of 1e-8, encoder and decoder hardly
-    move from where they were drawn, and bound latents know the attribute about as well as free ones. At 1e-3, with the
-    embedding standardised, the bound ones follow their prior within some hundred steps, and the free ones lose what
-    the bound ones hold to the noise that they are drawn with.
+    That weight is 1e-7 in [1]_. Gradients of that size are near Adam's constant of 1e-8, so that encoder and decoder
+    hardly move from where they were drawn. At 1e-3, with the embedding standardised, the bound latents follow their
+    prior within some hundred steps, and the free ones hold less of the attribute than they do.
 
     Which clips are exposed to which:
 
