@@ -214,17 +214,19 @@ def _layout(base, files):
     anomalous = is_anomalous_place(base)
     if anomalous and all(folder.split is None for folder in folders):
         return "labelled"  # whatever the files in it are called
-    n_fitting, is_challenge = 0, False
+    n_fitting, is_challenge, is_told = 0, False, False
     for folder in folders:
         names = [
             parse_clip_name(path.name, supplemental=folder.split == "supplemental") for path in folder.paths
         ]
         # in a folder of any name, id_01_0001.wav may be anybody's
-        fitting = sum(name is not None and (folder.split is not None or name.y is not None) for name in names)
-        is_challenge |= 2 * fitting >= len(names)
-        n_fitting += fitting
+        fitting = [name for name in names if name and (folder.split is not None or name.y is not None)]
+        is_challenge |= 2 * len(fitting) >= len(names)
+        is_told |= any(name.y is not None for name in fitting)
+        n_fitting += len(fitting)
     n_sorted = sum(_has_label(base, path) for path in outside)
-    if is_challenge and n_fitting >= n_sorted:
+    n_others = n_sorted if is_told else len(outside)  # as it may be in one called test that lies among others
+    if is_challenge and n_fitting >= n_others:
         return "challenge"
     return "labelled" if n_sorted or anomalous else "plain"
 

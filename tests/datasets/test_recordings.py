@@ -415,6 +415,16 @@ def test_plain_folder(tree):
         load_recordings(root, machine="fan")
 
 
+def test_one_name_like_those_of_the_challenge_takes_nothing_away(tree):
+    root = tree("a.wav", "b.wav", "test/section_1_0001.wav")
+    table = load_recordings(root)
+    assert (len(table), table.attrs["layout"]) == (3, "plain")
+    tree("dev_data/fan/train/normal_id_00_00000001.wav", "c.wav")  # which leaves no doubt
+    with pytest.warns(UserWarning, match="3 sound files fit no pattern"):
+        table = load_recordings(root)
+    assert table.attrs["layout"] == "challenge"
+
+
 def test_supplemental_recordings_of_ones_own_are_not_learnt_from(tree):
     table = load_recordings(tree("train/1.wav", "train/2.wav", "supplemental/noise.wav"))
     assert dict(zip(table["split"], table["y"], strict=True)) == {"supplemental": pd.NA, "train": 1}
