@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from .._csv_tables import write_csv
 from ..labels import file_names
 from ..metrics import write_submission
 from ._store import write_text
@@ -24,29 +25,32 @@ def write_folder(result, out, years):
     earlier = _files_of(out)
     settings = result.settings
     settings["scores"], settings["submissions"], settings["no_submission"] = [], [], []
-    files = {
-        f"{name}.csv": table.to_csv(index=False, lineterminator="\n")
+    tables = {
+        f"{name}.csv": table
         for name, table in (
             ("results", result.table),
             ("timings", result.timings),
             ("failures", result.failures),
         )
     }
+    if len(result.table):
+        summary = result.summary()
+        summary.columns = [" ".join(names) for names in summary.columns]
+        tables["summary.csv"] = summary.reset_index()
     several = result.scores["data"].nunique() > 1
     folder_of, data_of, file_of = (file_names(result.scores[name]) for name in ("system", "data", "machine"))
     for (data, system, seed), clips in result.scores.groupby(["data", "system", "seed"], sort=False):
         inner = PurePosixPath(folder_of[system], f"seed_{seed}", *([data_of[data]] if several else []))
         for machine, own in clips.groupby("machine", sort=False):
             name = str("scores" / inner / f"{file_of[machine]}.csv")
-            files[name] = own.drop(columns=["data", "system", "seed"]).to_csv(
-                index=False, lineterminator="\n"
-            )
+            tables[name] = own.drop(columns=["data", "system", "seed"])
             entry = {"data": data, "system": system, "seed": int(seed), "machine": machine, "file": name}
             settings["scores"].append(entry)
         settings["submissions"] += _submit(out, "submissions" / inner, clips, years[data], settings)
-    for name, text in files.items():
-        write_text(out / name, text)
-    written = {*files, *settings["submissions"]}
+    for name, table in tables.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        write_csv(table, out / name)
+    written = {*tables, *settings["submissions"]}
     for name in earlier - written:
         (out / name).unlink(missing_ok=True)
         _remove_empty((out / name).parent, out)

@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
-from sklearn.utils.fixes import parse_version
 
+from .._csv_tables import read_csv
 from ._figures import HALF_WIDTH, OFFICIAL
 
-# pandas 3.1 reads every float as it was written and deprecates the word for it
-_EXACT = {} if parse_version(pd.__version__) >= parse_version("3.1") else {"float_precision": "round_trip"}
 _FIGURES = {
     ("", OFFICIAL): OFFICIAL,
     ("source", "AUC"): "AUC (source)",
@@ -33,6 +31,7 @@ _TEXT = (
     "path",
     "attribute",
     "error",
+    "decision",
 )
 
 
@@ -169,12 +168,5 @@ class BenchmarkResult:
 
 def _read(path):
     """Read a table; empty cells of text are "", others NaN."""
-    columns = pd.read_csv(path, nrows=0).columns
-    table = pd.read_csv(
-        path,
-        dtype={name: str for name in (*_TEXT, "decision") if name in columns},
-        **_EXACT,
-    )
-    text = [name for name in (*_TEXT, "decision") if name in columns]
-    table[text] = table[text].fillna("")
+    table = read_csv(path, text=_TEXT)
     return table.astype({"y": "Int64"}) if "y" in table else table

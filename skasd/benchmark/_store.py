@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
-import uuid
 import warnings
 from contextlib import suppress
 from pathlib import Path
 
 import joblib
+
+from .._whole_file import whole_file
 
 
 class Store:
@@ -85,20 +85,16 @@ class Store:
 
 
 def _replace(path, write):
-    """Write a file under another name and move it into place, which is one step."""
-    other = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        for attempt in range(3):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                write(other)
-                break
-            except FileNotFoundError:  # another run has just removed the empty folder
-                if attempt == 2:
-                    raise
-        os.replace(other, path)
-    finally:
-        other.unlink(missing_ok=True)
+    """Write a file whole or not at all, in a folder that another run may remove meanwhile because it is empty."""
+    for attempt in range(3):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with whole_file(path) as name:
+                write(Path(name))
+            break
+        except FileNotFoundError:
+            if attempt == 2:
+                raise
 
 
 def write_text(path, text):

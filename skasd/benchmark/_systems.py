@@ -158,8 +158,8 @@ def _published(function, source):
         return lambda *args, **kwargs: systems.secom2021_submission(function, *args, **kwargs)
     known = [*systems.__all__, *_submissions()]
     near = difflib.get_close_matches(function, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose among {', '.join(known)}."
-    raise ValueError(f"Unknown system {source!r}: {hint}")
+    hint = f"did you mean {' or '.join(map(repr, near))}? There are" if near else "there are"
+    raise ValueError(f"Unknown system {source!r}: {hint} {', '.join(known)}.")
 
 
 def _parse(text):

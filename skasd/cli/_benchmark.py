@@ -2,12 +2,25 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
+from .._whole_file import check_output
 from ..benchmark import run as run_benchmark
 from ..benchmark._systems import as_systems
 from ..datasets import load_recordings
 from . import _systems
 
 HELP = "compare systems on folders of recordings, with several seeds; resumes where it was cut off"
+
+_FIGURES = {
+    "official score": "official",
+    "AUC": "AUC",
+    "AUC (source)": "source",
+    "AUC (target)": "target",
+    "pAUC": "pAUC",
+    "F1 score": "F1",
+}
 
 
 def add_arguments(parser):
@@ -45,6 +58,7 @@ def run(args, console):
         data = {folder: load_recordings(folder) for folder in args.folders}
     for table in data.values():
         console.note(table.attrs["decided"])
+    check_output(args.output, is_folder=True)
     result = run_benchmark(
         systems,
         data,
@@ -56,9 +70,32 @@ def run(args, console):
         on_error="record",
     )
     if not result.table.empty:
-        console.table(result.summary())
+        over = "clips" if len(result.settings["seeds"]) == 1 else "seeds"
+        console.say(f"Means over seeds; ±: 95 % interval over {over}; source, target: AUC of the domain")
+        console.table(_overview(result), index=False, line_width=None)
     console.note(f"tables and score files: {args.output}")
     for failure in result.failures.to_dict("records"):
         console.trouble("skasd: failed: " + ", ".join(f"{key} {value}" for key, value in failure.items()))
     console.result(output=args.output, failures=result.failures, figures=result.table)
     return 2 if result.table.empty else 1 if len(result.failures) else 0
+
+
+def _overview(result):
+    """Return means over seeds in few columns: the figures, then what they are of, however long its name."""
+    summary = result.summary()
+    table = pd.DataFrame(
+        {title: summary[figure, "mean"] for figure, title in _FIGURES.items() if (figure, "mean") in summary}
+    )
+    if "official" in table:
+        over_seeds = summary["official score", "ci95"]
+        table.insert(
+            1,
+            "±",
+            over_seeds if over_seeds.notna().any() else summary.get(("official score", "jackknife"), np.nan),
+        )
+    table = table.reset_index()
+    table["machine"] = table["machine"].replace("", "all")
+    names = ["machine", *(["data"] if table["data"].nunique() > 1 else []), "system"]
+    for name in names:
+        table[name] = table[name].str.ljust(table[name].str.len().max())
+    return table[[*table.columns.drop(["data", "system", "machine"]), *names]]

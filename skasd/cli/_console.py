@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import sys
 
 import numpy as np
@@ -43,7 +44,10 @@ class Console:
         """Print a DataFrame for people."""
         if not self.quiet and not self.as_json:
             table = table.map(lambda value: printable(value) if isinstance(value, str) else value)
-            self.say(table.to_string(float_format="{:.4f}".format, na_rep="", **options))
+            # what is wider than a terminal goes on below
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            options = {"float_format": "{:.4f}".format, "na_rep": "", "line_width": width, **options}
+            self.say(table.to_string(**options))
 
     def result(self, **values):
         """Print the result for programs."""

@@ -3,15 +3,21 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from .._csv_tables import write_csv
+from .._whole_file import check_output
 from ..benchmark._figures import figures
 from ..datasets import load_recordings
-from ..metrics import evaluate_submission, write_submission
+from ..metrics import decision_figures, evaluate_submission, write_submission
 from ..report._figures import wide_figures
 from ..report._scores_table import scores_table
 
 HELP = "compare scores with the ground truth: AUC, pAUC, rates, official score"
+
+_PLACE = ["machine", "section", "domain"]
+_OF_DECISIONS = ("false alarms", "hit rate", "precision", "F1")
 
 
 def add_arguments(parser):
@@ -24,6 +30,7 @@ def add_arguments(parser):
         help="folder of recordings whose names or subfolders tell, CSV file with path and y, or checkout of the "
         "official evaluator",
     )
+    parser.add_argument("-o", "--output", metavar="CSV", help="table of all figures to write")
     parser.add_argument(
         "--year", type=int, help="year of the challenge whose rules apply (default: by the domains)"
     )
@@ -31,6 +38,8 @@ def add_arguments(parser):
 
 def run(args, console):
     """Join, evaluate, print."""
+    if args.output is not None:
+        check_output(args.output)
     official = Path(args.ground_truth, "ground_truth_data").is_dir() or Path(
         args.ground_truth
     ).name.startswith("eval_data_list")
@@ -43,15 +52,55 @@ def run(args, console):
     year = args.year or (2026 if {"source", "target"} <= domains else 2020)
     n_used = int((table["y"].notna() & table["anomaly_score"].notna()).sum())
     rows, problem = figures(table, year)
-    if not rows:
+    decisions = _decisions(table)
+    if not rows and decisions.empty:
         raise ValueError(f"No figure can be computed: {problem}.")
-    found = pd.DataFrame(rows)
     console.say(f"{n_used} of {len(table)} clips have a score and ground truth; rules of {year}")
-    console.table(wide_figures(found))
+    found = pd.DataFrame(rows)
+    if rows:
+        areas = wide_figures(found).drop(columns=list(_OF_DECISIONS), errors="ignore")
+        console.say("\nRanking, whatever the threshold:")
+        console.table(areas, index=False)
+    if len(decisions):
+        console.say("\nDecisions at the threshold:")
+        console.table(_shown(decisions), index=False)
     if problem:
         console.trouble(f"skasd: no official score: {problem}")
-    console.result(year=year, n_clips=n_used, figures=found)
+    console.result(year=year, n_clips=n_used, figures=found, decisions=decisions)
+    if args.output is not None:
+        rates = (
+            decisions.melt(_PLACE, ["false alarms", "hit rate"], "metric") if len(decisions) else decisions
+        )
+        write_csv(pd.concat([found, rates]), args.output)
+        console.note(f"figures: {args.output}")
     return 1 if problem else 0
+
+
+def _decisions(table):
+    """Return the figures of the decisions per machine, and where it has several sections per section, by domain."""
+    clips = table[table["y"].notna() & table["anomaly_score"].notna() & (table["decision"] != "")]
+    rows = []
+    for machine, of_machine in clips.groupby("machine", sort=False):
+        sections = sorted(of_machine.groupby("section")) if of_machine["section"].nunique() > 1 else []
+        for section, own in [*sections, ("", of_machine)]:
+            domain = own["domain"] if "domain" in own and "target" in set(own["domain"]) else None
+            decided = np.where(own["decision"] == "anomalous", -1, 1)
+            found = decision_figures(own["y"].astype(int), decided, domain)
+            for name, row in found.iterrows():
+                place = dict(zip(_PLACE, (machine, section, "" if name == "all" else name), strict=True))
+                rows.append({**place, **row})
+    counts = {"normal": int, "anomalous": int}
+    return pd.DataFrame(rows).astype(counts) if rows else pd.DataFrame(columns=_PLACE)
+
+
+def _shown(decisions):
+    """Return the figures of decisions as people read them."""
+    shown = decisions.assign(
+        machine=(decisions["machine"] + " " + decisions["section"]).str.strip(),
+        domain=decisions["domain"].replace("", "all"),
+    )
+    domains = [] if set(shown["domain"]) > {"all"} else ["domain"]
+    return shown.drop(columns=["section", *domains]).rename(columns={"F1 score": "F1"})
 
 
 def _run_official(args, console):
@@ -70,4 +119,7 @@ def _run_official(args, console):
     console.table(result.table, index=False)
     console.say(f"official score {args.year}: {result.score:.6f}")
     console.result(year=args.year, score=result.score, table=result.table)
+    if args.output is not None:
+        write_csv(result.table, args.output)
+        console.note(f"figures: {args.output}")
     return 0

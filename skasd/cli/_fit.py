@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn import config_context
 
 from .. import save
+from .._whole_file import check_output
 from ..benchmark._work import _without_bad, wanted
 from ..datasets import load_recordings
 from . import _recordings, _remarks, _systems
@@ -18,7 +19,10 @@ HELP = "learn from a folder of healthy recordings and write a model file"
 def add_arguments(parser):
     """Declare the arguments."""
     parser.add_argument(
-        "folder", help="folder of recordings (healthy, or with subfolders normal/ ...), or CSV file"
+        "recordings",
+        nargs="+",
+        metavar="FOLDER",
+        help="folders of recordings (healthy, or with subfolders normal/ ...), sound files, wildcards, or a CSV file",
     )
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="model file to write")
     _systems.add_choice(parser)
@@ -52,10 +56,11 @@ def add_arguments(parser):
 def run(args, console):
     """Fit, save, report."""
     table = load_recordings(
-        args.folder, machine=args.machine, section_from=args.section_from, healthy=args.healthy
+        args.recordings, machine=args.machine, section_from=args.section_from, healthy=args.healthy
     )
     decided = table.attrs["decided"]
-    _recordings.one_machine(table, args.folder)
+    where = args.recordings[0] if len(args.recordings) == 1 else f"{len(args.recordings)} files and folders"
+    _recordings.one_machine(table, where)
     table = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)].assign(proxy=False)
     if table.empty:
         raise ValueError(f"There is no recording to learn from (healthy, of split train). {decided}")
@@ -63,6 +68,7 @@ def run(args, console):
     if args.proxies is not None:
         others = load_recordings(args.proxies).query("y != -1").assign(proxy=True)
         table = pd.concat([table, others], ignore_index=True)
+    check_output(args.output)
     machine = table["machine"].iloc[0]
     detector = _systems.make(args, machine)
     metadata = {"machine": np.full(len(table), machine, dtype=object)}  # for which proxies are proxies, too
@@ -77,7 +83,7 @@ def run(args, console):
         )
     n_others = int(table["proxy"].sum())
     others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
-    console.note(f"learning from {len(table) - n_others} recordings below {args.folder}{others}")
+    console.note(f"learning from {len(table) - n_others} recordings below {where}{others}")
 
     def fit(paths, kept):
         return detector.fit(paths, **wanted(detector, "fit", {k: v[kept] for k, v in metadata.items()}))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from .. import load
+from .._whole_file import check_output
 from ..datasets import load_recordings
 from ..report import report_benchmark, report_scores
 
@@ -27,6 +28,9 @@ def add_arguments(parser):
 
 def run(args, console):
     """Write the report."""
+    if not Path(args.source).exists():
+        raise FileNotFoundError(f"There is neither a table nor a folder {args.source!r}.")
+    check_output(args.output)
     shown = {} if args.clips is None else {"n_clips": args.clips}
     if Path(args.source).is_dir():
         given = {"--model": args.model, "--ground-truth": args.ground_truth, "--year": args.year}

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 
 from .. import load
+from .._csv_tables import write_csv
+from .._whole_file import check_output
 from ..benchmark._work import _without_bad
-from ..compose._held_out import anomaly_scores_of, offset_of
+from ..compose import anomaly_scores_of, offset_of, threshold_for
 from ..datasets import find_recordings
 from . import _remarks, _systems
 from ._console import printable
@@ -23,6 +25,19 @@ def add_arguments(parser):
         action="store_true",
         help="do not judge recordings on which there is a remark (silent, clipped, another level ...): an error each",
     )
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="call anomalous what scores above X (default: the model's own)",
+    )
+    limit.add_argument(
+        "--false-alarms",
+        type=float,
+        metavar="RATE",
+        help="set the threshold for this rate of false alarms, from the model's held-out training scores",
+    )
     parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
 
 
@@ -30,17 +45,20 @@ def run(args, console):
     """Score, write, report."""
     detector = _systems.configured(load(args.model), n_jobs=args.n_jobs)
     paths = find_recordings(args.files)
+    if args.output is not None:
+        check_output(args.output)
+    threshold = _threshold(args, detector)
     console.note(f"scoring {len(paths)} recordings with {args.model}")
-    threshold = np.nan
 
     def score(clips, kept):
         nonlocal threshold
         offset = offset_of(detector, clips)
-        threshold = -offset
+        threshold = -offset if threshold is None else threshold
         return anomaly_scores_of(detector, clips, offset)
 
     with _systems.progress(detector, console):
         found, kept, bad = _without_bad(score, paths, np.arange(len(paths)), may_be_empty=True)
+    threshold = np.nan if threshold is None else threshold
     scores = np.full(len(paths), np.nan)
     scores[kept] = [] if found is None else found
     table = pd.DataFrame({"path": paths, "anomaly_score": scores})
@@ -58,7 +76,7 @@ def run(args, console):
     for position, cause in bad.items():
         console.trouble(f"skasd: not scored: {printable(paths[position])}: {cause}")
     if args.output is not None:
-        table.to_csv(args.output, index=False)
+        write_csv(table, args.output)
         console.note(f"scores: {args.output}")
     else:
         console.table(table.drop(columns="error"), index=False)
@@ -79,3 +97,12 @@ def run(args, console):
         clips=table,
     )
     return 2 if not n_judged else 1 if bad else 0
+
+
+def _threshold(args, detector):
+    """Return the threshold that the arguments tell, None for the model's own."""
+    if args.false_alarms is not None:
+        return threshold_for(detector, args.false_alarms)
+    if args.threshold is not None and not np.isfinite(args.threshold):
+        raise ValueError(f"--threshold {args.threshold} is no finite number.")
+    return args.threshold

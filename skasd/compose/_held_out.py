@@ -1,5 +1,7 @@
 """Anomaly scores of training clips from detectors that have not learnt them."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold
@@ -128,6 +130,70 @@ def anomaly_scores_of(detector, X, offset, **metadata):
     if not metadata:
         return -detector.score_samples(X)
     return -(detector.decision_function(X, **metadata) + offset)
+
+
+def threshold_for(detector, false_alarms):
+    """Return the threshold at which a fitted detector would raise another share of false alarms.
+
+    By the rule by which it set its own threshold, from the same scores: those of its training clips, each from a model
+    that did not learn it.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted; a pipeline or another wrapping of one detector as well.
+    false_alarms : float in (0, 0.5]
+        The share of healthy clips that may be called anomalous.
+
+    Returns
+    -------
+    float
+        Clips with an anomaly score above it are to be called anomalous.
+
+    Raises
+    ------
+    ValueError
+        If the rate is not in this range, or the detector has no held-out scores: because it is none of this package's,
+        or was fitted with ``calibration="train"``.
+
+    Warns
+    -----
+    UserWarning
+        If there are too few scores for such a rate (fewer than ``1 / false_alarms - 1``): the threshold is then the
+        greatest of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import KNNScorer
+    >>> from skasd.compose import threshold_for
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> detector = KNNScorer().fit(X)
+    >>> threshold_for(detector, 0.1) == detector.threshold_ < threshold_for(detector, 0.01)
+    True
+    """
+    if not 0 < false_alarms <= 0.5:
+        raise ValueError(f"The rate of false alarms must be above 0 and at most 0.5, got {false_alarms!r}.")
+    last = last_step(detector)
+    scores = getattr(last, "training_scores_", None)
+    calibration = getattr(last, "calibration", "cross")
+    if scores is None or calibration == "train":
+        why = (
+            "was fitted with calibration='train'" if scores is not None else "keeps no scores of its training"
+        )
+        raise ValueError(
+            f"No threshold for a rate of false alarms can be told: {type(last).__name__} {why}. Give a threshold, or "
+            f"fit with contamination={false_alarms:g}."
+        )
+    scores = np.asarray(scores, dtype=float)
+    scores = scores[~np.isnan(scores)]
+    if len(scores) + 1 < 1 / false_alarms - 1e-9:
+        warnings.warn(
+            f"{len(scores)} training clips are too few for a rate of {false_alarms:g} false alarms, which takes "
+            f"{int(np.ceil(1 / false_alarms - 1e-9)) - 1}: the threshold is their greatest score.",
+            UserWarning,
+        )
+    return set_threshold(scores, false_alarms, calibration)
 
 
 def set_threshold(scores, contamination, calibration):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .._csv_tables import read_text_csv
 from ._dcase import COLUMNS, as_table
 from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files
 
@@ -216,35 +217,8 @@ def _from_folder(folder, files, healthy):
     return as_table(rows)
 
 
-def read_csv(path, nrows=None):
-    """Return a CSV file as it stands, as text; comma, semicolon or tab: what its first line has most of."""
-    for encoding in ("utf-8-sig", "cp1252"):  # Excel writes either
-        try:
-            with path.open(encoding=encoding) as file:
-                header = file.readline()
-            # strings throughout, so that section 00 stays "00"
-            table = pd.read_csv(
-                path,
-                dtype=str,
-                skipinitialspace=True,
-                encoding=encoding,
-                sep=max(",;\t", key=header.count),
-                nrows=nrows,
-            )
-        except UnicodeDecodeError as error:
-            problem = error
-        except pd.errors.EmptyDataError as error:
-            raise ValueError(f"{path} is empty") from error
-        except pd.errors.ParserError as error:
-            raise ValueError(f"{path} is no CSV file: {error}") from error
-        else:
-            table.columns = [str(name).strip() for name in table.columns]
-            return table
-    raise ValueError(f"{path} is no CSV file: {problem}")
-
-
 def _from_csv(path, healthy):
-    table = read_csv(path)
+    table = read_text_csv(path)
     column = next((name for name in _PATH_COLUMNS if name in table), None)
     if column is None:
         raise ValueError(

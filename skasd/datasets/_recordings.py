@@ -4,6 +4,7 @@ import glob
 import os
 from pathlib import Path
 
+from .._csv_tables import read_text_csv
 from ._dcase import challenge_table, check_year, chosen_machines, clip_folders, warn_of
 from ._folder import (
     LABELS,
@@ -12,7 +13,6 @@ from ._folder import (
     folder_table,
     is_anomalous_place,
     label_column,
-    read_csv,
     sections_of,
 )
 from ._names import is_audio, is_hidden, parse_clip_name, sound_files
@@ -254,7 +254,7 @@ def _why_folder(base, files, layout, section_from, healthy):
 
 
 def _why_csv(path):
-    column = label_column(read_csv(path, nrows=0))
+    column = label_column(read_text_csv(path))
     told = f"labels in its column {column}" if column else "no column y or label: taken as healthy"
     return f"CSV file, {told}"
 

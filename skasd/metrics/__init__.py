@@ -6,7 +6,7 @@ Everywhere in this package ``y_true`` and decisions are coded +1 normal and -1 a
 
 from ._auc import auc_by_domain, harmonic_auc, partial_auc
 from ._baselines import published_baseline
-from ._decisions import f1_ev, precision_recall_f1_by_domain
+from ._decisions import decision_figures, f1_ev, precision_recall_f1_by_domain
 from ._jackknife import JackknifeInterval, jackknife_interval
 from ._official import OfficialScore, official_score
 from ._scorer import HarmonicAUCScorer, harmonic_auc_scorer
@@ -17,6 +17,7 @@ __all__ = [
     "JackknifeInterval",
     "OfficialScore",
     "auc_by_domain",
+    "decision_figures",
     "evaluate_submission",
     "f1_ev",
     "harmonic_auc",

@@ -56,6 +56,65 @@ def precision_recall_f1_by_domain(y_true: ArrayLike, y_pred: ArrayLike, domain: 
     return pd.DataFrame(rates, index=present, columns=["precision", "recall", "F1 score"])
 
 
+def decision_figures(y_true: ArrayLike, y_pred: ArrayLike, domain: ArrayLike | None = None) -> pd.DataFrame:
+    """Count false alarms and hits of decisions, over all clips and in each domain, with precision and F1 score.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_clips,)
+        Ground truth, +1 normal and -1 anomalous; one kind alone will do.
+    y_pred : array-like of shape (n_clips,)
+        Decisions as ``detector.predict`` returns them, +1 normal and -1 anomalous.
+    domain : array-like of shape (n_clips,), default=None
+        "source" or "target". None: the figures over all clips alone.
+
+    Returns
+    -------
+    figures : DataFrame
+        A row "all" and, with `domain`, one for each domain present. Columns: "normal" and "anomalous", the numbers of
+        clips; "false alarms", the share of the normal clips that are called anomalous; "hit rate" (recall), that of the
+        anomalous clips; "precision" and "F1 score". NaN where there are no clips of the kind.
+
+    See Also
+    --------
+    precision_recall_f1_by_domain : Three of them as the evaluators of the challenge have them.
+
+    Notes
+    -----
+    Precision and F1 score depend on how many of the clips are anomalous: where nearly all are, a detector that calls
+    everything anomalous reaches an F1 score near 1. The rates of false alarms and hits do not.
+
+    Examples
+    --------
+    >>> from skasd.metrics import decision_figures
+    >>> decision_figures([1, 1, -1, -1], [-1, 1, -1, -1]).round(3)
+         normal  anomalous  false alarms  hit rate  precision  F1 score
+    all       2          2           0.5       1.0      0.667       0.8
+    """
+    y = check_labels("y_true", y_true)
+    decision = check_labels("y_pred", y_pred, len(y))
+    parts = {"all": np.ones(len(y), dtype=bool)}
+    if domain is not None:
+        column = check_clips(y, np.zeros(len(y)), domain=domain)["domain"].to_numpy()
+        parts |= {name: column == name for name in DOMAINS if name in column}
+    rows = []
+    for part in parts.values():
+        normal, anomalous = part & (y == 1), part & (y == -1)
+        precision, recall, f1 = decision_rates(y[part], decision[part])
+        has_anomalies = anomalous.any()
+        rows.append(
+            {
+                "normal": int(normal.sum()),
+                "anomalous": int(anomalous.sum()),
+                "false alarms": float((decision[normal] == -1).mean()) if normal.any() else np.nan,
+                "hit rate": recall if has_anomalies else np.nan,
+                "precision": precision if has_anomalies else np.nan,
+                "F1 score": f1 if has_anomalies else np.nan,
+            }
+        )
+    return pd.DataFrame(rows, index=list(parts))
+
+
 def f1_ev(y_true: ArrayLike, anomaly_score: ArrayLike, *, bounded: bool = True, margin: float = 0.2) -> float:
     """Average the F1 score over thresholds (F1-EV): how easy it is to set a good one.
 

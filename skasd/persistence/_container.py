@@ -5,11 +5,12 @@ import io
 import json
 import os
 import re
-import secrets
 import stat
 import zipfile
 from importlib import metadata
 from platform import python_version
+
+from .._whole_file import whole_file
 
 FORMAT = "skasd model"
 FORMAT_VERSION = 1
@@ -60,21 +61,10 @@ def write(path, title, structure, arrays, tensors):
     }
     members = {MANIFEST: json.dumps(manifest, indent=1).encode("ascii"), **members}
 
-    path = os.path.realpath(path)  # of a link it is the target that is replaced
-    part = f"{path}.{secrets.token_hex(4)}.part"
-    try:
-        with open(part, "xb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for name, content in members.items():
-                    # the same model gives the same bytes: no time, no mode of this machine
-                    archive.writestr(zipfile.ZipInfo(name), content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        if os.path.exists(part):
-            os.remove(part)
-        raise
+    with whole_file(path) as name, zipfile.ZipFile(name, "w", zipfile.ZIP_STORED) as archive:
+        for member, content in members.items():
+            # the same model gives the same bytes: no time, no mode of this machine
+            archive.writestr(zipfile.ZipInfo(member), content)
 
 
 def read(path):

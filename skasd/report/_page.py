@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import html
-import os
 import re
 from pathlib import Path
 from string import Template
@@ -11,6 +10,7 @@ from string import Template
 import numpy as np
 import pandas as pd
 
+from .._whole_file import whole_file
 from ._script import SCRIPT
 from ._style import STYLE
 
@@ -200,12 +200,8 @@ class Page:
         )
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with whole_file(path) as name:
+            Path(name).write_text(text, encoding="utf-8")
         return path
 
 

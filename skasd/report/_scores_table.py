@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._csv_tables import read_csv
 from ..labels import as_label, as_labels, label_names
 from ._settings import without_home
 
@@ -71,9 +72,7 @@ def _read(table, what):
     folder = None
     if not isinstance(table, pd.DataFrame):
         folder = Path(table).resolve().parent
-        table = pd.read_csv(table, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values={})
-        for column in set(table) - set(_TEXT):
-            table[column] = table[column].replace("", np.nan)
+        table = read_csv(table, text=_TEXT)
     table = table.copy().reset_index(drop=True)
     needed = ("path", "anomaly_score") if what == "scores" else ("path", "y")
     if missing := [column for column in needed if column not in table]:

@@ -489,7 +489,7 @@ def test_csv_of_a_spreadsheet(tree):
     with pytest.raises(ValueError, match=r"clips\.csv is empty"):
         load_recordings(root / "clips.csv")
     (root / "clips.csv").write_text('path\na,b,c\n"x\n')
-    with pytest.raises(ValueError, match=r"clips\.csv is no CSV file"):
+    with pytest.raises(ValueError, match=r"clips\.csv is no CSV table"):
         load_recordings(root / "clips.csv")
 
 
