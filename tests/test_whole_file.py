@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import soundfile
 
 import skasd
 from skasd._whole_file import check_output, whole_file
@@ -142,11 +143,13 @@ def test_names_that_are_no_utf8(tmp_path, capsys):
     folder = tmp_path / BAD_NAME
     folder.mkdir()
     os.link(clip, folder / f"{BAD_NAME}.wav")
+    soundfile.write(folder.parent / "x.flac", *soundfile.read(clip))
+    os.rename(tmp_path / "x.flac", folder / f"{BAD_NAME}.flac")
     named, out = str(folder / f"{BAD_NAME}.wav"), str(folder / f"{BAD_NAME}.csv")
-    assert main(["score", model, named, str(clip), "-o", out]) == 0
+    assert main(["score", model, named, str(clip), str(folder / f"{BAD_NAME}.flac"), "-o", out]) == 0
     assert "\\udcf6" in capsys.readouterr().err
     table = scores_table(out)
-    assert list(table["path"]) == [named, str(clip)]
+    assert list(table["path"]) == [named, str(clip), str(folder / f"{BAD_NAME}.flac")]
     assert table["anomaly_score"].nunique() == 1
     assert main(["score", model, named]) == 0
     assert "\\udcf6" in capsys.readouterr().out

@@ -72,7 +72,7 @@ def run(args, console):
     if not result.table.empty:
         over = "clips" if len(result.settings["seeds"]) == 1 else "seeds"
         console.say(f"Means over seeds; ±: 95 % interval over {over}; source, target: AUC of the domain")
-        console.table(_overview(result), index=False, line_width=None)
+        console.table(_overview(result), index=False, line_width=None, float_format="{:.3f}".format)
     console.note(f"tables and score files: {args.output}")
     for failure in result.failures.to_dict("records"):
         console.trouble("skasd: failed: " + ", ".join(f"{key} {value}" for key, value in failure.items()))

@@ -47,7 +47,7 @@ class Console:
             # what is wider than a terminal goes on below
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             options = {"float_format": "{:.4f}".format, "na_rep": "", "line_width": width, **options}
-            self.say(table.to_string(**options))
+            self.say("\n".join(line.rstrip() for line in table.to_string(**options).splitlines()))
 
     def result(self, **values):
         """Print the result for programs."""

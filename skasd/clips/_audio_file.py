@@ -144,7 +144,12 @@ def _by_libsndfile(path, file, size):
         return soundfile.SoundFile(_with_data_size(file, unfilled, size))
     if file.seek(0) == 0 and file.read(4) == b"OggS" and not ogg_ends(file, size):
         raise BadClip("it is truncated: its last page is missing")
-    return soundfile.SoundFile(os.fspath(path))
+    return soundfile.SoundFile(libsndfile_name(path))
+
+
+def libsndfile_name(path):
+    """Return the name of a file as soundfile takes it: bytes where names are bytes, which need not be UTF-8."""
+    return os.fspath(path) if os.name == "nt" else os.fsencode(path)
 
 
 def _with_data_size(file, start, size):

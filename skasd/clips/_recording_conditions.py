@@ -1,12 +1,11 @@
 """What speaks against judging a recording at all: silence, clipping, another microphone's level, a lossy codec."""
 
-import os
-
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 
 from .._documentation import DocumentationLinkMixin
+from ._audio_file import libsndfile_name
 from ._checks import check_clips, is_path
 
 # the resolution of 16-bit PCM: nothing but zeros and dither lies below two steps
@@ -249,7 +248,7 @@ def _describe(clip, sample_rate):
         import soundfile  # only those who read files pay for its import
 
         try:
-            with soundfile.SoundFile(os.fspath(clip)) as file:
+            with soundfile.SoundFile(libsndfile_name(clip)) as file:
                 sample_rate = file.samplerate
                 lossy = file.format in _LOSSY_FORMATS or any(s in file.subtype for s in _LOSSY_SUBTYPES)
                 samples = file.read(dtype="float32", always_2d=True)

@@ -81,7 +81,7 @@ def _readable(page, rows):
     for row in rows.rename(columns={"name": "name_"}).itertuples():
         try:
             clips.append(_Shown(row, read_sound(row.file, row.name_)))
-        except (ClipError, soundfile.LibsndfileError) as error:
+        except (ClipError, OSError, soundfile.LibsndfileError) as error:
             page.missing(f"{row.name_} cannot be read: {str(error).splitlines()[-1].strip()}")
     return clips
 

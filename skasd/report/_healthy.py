@@ -133,12 +133,18 @@ class Healthy:
         """Return a healthy recording, None if it cannot be read."""
         try:
             return read_sound(file, self.names.get(file, file))
-        except (ClipError, soundfile.LibsndfileError):
+        except (ClipError, OSError, soundfile.LibsndfileError):
             return None
+
+
+def sound_info(file):
+    """Return what the header of a sound file says; libsndfile itself does not take names that are not UTF-8."""
+    with open(file, "rb") as opened:
+        return soundfile.info(opened)
 
 
 def read_sound(file, name):
     """Return a recording at its own sample rate, 48 kHz at most, all channels mixed."""
-    rate = min(soundfile.info(file).samplerate, _MOST_RATE)
+    rate = min(sound_info(file).samplerate, _MOST_RATE)
     (waveform,) = Clips([file], sample_rate=rate)
     return Sound(file, name, waveform, rate)

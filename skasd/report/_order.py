@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from ._healthy import sound_info
+
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])")
 _HOUR, _SIXTY = r"(?<!\d)([01]\d|2[0-3])", r"([0-5]\d)"
 # right behind the date the seconds may be missing; further on all three must be there
@@ -91,8 +93,8 @@ def _modified(table):
     seconds = np.array([Path(file).stat().st_mtime for file in table["file"]])
     some = table["file"].iloc[np.unique(np.linspace(0, len(table) - 1, 20).astype(int))]
     try:
-        length = np.median([soundfile.info(file).duration for file in some])
-    except soundfile.LibsndfileError:
+        length = np.median([sound_info(file).duration for file in some])
+    except (OSError, soundfile.LibsndfileError):
         return None
     # a copy, or an unpacked archive, is written faster than it was recorded
     if np.ptp(seconds) < 0.5 * length * (len(table) - 1):

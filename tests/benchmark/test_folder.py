@@ -20,7 +20,7 @@ def files(folder):
 
 def test_files_and_reading_them(tmp_path, two_machines, quick):
     result = run(quick, two_machines, seeds=[0, 4], out=tmp_path)
-    names = {"results.csv", "timings.csv", "failures.csv", "run.json"}
+    names = {"results.csv", "summary.csv", "timings.csv", "failures.csv", "run.json"}
     for system in quick:
         for seed in (0, 4):
             for machine in ("fan", "pump"):

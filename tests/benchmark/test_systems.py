@@ -43,7 +43,7 @@ def test_names_alone():
     ("text", "message"),
     [
         ("secom2022", "did you mean 'secom2021'"),
-        ("nothing of the kind", "choose among cqupt2023, "),
+        ("nothing of the kind", "there are cqupt2023, "),
         ("secom2021:model==mfn", "cannot be read"),
         ("secom2021(model=", "closing bracket"),
         ("secom2021:model=resnet", "model='resnet': choose one of"),
