@@ -115,7 +115,7 @@ def _read_cells(path):
     for number, row in rows[1:]:
         if any(row[len(names) :]):
             raise ValueError(
-                f"{str(path)!r} has {len(row)} cells in line {number}, but {len(names)} columns."
+                f"{path} is no CSV table: it has {len(row)} cells in line {number}, but {len(names)} columns."
             )
     width = len(names)
     table = pd.DataFrame(
