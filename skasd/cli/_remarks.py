@@ -1,11 +1,8 @@
 """What speaks against judging recordings, as ``fit`` keeps it in the model and ``score`` says it."""
 
 from ..clips import RecordingConditions
+from ..report import USUAL_CAUSES
 from . import _systems
-
-USUAL_CAUSES = (
-    "another microphone, place or gain, another sample rate or codec, another load or speed of the machine"
-)
 
 
 def learn(detector, paths, n_jobs=None):

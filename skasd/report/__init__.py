@@ -1,9 +1,10 @@
 """Reports: one HTML file about scored clips or a benchmark, which opens anywhere, without network.
 
-Nothing in it is fetched from elsewhere and no script runs: pictures, sound and style are part of the file.
+Nothing in it is fetched from elsewhere: pictures, sound, style and the script that sorts tables are part of the file.
 """
 
 from ._benchmark import report_benchmark
 from ._scored import report_scores
+from ._verdict import USUAL_CAUSES
 
-__all__ = ["report_benchmark", "report_scores"]
+__all__ = ["USUAL_CAUSES", "report_benchmark", "report_scores"]

@@ -56,10 +56,16 @@ def write_clips(page, table, worst, knowledge, heading="Most anomalous recording
         Of the detector.
     heading : str
     anchors : dict of int to str
-        The place to which links lead, by label of the row.
+        The place to which links are to lead, by label of the row.
+
+    Returns
+    -------
+    anchors : dict of int to str
+        Those of the clips that are shown.
     """
+    anchors = anchors or {}
     if worst.empty:
-        return
+        return {}
     page.section(heading)
     found = worst[worst["file"].notna()]
     if len(found) < len(worst):
@@ -69,10 +75,10 @@ def write_clips(page, table, worst, knowledge, heading="Most anomalous recording
             "the recordings."
         )
     clips = _readable(page, found)
-    if not clips:
-        return
-    _find_healthy(page, table, clips, knowledge)
-    _write_cards(page, clips, knowledge.detector, anchors or {})
+    if clips:
+        _find_healthy(page, table, clips, knowledge)
+        _write_cards(page, clips, knowledge.detector, anchors)
+    return {clip.row.Index: anchors[clip.row.Index] for clip in clips if clip.row.Index in anchors}
 
 
 def _readable(page, rows):

@@ -89,8 +89,9 @@ def timeline_picture(scores, when, threshold, since=None):
     if _is_wide(scores):
         ax.set_yscale("log")
     if since is not None:
-        time = np.arange(1, len(scores) + 1) if when is None else np.asarray(when)
-        ax.axvspan(time[since[0]], time[since[1]], color=ANOMALOUS, alpha=0.12, linewidth=0, zorder=0)
+        time = np.arange(1, len(scores) + 1) if when is None else when.dropna().to_numpy()
+        begin, end = (time[min(place, len(time) - 1)] for place in since)  # clips without a time come last
+        ax.axvspan(begin, end, color=ANOMALOUS, alpha=0.12, linewidth=0, zorder=0)
     _legend_above(display.ax_)
     text = f"Anomaly scores of {np.sum(~np.isnan(scores))} clips in the order of recording"
     text += "" if threshold is None else f", threshold {threshold:.4g}"

@@ -135,8 +135,8 @@ def report_scores(
     if contradiction:
         page.missing(contradiction)
     _write_scores(page, table, verdicts, said, own, knowledge.held_out)
-    write_clips(page, table, worst, knowledge, anchors=anchors)
-    _write_all(page, table, anchors if worst["file"].notna().any() else {})
+    anchors = write_clips(page, table, worst, knowledge, anchors=anchors)
+    _write_all(page, table, anchors)
     write_unreadable(page, table)
     _write_figures(page, table, year)
     _write_map(page, table, knowledge)

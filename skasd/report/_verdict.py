@@ -12,10 +12,14 @@ _RAISED = (
     0.7  # probability that a clip scores higher than one learnt from, from which on that is worth a word
 )
 
-CAUSES = (
-    "More than half of the recordings are anomalous: as a whole they differ from those learnt from. Rule out first "
-    "what usually causes it: another microphone, or the same in another position; another gain, sample rate or audio "
-    "format; another operating state (speed, load, tool) than in training."
+USUAL_CAUSES = (
+    "another microphone, place or gain, another sample rate or codec, another load or speed of the machine"
+)
+"""What usually makes most recordings of a batch anomalous, the machine apart."""
+
+_MOST_DIFFER = (
+    "More than half of the recordings are anomalous: unless the machine is broken, they differ as a whole from those "
+    f"learnt from. Rule out first what usually causes that: {USUAL_CAUSES}."
 )
 
 
@@ -67,7 +71,7 @@ def alarm_run(alarms, rate):
     if run is None:
         return None
     begin, end = run
-    own = (up_to[end + 1] - up_to[begin]) / (end + 1 - begin)
+    own = (up_to[end + 1] - up_to[begin]) / (end + 2 - begin)  # below 1: one normal clip ends no run
     left, after = n - end - 1, int(up_to[n] - up_to[end + 1])
     has_ended = binom.cdf(after, left, own) < _CHANCE
     return begin, end if has_ended else n - 1
@@ -134,7 +138,7 @@ class Verdict:
             f"{name} {news}: {k} of {_count(n)} {are} called anomalous ({_percent(k / n)}, {expected}){since}."
         ]
         if k > n / 2:
-            self.sentences.append(CAUSES)
+            self.sentences.append(_MOST_DIFFER)
         n_remarks = int((clips["remark"] != "").sum()) if "remark" in clips else 0
         if n_remarks:
             carry = "carries" if n_remarks == 1 else "carry"

@@ -309,6 +309,10 @@ def test_unreadable_and_missing_clips(scored, tmp_path):
     found = Elements(report_scores(scored, tmp_path / "r.html", n_clips=3))
     assert len(found.all("audio")) == 2
     assert "truncated file" in found.text
+    # the table leads to the one that is shown
+    links = [a["href"][1:] for a in found.all("a") if a["href"].startswith("#c")]
+    assert links == [a["id"] for a in found.all("h3") if "id" in a]
+    assert len(links) == 1
     assert "cannot be read" in found.text
     assert "sound files of 1 of the 3 most anomalous clips were not found" in found.text
 
