@@ -78,11 +78,12 @@ def sample_chunks(file, end):
             file.seek(start + 8)
             wide_size = int.from_bytes(file.read(8), kind.order)
         elif name == kind.samples:
-            if size == 0 and kind.samples == _RIFF.samples and _are_samples(chunks[i:], end):
+            if size == 0 and head[8:12] == b"WAVE" and _are_samples(chunks[i:], end):
                 return promised, start
+            unknown = _UNKNOWN_SIZE[kind.size_length]
             if head[:4] == b"RF64" and size == 0xFFFFFFFF:
-                size = wide_size
-            if size < _UNKNOWN_SIZE[kind.size_length]:
+                size, unknown = wide_size, _UNKNOWN_SIZE[8]
+            if size < unknown:
                 promised.append((start, size))
     return promised, None
 

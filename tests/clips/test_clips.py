@@ -669,6 +669,19 @@ def test_streamed_files_of_other_formats_are_accepted(kind, name, size, tmp_path
     np.testing.assert_allclose(read([path])[0], waveform, atol=2**-15)
 
 
+@pytest.mark.parametrize("missing", [100, 1 << 31, 1 << 40])
+def test_wide_sizes_are_believed(missing, tmp_path, waveform):
+    path = tmp_path / "clip"
+    soundfile.write(path, waveform, RATE, format="RF64", subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"ds64") + 16
+    assert content[at : at + 8] == struct.pack("<Q", 8000)
+    content[at : at + 8] = struct.pack("<Q", 8000 + missing)
+    path.write_bytes(content)
+    with pytest.raises(ClipError, match=f"promises {8000 + missing} bytes of samples, the file holds 8000"):
+        read([path])
+
+
 def test_headers_of_empty_chunks_are_not_read_for_ever(tmp_path):
     path = tmp_path / "clip.wav"
     path.write_bytes(b"RIFF\0\0\0\0WAVE")
