@@ -42,7 +42,7 @@ def band_levels(waveform, rate, edges):
 def band_fluctuations(waveform, rate, edges):
     """Return by how many dB the level of each band varies over time: L10 - L90 of spans of a thirtieth of a second.
 
-    NaN for clips of fewer than ten spans.
+    NaN for bands narrower than what spans so short resolve, and for clips of fewer than ten spans.
     """
     length = 1 << int(np.ceil(np.log2(rate / 32)))
     if len(waveform) < 10 * length:
@@ -51,7 +51,7 @@ def band_fluctuations(waveform, rate, edges):
         np.asarray(waveform, dtype=float), rate, nperseg=length, noverlap=length // 2
     )
     low, high = np.percentile(_in_bands(frequencies, density, edges), (10, 90), axis=1)
-    return high - low
+    return np.where(np.diff(edges) < frequencies[1], np.nan, high - low)
 
 
 def _in_bands(frequencies, density, edges):

@@ -243,6 +243,7 @@ def test_knocks_are_told_by_how_the_level_varies():
     )
     assert "over time its level varies by" in in_words([], varying, edges)
     assert varying[0].db > 6
+    assert min(band.low for band in varying) > 150  # below, bands are narrower than 31 Hz
     assert np.isnan(band_fluctuations(steady[:100], RATE, edges)).all()
 
 
