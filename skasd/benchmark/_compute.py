@@ -1,12 +1,10 @@
 """Computing what is not stored, wherever joblib says."""
 
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from ._plan import share
 from ._store import Store
@@ -21,19 +19,6 @@ def open_store(out):
         return
     with tempfile.TemporaryDirectory(prefix="skasd-benchmark-") as folder:
         yield Store(folder, keeps_cells=False)
-
-
-@contextmanager
-def own_threads(n_threads):
-    """Give this process back its threads in the end."""
-    torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else None
-    try:
-        with threadpool_limits(n_threads):
-            yield
-    finally:
-        if torch:
-            torch.set_num_threads(before)
 
 
 def compute(cells, store, n_jobs, verbose):

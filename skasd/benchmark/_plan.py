@@ -43,6 +43,9 @@ def make_cells(data_sets, systems, seeds, n_threads):
 
 def _task(data, system, seed, machines, n_threads, identities):
     detector = system.make(seed, machines[0] if len(machines) == 1 else None)
+    if n_threads is not None:
+        names = [name for name in detector.get_params() if name.rpartition("__")[2] == "n_threads"]
+        detector.set_params(**dict.fromkeys(names, n_threads))
     train, metadata = data.training(machines, uses_proxies(detector))
     own = [section for i, section in enumerate(metadata["section"]) if not _is_proxy(metadata, i)]
     test, known = data.testing(machines, own)

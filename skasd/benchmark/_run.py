@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from ._compute import compute, open_store, own_threads
+from ._compute import compute, open_store
 from ._data import as_data_sets
 from ._folder import write_folder
 from ._identity import versions
@@ -79,8 +79,8 @@ def run(
         Cells computed at a time, by joblib: ``joblib.parallel_config`` decides where. None: 1, or what the
         `parallel_config` says. Workers on other machines need to see `out` and the files of the clips.
     n_threads : int or None, default=1
-        Threads of torch and of matrix products within a cell. With the same number, figures are the same to the last
-        bit whatever `n_jobs` and backend. None: as many as they like.
+        Threads of torch and of matrix products within a cell; every ``n_threads`` in a detector is set to it. With the
+        same number, figures are the same to the last bit whatever `n_jobs` and backend. None: as many as they like.
     verbose : int, default=0
         1: progress bar.
     on_error : {"raise", "record"}, default="raise"
@@ -119,10 +119,10 @@ def run(
     cell, one with more seeds or systems computes what is new, and two processes may work on one folder.
 
     Systems that begin with the same steps on the same clips share them: a transformer with the same parameters,
-    seed among them, is fitted once and what it makes of the clips is kept in ``out/cells/shared`` (in a temporary
-    folder without `out`) until all cells are done. Pipelines and the embedder of a `skasd.compose.PerSection` are
-    taken apart for this; what is inside of other meta-estimators is not shared. Scores are those of ``fit`` and
-    ``score_samples`` of the whole detector.
+    seed among them, is fitted once and what it makes of the clips, if that is arrays, is kept in ``out/cells/shared``
+    (in a temporary folder without `out`) until all cells are done. Pipelines and the embedder of a
+    `skasd.compose.PerSection` are taken apart for this; what is inside of other meta-estimators is not shared. Scores
+    are those of ``fit`` and ``score_samples`` of the whole detector. Nothing in the folder is pickled.
 
     A detector is told at test time what the challenge tells: the section, if the machine has several, in
     2021 the domain, with `joint` the machine. Detectors whose ``decision_function`` takes one of these are scored by
@@ -154,7 +154,7 @@ def run(
     data_sets = as_data_sets(data, classes, year)
     seeds = _check_seeds(seeds)
     cells = make_cells(data_sets, recipes, seeds, n_threads)
-    with open_store(out) as store, own_threads(n_threads):
+    with open_store(out) as store:
         done, errors = compute(cells, store, n_jobs, verbose)
     settings = {
         "systems": {recipe.name: _shown(recipe.source) for recipe in recipes},

@@ -1,10 +1,9 @@
 """What a worker does: features that several cells share, and cells: one detector fitted, its clips scored."""
 
-import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import sklearn
@@ -12,12 +11,13 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import get_routing_for_object
-from threadpoolctl import threadpool_limits
 
+from .._threads import fixed_threads
 from ..clips import ClipError, ClipWarning
 from ..compose import PerSection
 from ..compose._held_out import anomaly_scores_of, offset_of
 from ._measure import Measured
+from ._store import Features
 
 
 @dataclass
@@ -37,18 +37,6 @@ class Task:
     key: str = ""
     stages: list = field(default_factory=list)
     stored: list = field(default_factory=list)
-
-
-@dataclass
-class Features:
-    """Clips on their way through the steps: what they have become, and which of them are left."""
-
-    train: Any
-    test: Any
-    kept_train: np.ndarray  # positions within task.train
-    kept_test: np.ndarray
-    causes: dict  # of unreadable clips by row of the data set
-    timings: list
 
 
 def taken_apart(detector):
@@ -100,23 +88,11 @@ def compute_cell(X, task, store):
     return cell, error
 
 
-def limit_threads(n_threads):
-    """Set the threads of torch and of BLAS from here on.
-
-    Not undone by workers: where threads share a process, the first to end would change it for the others.
-    """
-    if n_threads is None:
-        return
-    threadpool_limits(n_threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(n_threads)
-
-
 def _guarded(task, call: Callable):
     """Return the result of a call and None, or None and what went wrong."""
-    limit_threads(task.n_threads)
+    threads = nullcontext() if task.n_threads is None else fixed_threads(task.n_threads)
     try:
-        with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
+        with threads, sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
             warnings.simplefilter("ignore", ClipWarning)  # told once, for all cells, at the end
             return call(), None
     except Exception as error:

@@ -162,6 +162,7 @@ class AutoencoderEmbedder(BaseEmbedder):
         warm_start=False,
         device="auto",
         precision="auto",
+        n_threads=None,
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -187,6 +188,7 @@ class AutoencoderEmbedder(BaseEmbedder):
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
+        self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -218,7 +220,7 @@ class AutoencoderEmbedder(BaseEmbedder):
             n_bins, n_frames = clips[i].shape
             sums = FrameSums(max(n_frames, self.patch_frames_), n_bins)
             for start in np.array_split(np.arange(patches.n_starts[i]), -(-patches.n_starts[i] // 1024)):
-                with torch.inference_mode():
+                with torch.inference_mode(), self._own_threads(blas=False):
                     residual = network.residual(patches.cut(np.full(len(start), i), start).to(device))
                 sums.add(residual.square().unflatten(1, (self.patch_frames_, -1)).cpu().numpy(), start)
             errors[row] = sums.mean()[:, :n_frames]
@@ -326,7 +328,8 @@ class AutoencoderEmbedder(BaseEmbedder):
     def _prepare_embedding(self):
         super()._prepare_embedding()
         # matrices W with W W^T the precision: the squared length of a row times W is exact enough in float32
-        values, vectors = np.linalg.eigh(self.residual_precision_)
+        with self._own_threads():
+            values, vectors = np.linalg.eigh(self.residual_precision_)
         roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
         self.embedding_network_.precision_roots = torch.from_numpy(roots).to(self.device_, torch.float32)
 

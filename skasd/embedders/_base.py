@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
+from .._threads import fixed_threads, resolve_threads
 from .._unfitted import unfitted_on_failure
 from ..features._time_frequency import check_time_frequency
 from ..labels import encode, natural_array
@@ -117,12 +118,17 @@ class BaseEmbedder(
         ``"auto"``: bfloat16 autocast on CUDA, float32 on the CPU. ``"bfloat16"`` on the CPU holds for embedding
         only: training with it is slower there.
 
+    n_threads : int or None
+        Threads of torch and of matrix products while training and embedding, whatever they are set to outside. With the
+        same number, results on the CPU are the same to the last bit in this process, in threads and in workers of
+        joblib. None: the environment variable ``SKASD_NUM_THREADS``, else 1. More are quicker where nothing else runs.
+
     callbacks : list of skorch callbacks or None
         Added to those of the embedder.
 
     random_state : int, RandomState instance or None
         First weights, order, crops and mixing. On the CPU the same seed gives bit-identical results for the same
-        number of torch threads.
+        ``n_threads``.
 
     verbose : int
         0: quiet; 1: progress bars.
@@ -155,6 +161,7 @@ class BaseEmbedder(
         "warm_start": ["boolean"],
         "device": [str, Options(torch.device, set())],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "callbacks": [list, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -187,6 +194,7 @@ class BaseEmbedder(
         warm_start,
         device,
         precision,
+        n_threads,
         callbacks,
         random_state,
         verbose,
@@ -215,6 +223,7 @@ class BaseEmbedder(
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
+        self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -310,7 +319,7 @@ class BaseEmbedder(
         return self._fit(X, y, section=section, domain=domain, proxy=proxy)
 
     def _fit(self, X, y=None, **metadata):
-        with unfitted_on_failure(self):
+        with unfitted_on_failure(self), self._own_threads():
             return self._fit_checked(X, y, metadata)
 
     def _fit_checked(self, X, y, metadata):
@@ -364,6 +373,9 @@ class BaseEmbedder(
         self._output_widths = [values.shape[1] for values in outputs]
         self._n_features_out = sum(self._output_widths)
         return self
+
+    def _own_threads(self, blas=True):
+        return fixed_threads(resolve_threads(self.n_threads), blas)
 
     def _learn_classes(self, clips, metadata, seed):
         labels = section_labels(metadata.get("section"), metadata["y"])

@@ -55,7 +55,8 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
         if missing.all():
             width = self._n_features_out if names == self._output_names() else len(self.classes_)
             return np.full((len(missing), width), np.nan, dtype=np.float32)
-        rows = np.hstack(self._embed(take_rows(clips, {}, ~missing)[0], names, verbose=self.verbose))
+        with self._own_threads(blas=False):
+            rows = np.hstack(self._embed(take_rows(clips, {}, ~missing)[0], names, verbose=self.verbose))
         self._check_finite(rows, np.flatnonzero(~missing))
         if missing.any():
             every = np.full((len(missing), rows.shape[1]), np.nan, dtype=np.float32)

@@ -148,6 +148,7 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
         warm_start=False,
         device="auto",
         precision="auto",
+        n_threads=None,
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -175,6 +176,7 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
+        self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

@@ -210,6 +210,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         warm_start=False,
         device="auto",
         precision="auto",
+        n_threads=None,
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -246,6 +247,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
+        self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

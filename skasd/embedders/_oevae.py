@@ -202,6 +202,7 @@ class OEVAEEmbedder(BaseEmbedder):
         warm_start=False,
         device="auto",
         precision="auto",
+        n_threads=None,
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -234,6 +235,7 @@ class OEVAEEmbedder(BaseEmbedder):
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
+        self.n_threads = n_threads
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

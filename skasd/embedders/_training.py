@@ -21,7 +21,17 @@ from ._network import clip_moments
 INITIALISATION = threading.Lock()
 
 # parameters that do not change what is learnt
-_NEUTRAL = {"verbose", "checkpoint_dir", "callbacks", "device", "output", "merge", "patch_hop", "warm_start"}
+_NEUTRAL = {
+    "verbose",
+    "checkpoint_dir",
+    "callbacks",
+    "device",
+    "n_threads",
+    "output",
+    "merge",
+    "patch_hop",
+    "warm_start",
+}
 
 
 class TrainingMixin:

@@ -10,6 +10,7 @@ import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,7 +170,8 @@ def test_damaged_cell_is_computed_anew(damage, tmp_path, gearbox, fits):
     assert fits() == 0
 
 
-def test_damaged_shared_features_are_computed_anew(tmp_path, gearbox, monkeypatch):
+@pytest.mark.parametrize("name", ["train.npy", "test.npy", "features.json"])
+def test_damaged_shared_features_are_computed_anew(name, tmp_path, gearbox, monkeypatch):
     from skasd.benchmark import _compute
 
     recipes = {f"k{k}": make_pipeline(ClipStatistics(), KNNScorer(n_neighbors=k)) for k in (1, 3)}
@@ -178,8 +180,8 @@ def test_damaged_shared_features_are_computed_anew(tmp_path, gearbox, monkeypatc
     spoil = _compute.compute_cell
 
     def spoiling(X, task, store):
-        for path in (tmp_path / "cells" / "shared").iterdir():
-            path.write_bytes(path.read_bytes()[:200])
+        for path in (tmp_path / "cells" / "shared").glob(f"*/{name}"):
+            path.write_bytes(path.read_bytes()[:100])
         return spoil(X, task, store)
 
     monkeypatch.setattr(_compute, "compute_cell", spoiling)
@@ -198,16 +200,82 @@ def test_two_runs_in_one_folder(tmp_path, gearbox):
     """A run that ends does not pull away what another one is at."""
     clips = (np.abs(gearbox.X), gearbox.table)
     recipes = {f"k{k}": make_pipeline(ClipStatistics(), KNNScorer(n_neighbors=k)) for k in (1, 3)}
-    foreign = tmp_path / "cells" / "shared" / "0.joblib"
-    foreign.parent.mkdir(parents=True)
-    foreign.write_text("of another run")
+    foreign = tmp_path / "cells" / "shared" / "0"
+    foreign.mkdir(parents=True)
     first = run(recipes, clips, out=tmp_path)
     assert list(foreign.parent.iterdir()) == [foreign]
-    foreign.unlink()
+    foreign.rmdir()
     with ThreadPoolExecutor(4) as threads:  # all of them at the same cells
         others = list(threads.map(lambda _: run(recipes, clips, out=tmp_path / "new"), range(4)))
     for other in others:
         same(first, other)
+
+
+class Trap:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return (os.abort, ())
+
+
+def test_nothing_in_the_folder_is_unpickled(tmp_path, gearbox, monkeypatch):
+    """A folder that comes from elsewhere may hold any files, under the right names too."""
+    from skasd.benchmark import _compute
+
+    recipes = {f"k{k}": make_pipeline(ClipStatistics(), KNNScorer(n_neighbors=k)) for k in (1, 3)}
+    clips = (np.abs(gearbox.X), gearbox.table)
+    good = run(recipes, clips)
+    compute_cell = _compute.compute_cell
+
+    def spoiling(X, task, store):
+        shared = tmp_path / "cells" / "shared"
+        for folder in [path for path in shared.iterdir() if path.is_dir()]:
+            np.save(folder / "train.npy", np.array([Trap()] * 24, dtype=object), allow_pickle=True)
+            joblib.dump(Trap(), shared / f"{folder.name}.joblib")
+        return compute_cell(X, task, store)
+
+    monkeypatch.setattr(_compute, "compute_cell", spoiling)
+    with pytest.warns(UserWarning, match="features are computed anew"):
+        same(good, run(recipes, clips, out=tmp_path))
+    assert list((tmp_path / "cells" / "shared").glob("*.joblib"))
+    with pytest.warns(UserWarning, match=r"joblib files of an earlier version\. To read them could run code"):
+        same(good, run(recipes, clips, out=tmp_path))
+
+
+class Ragged(ClipStatistics):
+    """Passes clips on as arrays of unequal length, or as what no array is."""
+
+    def __init__(self, kind="list"):
+        self.kind = kind
+
+    def fit_transform(self, X, y=None):
+        return self.fit(X).transform(X)
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        clips = [np.abs(x[None, : 500 + i].astype(np.float16)) for i, x in enumerate(X)]
+        return clips if self.kind == "list" else [np.array(clip, dtype=object) for clip in clips]
+
+
+class Lengths(Counting):
+    def fit(self, X, y=None):
+        self.mean_ = np.mean([np.mean(x) for x in X])
+        return self
+
+    def score_samples(self, X):
+        return -(np.abs(np.array([np.mean(x) for x in X]) - self.mean_) ** self.power)
+
+
+@pytest.mark.parametrize("kind", ["list", "objects"])
+def test_shared_features_of_unequal_length_or_of_no_array(kind, tmp_path, gearbox):
+    recipes = {f"power {p}": make_pipeline(Ragged(kind), Lengths(power=p)) for p in (1, 2)}
+    alone = [run({name: recipe}, gearbox) for name, recipe in recipes.items()]
+    both = run(recipes, gearbox, out=tmp_path)
+    for one, (name, _) in zip(alone, recipes.items(), strict=True):
+        found = both.scores[both.scores["system"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, one.scores, check_exact=True)
 
 
 def test_what_cannot_be_told_apart_is_refused(gearbox):
