@@ -1,6 +1,7 @@
 """Computing what is not stored, wherever joblib says."""
 
 import tempfile
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def compute(cells, store, n_jobs, verbose):
                 and not store.has_features(task.stages[depth - 1])
             ]
             bar.update(len(level) - len(jobs))
-            for key, error in _parallel(compute_features, jobs, n_jobs):
+            for key, (_, error) in _parallel(compute_features, jobs, n_jobs):
                 bar.update()
                 if error is not None:
                     errors[key] = error
@@ -75,9 +76,28 @@ def _failed(keys, errors):
 
 
 def _parallel(function, jobs, n_jobs):
-    """Yield key and result of each job as it is finished."""
-    calls = (delayed(_keyed)(function, key, *arguments) for key, arguments in jobs)
-    if not jobs:
+    """Yield key and result of each job as it is finished; one that kills its worker has failed, others are not hurt."""
+    left = dict(jobs)
+    try:
+        for key, result in _results(function, left, n_jobs):
+            del left[key]
+            yield key, result
+        return
+    except BrokenExecutor:
+        pass
+    for (
+        key,
+        arguments,
+    ) in left.items():  # a worker takes all that were waiting with it: one by one they tell which it was
+        try:
+            yield from _results(function, {key: arguments}, n_jobs)
+        except BrokenExecutor:
+            yield key, (None, "its worker process was killed, by lack of memory perhaps")
+
+
+def _results(function, jobs, n_jobs):
+    calls = [delayed(_keyed)(function, key, *arguments) for key, arguments in jobs.items()]
+    if not calls:
         return
     try:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")

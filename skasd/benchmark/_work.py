@@ -76,8 +76,8 @@ def fit_method(step):
 
 
 def compute_features(X, task, depth, store):
-    """Compute features that are to be stored, unless they are; return the cause of a failure, or None."""
-    return _guarded(task, lambda: _features(X, task, depth, store) and None)[1]
+    """Compute features that are to be stored, unless they are; return None and the cause of a failure, or None."""
+    return _guarded(task, lambda: _features(X, task, depth, store) and None)
 
 
 def compute_cell(X, task, store):

@@ -392,6 +392,43 @@ def test_control_c_ends_the_run(backend, tmp_path):
     assert list((out / "cells").glob("*.json")) == []
 
 
+KILLED = """
+    import multiprocessing, os, signal, sys
+    from joblib import parallel_config
+    from sklearn.pipeline import make_pipeline
+    from skasd import ClipStatistics, KNNScorer, LogMelTransformer
+    from skasd.benchmark import run
+    from skasd.datasets import make_machine_sounds
+
+    class Killer(KNNScorer):
+        def fit(self, X, y=None, **metadata):
+            if multiprocessing.parent_process() is not None:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    front_end = [LogMelTransformer(n_mels=16), ClipStatistics()]
+    systems = {"killer": make_pipeline(*front_end, Killer())}
+    systems |= {f"k{k}": make_pipeline(*front_end, KNNScorer(n_neighbors=k)) for k in (1, 2, 3, 4)}
+    data = make_machine_sounds(12, 12, duration=0.25, random_state=0)
+    with parallel_config(backend="loky", n_jobs=2):
+        result = run(systems, data, out=sys.argv[1], on_error="record")
+    print(result.failures["system"].tolist(), sorted(result.table["system"].unique()))
+    print(result.failures["error"].item())
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_one_failed_cell(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(KILLED), tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("['killer'] ['k1', 'k2', 'k3', 'k4']\nits worker process was killed")
+    assert len(list((tmp_path / "cells").glob("*.json"))) == 4
+
+
 PROGRAM = """
     import sys, time
     from sklearn.ensemble import IsolationForest
