@@ -36,7 +36,8 @@ def fixed_threads(n_threads, blas=True):
     """Run a block with a number of threads of torch, and of BLAS and OpenMP.
 
     These numbers belong to the whole process. Where several threads are in such blocks at a time, the last to leave
-    gives back what there was before the first, or the others would go on with another number.
+    gives back what there was before the first, or the others would go on with another number; a thread that leaves
+    earlier keeps the number.
 
     Parameters
     ----------

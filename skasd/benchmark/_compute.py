@@ -84,11 +84,8 @@ def _parallel(function, jobs, n_jobs):
             yield key, result
         return
     except BrokenExecutor:
-        pass
-    for (
-        key,
-        arguments,
-    ) in left.items():  # a worker takes all that were waiting with it: one by one they tell which it was
+        pass  # and with the worker all that were waiting: one by one they tell which it was
+    for key, arguments in left.items():
         try:
             yield from _results(function, {key: arguments}, n_jobs)
         except BrokenExecutor:

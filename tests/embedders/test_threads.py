@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 
 from skasd._threads import fixed_threads, resolve_threads
 from skasd.compose import PerSection, ScoreEnsemble
-from skasd.embedders import MFNEmbedder, ViTEmbedder
+from skasd.embedders import ViTEmbedder
 from skasd.scorers import KNNCosineScorer
 
 from ._cases import EMBEDDERS, clips_for, weights
@@ -43,20 +43,20 @@ def test_threads_of_the_process_play_no_part(name, threads):
 
 def test_the_number_matters():
     """Else the other tests could not fail."""
-    X, metadata = clips_for("MFNEmbedder")
-    embedder = clone(EMBEDDERS["MFNEmbedder"]).set_params(max_epochs=1)
+    X, metadata = clips_for("ViTEmbedder")
+    embedder = EMBEDDERS["ViTEmbedder"]
     one, two = (clone(embedder).set_params(n_threads=n).fit(X, **metadata) for n in (1, 2))
     assert not np.array_equal(weights(one), weights(two))
 
 
 def detectors():
-    embedder = MFNEmbedder(max_epochs=1, patch_frames=16, random_state=0)
+    embedder = ViTEmbedder(max_epochs=2, patch_frames=16, random_state=0)
     detector = make_pipeline(embedder, KNNCosineScorer())
     other = make_pipeline(clone(embedder).set_params(random_state=1), KNNCosineScorer())
-    search = {"mfnembedder__lr": [1e-3, 3e-3]}
+    search = {"vitembedder__lr": [1e-3, 3e-3]}
     return [
         (ScoreEnsemble([("a", detector), ("b", other)]), {}),
-        (PerSection(None, detector), {"section": np.arange(12) % 2}),
+        (PerSection(None, detector), {"section": np.arange(24) % 2}),
         (GridSearchCV(detector, search, scoring=first_score, cv=2), {}),
     ]
 
@@ -68,7 +68,7 @@ def first_score(detector, X, y=None):
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_results_do_not_depend_on_the_number_of_workers(backend, threads):
     """A worker of joblib has fewer threads than the process that it works for."""
-    X = clips_for("MFNEmbedder")[0][:12]
+    X, _ = clips_for("ViTEmbedder")
     threads(2)
     for detector, metadata in detectors():
         found = []
