@@ -65,7 +65,7 @@ def first_score(detector, X, y=None):
     return float(detector.score_samples(X)[0])
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
 def test_results_do_not_depend_on_the_number_of_workers(backend, threads):
     """A worker of joblib has fewer threads than the process that it works for."""
     X, _ = clips_for("ViTEmbedder")
