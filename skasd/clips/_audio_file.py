@@ -52,9 +52,8 @@ def read_samples(path, header, buffers):
                 stored = buffers.array("stored", shape, np.dtype("<i2"))
                 got = file.readinto(stored.reshape(-1).view(np.uint8)) // (2 * channels)
             else:
-                is_16_bit = (
-                    file.subtype == "PCM_16" and file.format != "SDS"
-                )  # which has more bits than it says
+                # SDS has more bits than it says
+                is_16_bit = file.subtype == "PCM_16" and file.format != "SDS"
                 stored = buffers.array("stored", shape, np.int16) if is_16_bit else samples
                 got = len(file.read(out=stored))
         except (RuntimeError, OSError) as error:

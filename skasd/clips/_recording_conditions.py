@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from .._documentation import DocumentationLinkMixin
 from ._audio_file import libsndfile_name
 from ._checks import check_clips, is_path
+from ._clips import Clips
 
 # the resolution of 16-bit PCM: nothing but zeros and dither lies below two steps
 _SILENCE = 2 / 2**15
@@ -247,6 +248,9 @@ def _describe(clip, sample_rate):
     if is_path(clip):
         import soundfile  # only those who read files pay for its import
 
+        # pipes would be waited for, and headers that lie believed
+        if Clips([clip], on_error="skip").n_samples[0] < 0:
+            return missing
         try:
             with soundfile.SoundFile(libsndfile_name(clip)) as file:
                 sample_rate = file.samplerate

@@ -1,5 +1,7 @@
 """Remarks on recordings: what speaks against judging a clip."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -138,3 +140,14 @@ def test_travels_with_a_model_file(conditions, write, tmp_path):
 def test_threads_change_nothing(write):
     paths = [write(f"{i}.wav", noise(seed=i)) for i in range(6)]
     assert describe_clips(paths, n_jobs=2).equals(describe_clips(paths))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
+def test_pipes_are_not_waited_for_nor_lying_headers_believed(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.zeros(100), RATE)
+    content = bytearray(path.read_bytes())
+    content[21] |= 0x0F  # of the 36 bits of the number of samples
+    path.write_bytes(content)
+    assert describe_clips([tmp_path / "pipe", path]).isna().all(axis=None)
