@@ -10,22 +10,11 @@ from .._csv_tables import read_text_csv
 from ._dcase import COLUMNS, as_table
 from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files
 
-_ANOMALOUS = (
-    *(
-        "anomalous",
-        "anomaly",
-        "anomalies",
-        "abnormal",
-        "faulty",
-        "fault",
-        "broken",
-        "defective",
-        "failed",
-        "bad",
-    ),
-    *("ng", "nok", "nio"),
-)
-LABELS = {**dict.fromkeys(("normal", "healthy", "good", "ok", "io"), 1), **dict.fromkeys(_ANOMALOUS, -1)}
+_FAULTY = ("abnormal", "faulty", "fault", "broken", "defective", "failed", "bad", "ng", "nok", "nio")
+LABELS = {
+    **dict.fromkeys(("normal", "healthy", "good", "ok", "io"), 1),
+    **dict.fromkeys(("anomalous", "anomaly", "anomalies", *_FAULTY), -1),
+}
 _DOMAINS = ("source", "target")
 _SPLITS = ("train", "test", "supplemental")
 WORDS = (*LABELS, *_DOMAINS, *_SPLITS)  # names of folders with a meaning

@@ -241,6 +241,9 @@ def _why_folder(base, files, layout, section_from, healthy):
         why = "taken as healthy, as asked for"
     elif layout == "plain":
         why = "no names of the challenge, no folders called normal, anomalous ...: taken as healthy"
+        tables = sorted(path.name for path in base.glob("*.csv") if not is_hidden(path.name))
+        if tables:
+            why += f" (not looked at: {', '.join(tables[:5])}, which may know more and can be given instead)"
     elif labels := sorted(name for name in folders if name.lower() in LABELS):
         why = f"labelled by folders called {', '.join(labels)}"
     else:

@@ -406,6 +406,9 @@ def test_plain_folder(tree):
     assert table.attrs["layout"] == "plain"
     assert "taken as healthy" in table.attrs["decided"]
     assert "folders monday, x taken together" in table.attrs["decided"]
+    assert "not looked at" not in table.attrs["decided"]
+    tree("labels.csv", "._labels.csv")
+    assert "(not looked at: labels.csv, which may know" in load_recordings(root).attrs["decided"]
     assert table["y"].tolist() == [1, 1, 1, 1, -1]  # one that says itself that it is anomalous
     assert table["split"].tolist() == ["train"] * 4 + ["test"]
     table = load_recordings(root, section_from="parent")
