@@ -25,23 +25,7 @@ LIMITS = MappingProxyType(
         "max_samples": 2**29,
         "max_amplitude": 2.0**31,
     }
-)
-"""What a clip may be at most, unless ``limits=`` says otherwise.
-
-A header costs its writer a few bytes and its reader, if it is believed, all memory: files beyond these bounds
-are bad clips.
-
-=================== ========== ===========================================================================
-``min_sample_rate`` 100        Hz, of files
-``max_sample_rate`` 10,000,000 Hz, of files: that of acoustic emission
-``max_channels``    64         of files
-``max_seconds``     3600       length of a file
-``max_samples``     2^29       of a file, all channels together, and after resampling: 2 GiB as float32
-``max_amplitude``   2^31       of files and arrays. Float audio lies in [-1, 1), unscaled 16-bit PCM within
-                               32768, unscaled 32-bit PCM within 2^31; what is greater is no sound, and
-                               its powers would overflow
-=================== ========== ===========================================================================
-"""
+)  # check_limits has their meaning
 
 # libsndfile's own mark of "as long as it goes on" in streamed FLAC
 _UNKNOWN_FRAMES = 1 << 62
@@ -419,6 +403,22 @@ def check_limits(limits):
     ------
     ValueError
         If a name is unknown, or a bound no positive number.
+
+    Notes
+    -----
+    A header costs its writer a few bytes and its reader, if it is believed, all memory: files beyond these bounds
+    are bad clips.
+
+    =================== ========== ===========================================================================
+    ``min_sample_rate`` 100        Hz, of files
+    ``max_sample_rate`` 10,000,000 Hz, of files: that of acoustic emission
+    ``max_channels``    64         of files
+    ``max_seconds``     3600       length of a file
+    ``max_samples``     2^29       of a file, all channels together, and after resampling: 2 GiB as float32
+    ``max_amplitude``   2^31       of files and arrays. Float audio lies in [-1, 1), unscaled 16-bit PCM within
+                                   32768, unscaled 32-bit PCM within 2^31; what is greater is no sound, and
+                                   its powers would overflow
+    =================== ========== ===========================================================================
 
     Examples
     --------
