@@ -111,7 +111,14 @@ def as_labels(name, values, n_rows):
     )  # of dates it would make integers
     entries = values.tolist() if is_array else list(values)
     if len(entries) != n_rows:
-        raise ValueError(f"{name} has {len(entries)} entries for {n_rows} clips: give one entry per clip.")
+        hint = (
+            " Clips that a sampler of imbalanced-learn's pipeline made have none: make the pipeline by "
+            "skasd.compose.make_pipeline, which extends metadata."
+        )
+        raise ValueError(
+            f"{name} has {len(entries)} entries for {n_rows} clips: give one entry per clip."
+            + (hint if n_rows > len(entries) else "")
+        )
     labels = np.empty(n_rows, dtype=object)
     for row, entry in enumerate(entries):
         try:

@@ -3,12 +3,18 @@
 import numpy as np
 
 
+def is_ground_truth(y):
+    """Tell whether labels are +1 (normal) and -1 (anomalous)."""
+    y = np.asarray(y)
+    return y.dtype.kind in "iuf" and set(np.unique(y).tolist()) <= {-1, 1}
+
+
 def healthy_rows(y, proxy, n_clips):
     """Return which clips may be multiplied: neither proxies nor anomalous (y = -1, where y is +1 / -1)."""
     healthy = np.ones(n_clips, dtype=bool)
     if proxy is not None:
         healthy &= ~proxy
-    if y is not None and y.dtype.kind in "iuf" and set(np.unique(y).tolist()) <= {-1, 1}:
+    if y is not None and is_ground_truth(y):
         healthy &= y == 1
     return healthy
 

@@ -1,5 +1,6 @@
 """New training clips between those at hand: SMOTE and mixup."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -9,11 +10,11 @@ from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_sampling_strategy, check_target_type
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
-from ._alignment import append_metadata, healthy_rows
+from ._alignment import append_metadata, healthy_rows, is_ground_truth
 from ._pairs import mixup_pairs, smote_pairs
 
 _CHUNK = 2**22  # values interpolated at a time: bounds the memory beside input and output
@@ -22,9 +23,10 @@ _CHUNK = 2**22  # values interpolated at a time: bounds the memory beside input 
 class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
     r"""Add clips interpolated between training clips, by SMOTE, mixup or both.
 
-    An imbalanced-learn sampler for embeddings and for time-frequency arrays. :meth:`fit_resample` is what an
-    imbalanced-learn pipeline calls; :meth:`augment` keeps the metadata of the clips aligned and is what
-    embedders call (``augmenter=``).
+    An imbalanced-learn sampler for embeddings and for time-frequency arrays. As a step of a
+    :class:`skasd.compose.Pipeline` the steps after it are fitted on the new clips too, with their metadata; in an
+    imbalanced-learn pipeline without metadata. :meth:`augment` is what embedders and scorers call
+    (``augmenter=``).
 
     Parameters
     ----------
@@ -71,6 +73,8 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
         Weight w of the second: the new clip is ``(1 - w) * X[i] + w * X[j]``.
     sample_method_ : ndarray of str of shape (n_new,)
         "smote", "mixup" or "copy".
+    n_clips_ : int
+        Number of clips in X, new ones not counted.
     n_features_in_ : int
         Number of columns (2-D) or bins (3-D) seen in ``fit`` or ``fit_resample``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -153,15 +157,30 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
         self.partners = partners
         self.random_state = random_state
 
-    def fit_resample(self, X, y, *, section=None, domain=None, attribute=None, proxy=None):
+    def __getattr__(self, name):
+        # scikit-learn's Pipeline looks for `transform` and would say no more than that there is none
+        caller = sys._getframe(1)
+        if name == "transform" and (caller.f_globals.get("__name__"), caller.f_code.co_name) == (
+            "sklearn.pipeline",
+            "_validate_steps",
+        ):
+            raise TypeError(
+                f"{type(self).__name__} makes rows, which no step of scikit-learn's Pipeline can. Make the pipeline "
+                "by skasd.compose.make_pipeline, which extends metadata (domain=, section= ...) by what holds for the "
+                "rows made, or by imblearn.pipeline.make_pipeline, for fits without metadata."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def fit_resample(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None):
         """Add clips, imbalanced-learn's way.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features) or (n_clips, n_bins, n_frames)
             Embeddings or time-frequency arrays.
-        y : array-like of shape (n_clips,)
-            Classes, unless section or domain is given.
+        y : array-like of shape (n_clips,), default=None
+            The ground truth, +1 normal and -1 anomalous: clips are made of normal ones only. Any other labels are the
+            classes, unless section or domain is given.
         section, domain, attribute, proxy : array-like of shape (n_clips,), default=None
             See :meth:`augment`, which also returns them for the new clips.
 
@@ -170,12 +189,30 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
         X_resampled : of the type of X, of shape (n_clips + n_new, ...)
             The clips, then the new ones.
         y_resampled : of the type of y, of shape (n_clips + n_new,)
-            Their y.
+            Their y; None where none was given.
         """
-        if section is None and domain is None:
+        if section is None and domain is None and y is not None and not is_ground_truth(y):
             return super().fit_resample(X, y)
-        X, y, _ = self.augment(X, y, section=section, domain=domain, attribute=attribute, proxy=proxy)
-        return X, y
+        validate_data(self, X, dtype=_FLOATS, allow_nd=True, ensure_all_finite="allow-nan")
+        X, y_new, _ = self.augment(X, y, section=section, domain=domain, attribute=attribute, proxy=proxy)
+        return X, type(y)(y_new, name=y.name) if hasattr(y, "iloc") else y_new
+
+    def extend_metadata(self, metadata):
+        """Extend what is known about the clips by what holds for those that were added.
+
+        Parameters
+        ----------
+        metadata : dict of str to array-like of shape (n_clips,)
+            By name. ``attribute``, where it is a number, is interpolated, all else is that of the nearer clip.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_clips + n_new,)
+        """
+        check_is_fitted(self, "sample_origin_")
+        return append_metadata(
+            check_metadata(self.n_clips_, **metadata), self.sample_origin_, self.partner_weight_
+        )
 
     def augment(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None, **metadata):
         """Add clips and keep y and the metadata aligned.
@@ -321,6 +358,7 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
     def _interpolate(self, X, rows, pools):
         """Return X with the new clips appended; set the attributes that tell how they were made."""
         rng = check_random_state(self.random_state)
+        self.n_clips_ = len(X)
         flat = X.reshape(len(X), -1)
         origin, weight, method = [np.empty((0, 2), dtype=np.intp)], [np.empty(0)], [np.empty(0, dtype="<U5")]
         for label, n_new in self.sampling_strategy_.items():
@@ -362,6 +400,7 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
         return tags
 
 

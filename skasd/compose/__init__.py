@@ -5,6 +5,7 @@ from ._domain_dependent import DomainDependent
 from ._held_out import anomaly_scores_of, offset_of, threshold_for
 from ._normal_only import NormalOnly
 from ._per_section import PerSection
+from ._pipeline import Pipeline, make_pipeline
 from ._score_ensemble import ScoreEnsemble
 from ._select_best import SelectBest
 
@@ -13,9 +14,11 @@ __all__ = [
     "DomainDependent",
     "NormalOnly",
     "PerSection",
+    "Pipeline",
     "ScoreEnsemble",
     "SelectBest",
     "anomaly_scores_of",
+    "make_pipeline",
     "offset_of",
     "threshold_for",
 ]

@@ -3,8 +3,10 @@
 from sklearn.base import _fit_context, clone
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import _num_samples
 
 from ._fit_wrapper import FitWrapper
+from ._origin import origin_parameter, origins
 
 
 class Augmented(FitWrapper):
@@ -12,7 +14,9 @@ class Augmented(FitWrapper):
 
     For augmenters of waveforms, which stand before the front end: ``Augmented(WaveformAugmenter(), pipeline)``.
     Augmenters of features go into the embedder (``augmenter=``). New clips carry the metadata of those that they
-    were made from. Scoring is the estimator's own: test clips are never augmented.
+    were made from. Scoring is the estimator's own: test clips are never augmented. A scorer is told what the
+    new clips were made of (``origin``): they join its references, and its threshold is set from recorded clips, each
+    held out with all that was made of it.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ class Augmented(FitWrapper):
     >>> domain = ["source"] * 25 + ["target"] * 5
     >>> detector = Augmented(MixupSMOTEAugmenter(random_state=0), KNNScorer()).fit(X, domain=domain)
     >>> detector.estimator_.training_scores_.shape
-    (50,)
+    (30,)
     """
 
     _parameter_constraints: dict = {"augmenter": [HasMethods("augment")], "estimator": "no_validation"}
@@ -80,5 +84,10 @@ class Augmented(FitWrapper):
         params = self._routed_to_fit(params)
         y = None if y is None else column_or_1d(y)
         self.augmenter_ = clone(self.augmenter)
+        n_clips = _num_samples(X)
         X, y, params = self.augmenter_.augment(X, y, **params)
-        return self._fit_inner(X, y, {name: value for name, value in params.items() if value is not None})
+        params = {name: value for name, value in params.items() if value is not None}
+        made = getattr(self.augmenter_, "sample_origin_", ())
+        if len(made) and (parameter := origin_parameter(self.estimator)):
+            params[parameter] = origins(n_clips, [made])
+        return self._fit_inner(X, y, params)

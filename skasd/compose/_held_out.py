@@ -39,8 +39,8 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label=""):
     -------
     fitted : estimator
     scores : ndarray of shape (n_clips,)
-        Anomaly scores; NaN for clips that were not learnt from: rows left out, skipped clips, proxies, and
-        those that `NormalOnly` dropped.
+        Anomaly scores; NaN for clips that were not learnt from - rows left out, skipped clips, proxies, and
+        those that `NormalOnly` dropped - and for made ones.
     """
     n_rows = _num_samples(X)
     metadata = take_rows(metadata, rows, n_rows)
@@ -65,6 +65,8 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label=""):
 def _held_out_scores(estimator, fitted, X, y, metadata, splits):
     n_rows = _num_samples(X)
     learnt = not_proxies(metadata.get("proxy"), n_rows)
+    if metadata.get("origin") is not None:
+        learnt &= [len(clips) == 1 for clips in metadata["origin"]]
     if y is not None and _drops_anomalies(fitted):
         learnt &= np.asarray(y) != -1
     scores = np.full(n_rows, np.nan)

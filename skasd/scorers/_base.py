@@ -12,7 +12,7 @@ from .._documentation import DocumentationLinkMixin
 from .._metadata import as_domains, as_mask, warn_about_anomalies
 from ..labels import as_labels, group_rows
 from ._calibration import conformal_threshold, gamma_threshold
-from ._held_out import ALL, held_out_scores, merge_small, own_statistics, split
+from ._held_out import ALL, held_out_scores, is_recorded, merge_small, own_statistics, split, stems_of
 from ._rows import skipped_rows
 
 
@@ -60,7 +60,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     threshold_ : float
         ``-offset_``: clips with an anomaly score above it are called anomalous.
     training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from, in the order of the rows that were kept.
+        The anomaly scores the threshold was set from, in the order of the recorded rows that were kept.
     references_ : dict
         What the formula keeps, by section (None for "all clips") and by domain ("all" without domains).
     sections_ : list
@@ -112,7 +112,13 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     """
 
     # a scorer without sections takes `section` and leaves it: one call of fit serves every pipeline
-    __metadata_request__fit = {"section": True, "domain": True, "proxy": True, "groups": True}
+    __metadata_request__fit = {
+        "section": True,
+        "domain": True,
+        "proxy": True,
+        "groups": True,
+        "origin": True,
+    }
     __metadata_request__decision_function = {"section": True}
     __metadata_request__predict = {"section": True}
 
@@ -134,7 +140,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         self.augmenter = augmenter
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, section=None, domain=None, proxy=None, groups=None):
+    def fit(self, X, y=None, *, section=None, domain=None, proxy=None, groups=None, origin=None):
         """Learn the references from normal clips and set the threshold.
 
         Parameters
@@ -153,6 +159,10 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
             The recording, day or unit that each clip comes from, where several clips come from one. With
             "cross" and "gamma" the held-out scores then leave whole groups out, so that the threshold holds
             for clips of new groups; it is higher than without.
+        origin : sequence of tuples of length n_clips, default=None
+            The clips that each row comes from, by any names: ``("a",)`` is the recorded clip a, ``("a", "b")`` was
+            made of a and b. Made rows join the references; the threshold is set from recorded clips, each held
+            out with all that was made of it. A :class:`skasd.compose.Pipeline` with an augmenter says so itself.
 
         Returns
         -------
@@ -178,24 +188,32 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
             section = as_labels("section", section, n_rows)[keep]
         if domain is not None:
             domain = as_domains(domain, n_rows)[keep]
-        if groups is not None:
-            groups = as_labels("groups", groups, n_rows)[keep]
+        stems = stems_of(groups, origin, n_rows)
         X = X[keep]
+        stems = None if stems is None else stems[keep]
+        recorded = is_recorded(stems, n_left)
+        if recorded.sum() < self._min_rows:
+            raise ValueError(
+                f"{type(self).__name__} needs at least {self._min_rows} recorded training clips, got "
+                f"{recorded.sum()} and {n_left - recorded.sum()} that were made of others."
+            )
 
         sections = {None: np.arange(n_left)} if section is None else group_rows(section)
         banks = np.full(n_left, ALL, dtype=object)
         for rows in sections.values():
-            if len(rows) < self._min_rows:
+            own = rows[recorded[rows]]
+            if len(own) < self._min_rows:
                 raise ValueError(
-                    f"Section {section[rows[0]]!r} has {len(rows)} training clips; "
+                    f"Section {section[rows[0]]!r} has {len(own)} training clips; "
                     f"{type(self).__name__} needs at least {self._min_rows} in each section."
                 )
             if domain is not None and self._by_domain:
                 needed = self._min_rows if self.domain_normalization is None else max(self._min_rows, 3)
-                banks[rows] = merge_small(domain[rows], needed)
+                if ALL not in set(merge_small(domain[own], needed)):
+                    banks[rows] = domain[rows]
         self.sections_ = [] if section is None else list(sections)
         self.references_ = self._fit_sections(X, sections, banks)
-        self._calibrate(X, sections, banks, groups)
+        self._calibrate(X, sections, banks, stems)
         return self
 
     def score_samples(self, X):
@@ -317,9 +335,9 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         """Return the references of a dict of banks; for formulae in which the banks share something."""
         return {name: self._fit_reference(X) for name, X in banks.items()}
 
-    def _held_out(self, X, banks, references, groups=None):
-        """Return the scores, of shape (n_clips, n_banks), of rows against the references without their groups."""
-        return held_out_scores(self, X, banks, references, groups)
+    def _held_out(self, X, banks, references, stems=None):
+        """Return the scores, shape (n_clips, n_banks), of rows against references without what they stem from."""
+        return held_out_scores(self, X, banks, references, stems)
 
     def _fit_sections(self, X, sections, banks):
         """Return the references by section and bank."""
@@ -368,12 +386,12 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
 
     # held-out scores and the threshold
 
-    def _calibrate(self, X, sections, banks, groups):
+    def _calibrate(self, X, sections, banks, stems):
         held_out, self._normalization = {}, {}
         if self.calibration != "train" or self.domain_normalization is not None:
             for name, rows in sections.items():
-                own_groups = None if groups is None else groups[rows]
-                held_out[name] = self._held_out(X[rows], banks[rows], self.references_[name], own_groups)
+                own_stems = None if stems is None else stems[rows]
+                held_out[name] = self._held_out(X[rows], banks[rows], self.references_[name], own_stems)
                 if self.domain_normalization is not None:
                     self._normalization[name] = own_statistics(
                         held_out[name], banks[rows], self.references_[name]
@@ -389,9 +407,10 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
             others = np.setdiff1d(np.arange(len(X)), rows)
             if len(others):
                 best[others] = np.minimum(best[others], self._score_section(X[others], name))
-        self.training_scores_ = best
-        self.offset_ = -self._threshold(best)
-        self.section_offset_ = -self._threshold(own) if self.sections_ else self.offset_
+        recorded = is_recorded(stems, len(X))
+        self.training_scores_ = best[recorded]
+        self.offset_ = -self._threshold(best[recorded])
+        self.section_offset_ = -self._threshold(own[recorded]) if self.sections_ else self.offset_
 
     def _threshold(self, scores):
         if self.calibration == "train":

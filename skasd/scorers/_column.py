@@ -100,7 +100,7 @@ class ColumnScorer(BaseScorer):
     def _score_reference(self, X, weights):
         return X @ weights
 
-    def _held_out(self, X, banks, references, groups=None):
+    def _held_out(self, X, banks, references, stems=None):
         return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference
 
     def _threshold(self, scores):

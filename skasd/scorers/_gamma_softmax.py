@@ -103,7 +103,7 @@ class GammaSoftmaxScorer(BaseScorer):
     >>> detector = make_pipeline(LogMelTransformer(), MFNEmbedder(output="log_proba"), GammaSoftmaxScorer())
     """
 
-    __metadata_request__fit = {"section": True, "domain": False, "proxy": True}
+    __metadata_request__fit = {"section": True, "domain": False, "proxy": True, "origin": True}
     __metadata_request__decision_function = {"section": True}
     __metadata_request__predict = {"section": True}
 
@@ -158,7 +158,7 @@ class GammaSoftmaxScorer(BaseScorer):
         with np.errstate(divide="ignore"):  # p = 1
             return np.maximum(np.log(-np.expm1(log_p)), floor) - np.maximum(log_p, floor)
 
-    def _held_out(self, X, banks, references, groups=None):
+    def _held_out(self, X, banks, references, stems=None):
         return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference
 
 

@@ -8,6 +8,8 @@ from collections import Counter
 
 import numpy as np
 
+from ..labels import as_labels
+
 N_FOLDS = 10  # for scorers without a leave-one-out formula
 ALL = "all"
 
@@ -23,7 +25,43 @@ def merge_small(banks, needed):
     return banks if smallest >= needed else np.full(len(banks), ALL, dtype=object)
 
 
-def held_out_scores(scorer, X, banks, references, groups=None):
+def stems_of(groups, origin, n_rows):
+    """Return what each row stems from, a tuple: one group or clip of a recorded row, several of a made one.
+
+    Parameters
+    ----------
+    groups : sequence of hashables or None
+        The recording of each row.
+    origin : sequence of tuples or None
+        The clips that each row was made of.
+    n_rows : int
+
+    Returns
+    -------
+    ndarray of object of shape (n_rows,) or None
+        None where neither is given. Of a clip in `origin` it is the group, where there are groups.
+    """
+    if groups is not None:
+        groups = as_labels("groups", groups, n_rows)
+    if origin is None:
+        return None if groups is None else as_labels("groups", [(group,) for group in groups], n_rows)
+    origin = as_labels("origin", origin, n_rows)
+    for row, clips in enumerate(origin):
+        if not isinstance(clips, tuple) or not clips:
+            raise ValueError(f"origin must hold a tuple of clips for every row, got {clips!r} in row {row}.")
+    if groups is None:
+        return origin
+    group_of = {clips[0]: group for clips, group in zip(origin, groups, strict=True) if len(clips) == 1}
+    # a clip that is not among the rows was dropped: nothing else stems from it
+    return as_labels("origin", [tuple(group_of.get(clip) for clip in clips) for clips in origin], n_rows)
+
+
+def is_recorded(stems, n_rows):
+    """Return which rows were recorded, and not made of others."""
+    return np.ones(n_rows, dtype=bool) if stems is None else np.array([len(stem) == 1 for stem in stems])
+
+
+def held_out_scores(scorer, X, banks, references, stems=None):
     """Score each row against every bank of a model that does not hold the row.
 
     Parameters
@@ -33,17 +71,20 @@ def held_out_scores(scorer, X, banks, references, groups=None):
     banks : ndarray of object of shape (n_clips,)
     references : dict
         The references fitted to all rows, by bank.
-    groups : ndarray of object of shape (n_clips,) or None
-        Rows that leave the reference together; None: each by itself, or folds of them.
+    stems : ndarray of tuples of shape (n_clips,) or None
+        Rows that stem from the same leave the reference together; None: each by itself, or folds of them.
 
     Returns
     -------
     ndarray of shape (n_clips, n_banks)
-        Infinity where leaving the row out leaves no bank.
+        Infinity where leaving the row out leaves no bank, and for rows that were made.
     """
     scores = np.full((len(X), len(references)), np.inf)
-    if groups is not None:
-        _refit_without(_folds_of_groups(scorer, groups), scorer, X, banks, references, scores)
+    if stems is not None:
+        recorded = is_recorded(stems, len(X))
+        fold = np.full(len(X), -1)
+        fold[recorded] = _folds_of_groups(scorer, [stem[0] for stem in stems[recorded]])
+        _refit_without(fold, scorer, X, banks, references, scores, stems)
         return scores
     exact = np.zeros(len(X), dtype=bool)
     for column, (name, reference) in enumerate(references.items()):
@@ -96,8 +137,11 @@ def _folds_of_groups(scorer, groups):
     return np.array([place[group] for group in groups])
 
 
-def _refit_without(fold, scorer, X, banks, references, scores):
-    """Fill in the scores of the rows of each fold (-1: none) against references refitted without the fold."""
+def _refit_without(fold, scorer, X, banks, references, scores, stems=None):
+    """Fill in the scores of the rows of each fold (-1: none) against references refitted without the fold.
+
+    With `stems`, all that stems from rows of the fold is left out with it.
+    """
     columns = {name: column for column, name in enumerate(references)}
     own = np.array([columns[name] for name in banks])
     if len(X) <= scorer._min_rows:
@@ -111,6 +155,9 @@ def _refit_without(fold, scorer, X, banks, references, scores):
         return
     for number in range(fold.max() + 1):
         left_out, train = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        if stems is not None:
+            gone = {stem[0] for stem in stems[left_out]}
+            train = train[[gone.isdisjoint(stem) for stem in stems[train]]]
         names = merge_small(banks[train], scorer._min_rows)
         for name, reference in scorer._fit_references(split(*scorer._extend(X[train], names))).items():
             # a reference merged from small banks stands for each row's own

@@ -200,15 +200,15 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
             deviations * (whitened @ reference.whitening.T), np.linalg.norm(whitened, axis=1)
         )
 
-    def _held_out(self, X, banks, references, groups=None):
+    def _held_out(self, X, banks, references, stems=None):
         """Leave each row out of its mean and of the covariance, by the formula of Sherman and Morrison.
 
         In the axes of the deviations D the covariance without row d of a bank of m rows is diagonal but for
         the rank-one term ``-m / (m - 1) d d^T``, whatever the shrinkage. Its weight and the features' scales
         are kept as they are with all rows.
         """
-        if self.augmenter is not None or groups is not None:
-            return super()._held_out(X, banks, references, groups)
+        if self.augmenter is not None or stems is not None:
+            return super()._held_out(X, banks, references, stems)
         n, n_features = X.shape
         shrinkage = next(iter(references.values())).shrinkage
         size = np.array([np.count_nonzero(banks == name) for name in banks])

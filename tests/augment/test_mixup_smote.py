@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from imblearn.pipeline import make_pipeline
 from imblearn.utils.estimator_checks import estimator_checks_generator
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -314,6 +316,39 @@ def test_fit_resample_with_metadata(clips):
     X_new, y_new = MixupSMOTEAugmenter(random_state=0).fit_resample(X, y, section=section, domain=domain)
     assert X_new.shape == (48, 16, 10)
     assert_array_equal(y_new, np.ones(48))
+
+
+@pytest.mark.parametrize("kind", [np.array, list, pd.Series], ids=["array", "list", "series"])
+def test_ground_truth_is_no_class_to_balance(kind):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X[30:] += 100
+    y = kind([1] * 30 + [-1] * 10)
+    augmenter = MixupSMOTEAugmenter(sampling_strategy=2.0, random_state=0)
+    X_new, y_new = augmenter.fit_resample(X, y)
+    assert Counter(np.asarray(y_new).tolist()) == {1: 60, -1: 10}
+    assert X_new[40:].max() < 50
+    assert isinstance(y_new, pd.Series) == (kind is pd.Series)
+    assert augmenter.n_features_in_ == 3
+    X_all, y_all = augmenter.fit_resample(X)
+    assert (len(X_all), y_all) == (80, None)
+    with pytest.warns(UserWarning, match="one class of 30 clips only"):
+        assert len(MixupSMOTEAugmenter().fit_resample(X, y)[0]) == 40
+
+
+def test_metadata_of_what_fit_resample_made(clips):
+    X, section, domain, _ = clips
+    augmenter = MixupSMOTEAugmenter(random_state=0)
+    with pytest.raises(NotFittedError):
+        augmenter.extend_metadata({"domain": domain})
+    augmenter.fit_resample(X, section=section, domain=domain)
+    more = augmenter.extend_metadata({"domain": domain, "attribute": np.arange(30.0), "day": np.arange(30)})
+    _, _, expected = clone(augmenter).augment(
+        X, section=section, domain=domain, attribute=np.arange(30.0), day=np.arange(30)
+    )
+    for name, values in more.items():
+        assert_array_equal(values, expected[name])
+    with pytest.raises(ValueError, match="day has 29 entries for 30 clips"):
+        augmenter.extend_metadata({"day": range(29)})
 
 
 def test_fit_resample_of_time_frequency_arrays_is_that_of_their_flat_form():

@@ -31,7 +31,8 @@ def test_waveforms_before_the_front_end():
     pipeline = make_pipeline(LogMelTransformer(), ClipStatistics(), MahalanobisScorer())
     augmenter = WaveformAugmenter(n_samples=5, random_state=0)
     detector = Augmented(augmenter, pipeline).fit(data.X[train])
-    assert len(detector.estimator_[-1].training_scores_) == 20 + 10
+    assert len(detector.estimator_[-1].training_scores_) == 20  # made ones set no threshold
+    assert len(detector.augmenter_.sample_origin_) == 10
     scores = detector.score_samples(data.X[~train])
     assert not np.allclose(scores, sklearn.clone(pipeline).fit(data.X[train]).score_samples(data.X[~train]))
 
@@ -42,7 +43,8 @@ def test_inside_normal_only_nothing_is_made_of_anomalies():
     detector = NormalOnly(
         Augmented(MixupSMOTEAugmenter(sampling_strategy=2.0, random_state=0), KNNScorer())
     ).fit(X, y)
-    assert len(detector.estimator_.estimator_.training_scores_) == 40
+    assert len(detector.estimator_.estimator_.training_scores_) == 20
+    assert detector.estimator_.estimator_.references_[None]["all"].index.n_samples_fit_ == 40
     assert detector.predict([[50.0, 50.0]]) == [-1]
 
 

@@ -1,0 +1,54 @@
+"""Tell a detector what its training clips were made of."""
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import _routing_enabled, get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
+
+from ._detection import DetectionMixin
+from ._fit_wrapper import FitWrapper
+
+
+def origins(n_clips, made):
+    """Return the metadata ``origin`` of clips and of those that samplers made of them.
+
+    Parameters
+    ----------
+    n_clips : int
+        Number of recorded clips.
+    made : list of ndarray of int of shape (n_new,) or (n_new, 2)
+        ``sample_origin_`` of the samplers, in their order.
+
+    Returns
+    -------
+    list of tuple of int
+        Of a recorded clip itself, of a made one two entries or more.
+    """
+    entries = [(clip,) for clip in range(n_clips)]
+    for rows in made:
+        entries += [entries[pair[0]] + entries[pair[-1]] for pair in rows.reshape(len(rows), -1)]
+    return entries
+
+
+def origin_parameter(estimator):
+    """Return the name of the parameter of ``fit`` that takes ``origin``; None where there is none.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A scorer, or what may hold one: pipelines, wrappers, detectors made of detectors.
+
+    Returns
+    -------
+    str or None
+        ``"origin"``, with the names of the steps before it where routing is off and there is a pipeline.
+    """
+    requested = bool(get_routing_for_object(estimator).consumes("fit", ["origin"]))
+    if _routing_enabled() or isinstance(estimator, DetectionMixin):  # which routes whatever the setting
+        return "origin" if requested else None
+    if isinstance(estimator, Pipeline):
+        step, last = estimator.steps[-1]
+        inner = origin_parameter(last)
+        return inner and f"{step}__{inner}"
+    if isinstance(estimator, FitWrapper):
+        return origin_parameter(estimator.estimator)
+    return "origin" if has_fit_parameter(estimator, "origin") else None
