@@ -66,9 +66,8 @@ plt.show()
 # Does it help?
 # -------------
 # A scorer takes an ``augmenter``: made clips join the reference, and the threshold is set from recorded
-# ones. :class:`~skasd.compose.Augmented` fits any detector on recorded and made clips alike; what the
-# detector then takes for scores of healthy clips are those of made ones, too, which lie between recorded
-# ones and closer to them than a new recording will.
+# ones. :class:`~skasd.compose.Augmented` fits any detector on recorded and made clips, and tells it which
+# are which.
 detectors = {}
 for name, scorer in {
     "1-NN": KNNScorer(domain_normalization="zscore"),

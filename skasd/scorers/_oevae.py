@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseScorer
-from ._held_out import mean_and_spread, own_statistics
+from ._held_out import is_recorded, mean_and_spread, own_statistics
 from ._neighbors import NeighborScorer
 
 
@@ -179,16 +179,18 @@ class OEVAEScorer(NeighborScorer):
     def _score_section(self, X, section):
         return self._weigh(X[:, 0], super()._score_section(X, section))
 
-    def _calibrate(self, X, sections, banks, groups):
+    def _calibrate(self, X, sections, banks, stems):
         if self.omega == "auto" and not self.standardize:
             raise ValueError(
                 'omega="auto" compares standardised scores: give omega a number, or standardize=True.'
             )
         references = self.references_[None]
-        betas = self._held_out(X, banks, references, groups)
+        betas = self._held_out(X, banks, references, stems)
         self._normalization = {}
         if self.domain_normalization is not None:
             self._normalization[None] = own_statistics(betas, banks, references)
+        recorded = is_recorded(stems, len(X))
+        X, betas = X[recorded], betas[recorded]
         self.held_out_scores_ = np.column_stack([X[:, 0], self._over_domains(betas, None)])
         self.mean_, self.scale_ = np.zeros(2), np.ones(2)
         if self.standardize:

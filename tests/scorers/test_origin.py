@@ -6,6 +6,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
+from skasd.scorers import OEVAEScorer
+
 from ._cases import MedianScorer, clips, every_scorer
 
 
@@ -21,7 +23,8 @@ def with_made(n=40):
 def test_made_rows_join_the_references(scorer):
     X, origin = with_made()
     fitted = clone(scorer).fit(X, origin=origin)
-    assert_allclose(fitted.score_samples(X), clone(scorer).fit(X).score_samples(X))
+    if not isinstance(scorer, OEVAEScorer):  # whose scores are standardised by those of recorded clips
+        assert_allclose(fitted.score_samples(X), clone(scorer).fit(X).score_samples(X))
     assert fitted.training_scores_.shape == (40,)
     assert np.isfinite(fitted.training_scores_).all()
     only = clone(scorer).fit(X[:40], origin=origin[:40])
