@@ -96,6 +96,4 @@ def _overview(result):
     table = table.reset_index()
     table["machine"] = table["machine"].replace("", "all")
     names = ["machine", *(["data"] if table["data"].nunique() > 1 else []), "system"]
-    for name in names:
-        table[name] = table[name].str.ljust(table[name].str.len().max())
     return table[[*table.columns.drop(["data", "system", "machine"]), *names]]

@@ -44,9 +44,18 @@ class Console:
         """Print a DataFrame for people."""
         if not self.quiet and not self.as_json:
             table = table.map(lambda value: printable(value) if isinstance(value, str) else value)
+            for name, column in table.items():
+                if len(column) and all(isinstance(value, str) for value in column):
+                    table[name] = column.str.ljust(column.str.len().max())
             # what is wider than a terminal goes on below
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            options = {"float_format": "{:.4f}".format, "na_rep": "", "line_width": width, **options}
+            options = {
+                "float_format": "{:.4f}".format,
+                "na_rep": "",
+                "line_width": width,
+                "justify": "left",
+                **options,
+            }
             self.say("\n".join(line.rstrip() for line in table.to_string(**options).splitlines()))
 
     def result(self, **values):

@@ -79,7 +79,13 @@ def run(args, console):
         write_csv(table, args.output)
         console.note(f"scores: {args.output}")
     else:
-        console.table(table.drop(columns="error"), index=False)
+        columns = [
+            "anomaly_score",
+            "decision",
+            *(["remark"] if (table["remark"] != "").any() else []),
+            "path",
+        ]
+        console.table(table[columns], index=False, line_width=None)  # names last, however long
     n, n_judged = int((table["decision"] == "anomalous").sum()), int((table["decision"] != "").sum())
     n_remarks = int((table["remark"] != "").sum())
     console.say(

@@ -46,6 +46,12 @@ def check_clips(X):
             f"X is of type {type(X).__name__}; expected a 2-D array (n_clips, n_samples), "
             "a list of 1-D arrays or a list of paths."
         )
+    if hasattr(X, "columns") and not all(getattr(kind, "kind", "O") in "biuf" for kind in X.dtypes):
+        named = next((name for name in ("path", *X.columns) if name in X.columns), "path")
+        raise ValueError(
+            f"X is a table with the columns {', '.join(map(str, X.columns))}, of which not all are samples: pass the "
+            f'column that holds the paths, df["{named}"].'
+        )
     if hasattr(X, "__array__") and not hasattr(X, "shape"):
         X = np.asarray(X)
     shape = getattr(X, "shape", None)

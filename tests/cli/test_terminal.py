@@ -97,6 +97,18 @@ def test_benchmark_and_systems(recordings, tmp_path, in_terminal):
     assert "secom2021(" in listed.out
 
 
+def test_control_c_leaves_no_model(recordings, tmp_path, in_terminal):
+    model = tmp_path / "m.skasd"
+    arguments = ["fit", str(recordings / "train"), "-o", str(model)]
+    system = ["--system", "official_autoencoder:max_epochs=1000000"]
+    stopped = in_terminal([*SKASD, *arguments, *system], interrupt_at="/1000000 [00:0")
+    assert stopped.code == 130, stopped.err
+    assert "interrupted" in stopped.err
+    assert "Traceback" not in stopped.err
+    assert stopped.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_quiet_and_json_show_no_bars(recordings, model, tmp_path, in_terminal):
     files = str(recordings / "test" / "*anomaly*.wav")
     quiet = in_terminal([*SKASD, "score", model, files, "-q", "-o", str(tmp_path / "s.csv")])
