@@ -233,7 +233,6 @@ class Checkpoint(Callback):
             "callbacks": {name: _state_of(callback) for name, callback in net.callbacks_},
             "stopped": out_of_patience(net),
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.part")
         try:
             torch.save(state, part)

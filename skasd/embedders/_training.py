@@ -12,6 +12,7 @@ from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 
 from .. import __version__, nn
+from .._whole_file import check_output
 from ._batches import PatchDataset, ValidationBatches
 from ._callbacks import Checkpoint, Divergence, EpochProgress, OneCycle, run_epochs
 from ._choices import MIXINGS, OPTIMIZERS
@@ -116,6 +117,7 @@ class TrainingMixin:
         finished = not self.max_epochs
         checkpoint = None
         if self.checkpoint_dir is not None:
+            check_output(self.checkpoint_dir, is_folder=True)
             name = f"{type(self).__name__}-{self._fingerprint(clips, dataset)}.pt"
             checkpoint = Checkpoint(Path(self.checkpoint_dir) / name, dataset.generator)
             callbacks.append(checkpoint)

@@ -199,6 +199,14 @@ def test_what_killed_writers_left_goes_but_nothing_else(train, tmp_path):
     assert left == {path.name, *names.values()} - {names["old"]}
 
 
+def test_a_folder_that_cannot_be_written_is_found_before_training(train, tmp_path, watch):
+    X, section = train
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match=r"file.* cannot be written"):
+        ViTEmbedder(**QUICK, checkpoint_dir=tmp_path / "file", callbacks=[Watch()]).fit(X, section=section)
+    assert watch.n_epochs == 0
+
+
 # a process that forks one victim after another, until one comes to the end of its training
 KILLED = """
     import os, signal, sys, time
