@@ -53,6 +53,11 @@ def check_time_frequency(estimator, X, *, reset=True, dtype=_FLOATS, min_clips=1
     >>> np.shares_memory(checked, X), missing
     (True, array([False,  True]))
     """
+    if hasattr(X, "columns") and "path" in X.columns:
+        raise ValueError(
+            f'X is a table with paths, and {type(estimator).__name__} takes spectrograms: pass the column, df["path"], '
+            "to a pipeline that begins with a front end, as LogMelTransformer."
+        )
     types = list(dtype) if isinstance(dtype, (list, tuple)) else [dtype]
     if _is_ragged(X):
         X = [_check_spectrogram(i, spectrogram, types) for i, spectrogram in enumerate(X)]

@@ -17,6 +17,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import skasd
 from skasd.clips import LIMITS, BadClip, ClipError, Clips, ClipWarning, KeptBuffers, check_clips, n_clips
 
 RATE = 16000
@@ -705,3 +706,10 @@ def test_channels_whose_mean_overflows_are_a_cause(tmp_path):
         soundfile.write(path, np.array([[one, other]] * 10, dtype=np.float32), RATE, subtype="FLOAT")
         with pytest.raises(ClipError, match="samples"):
             read([path])
+
+
+def test_a_table_in_place_of_its_column_of_paths_is_told():
+    table = pd.DataFrame({"y": [1], "path": ["a.wav"]})
+    for estimator in (skasd.LogMelTransformer(), skasd.SpectrumTransformer(), skasd.MFNEmbedder()):
+        with pytest.raises(ValueError, match=r'df\["path"\]'):
+            estimator.fit(table)
