@@ -39,15 +39,18 @@ print(detector[2].sampling_strategy_)
 # -------------
 # Asked for are 10 % false alarms. A recorded clip has near neighbours among the clips that were made of it; new
 # recordings have none. Here every clip is held out with all that was made of it; the pipeline of
-# imbalanced-learn, which cannot tell the scorer, has thresholds that new recordings exceed.
+# imbalanced-learn, which cannot tell the scorer, has thresholds that new recordings exceed. What is above
+# 10 % here comes from the target, of which there are 8 training clips for half of the test clips.
 healthy = ~train & (data.y == 1)
 rates = {}
+target = domain[healthy] == "target"
 for name, make in {"skasd": make_pipeline, "imbalanced-learn": imblearn.pipeline.make_pipeline}.items():
     augmenter = MixupSMOTEAugmenter(sampling_strategy=3.0, random_state=0)
     pipeline = make(LogMelTransformer(n_mels=64), ClipStatistics(), augmenter, KNNScorer())
     pipeline.fit(data.X[train])
-    rates[name] = np.mean(pipeline.predict(data.X[healthy]) == -1)
-pd.Series(rates, name="false alarms").round(3).to_frame()
+    alarm = pipeline.predict(data.X[healthy]) == -1
+    rates[name] = {"all": np.mean(alarm), "source": np.mean(alarm[~target]), "target": np.mean(alarm[target])}
+pd.DataFrame(rates).T.round(3)
 
 # %%
 # In a search
