@@ -133,6 +133,8 @@ def strict_warnings(gallery_conf, fname, when):
         warnings.simplefilter("error")
         # the drawing backend of the build has no window, and plt.show() says so
         warnings.filterwarnings("ignore", message=".*is non-interactive.*")
+        # data of examples are small
+        warnings.filterwarnings("ignore", message=".* cannot hold the false-alarm rate")
     else:
         warnings.filters[:] = usual_filters
         sklearn.set_config(enable_metadata_routing=False)

@@ -13,9 +13,10 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._metadata import DOMAINS, as_domains
 from ..scorers import BaseScorer, KNNCosineScorer, LOFScorer
+from ..scorers.thresholds import set_threshold
 from ._combination import spread
 from ._detection import DetectionMixin
-from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, set_threshold
+from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of
 from ._rows import (
     check_lengths,
     not_proxies,
@@ -105,9 +106,9 @@ class DomainDependent(DetectionMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from skasd.compose import DomainDependent
-    >>> X = np.random.default_rng(0).normal([5, 0], size=(105, 2))
+    >>> X = np.random.default_rng(0).normal([5, 0], size=(110, 2))
     >>> X[100:] += [-5, 5]
-    >>> domain = ["source"] * 100 + ["target"] * 5
+    >>> domain = ["source"] * 100 + ["target"] * 10
     >>> detector = DomainDependent().fit(X, domain=domain)
     >>> detector.predict([[0, 5], [0, 5]], domain=["source", "target"])
     array([-1,  1])
@@ -180,7 +181,12 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             routed = routed_to(self, "fit", **params)
             fits = Parallel(n_jobs=self.n_jobs)(
                 delayed(fit_with_held_out)(
-                    detector, X, y, take_rows(dict(routed[name]["fit"]), rows, n_rows), fitted_on[name]
+                    detector,
+                    X,
+                    y,
+                    take_rows(dict(routed[name]["fit"]), rows, n_rows),
+                    fitted_on[name],
+                    own_threshold=False,
                 )
                 for name, detector in self._parts().items()
             )
@@ -210,7 +216,13 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         self.training_scores_ = z[learnt].min(axis=1)
         self.offset_ = -set_threshold(self.training_scores_, self.contamination, self.calibration)
         self.domain_offset_ = {
-            name: -set_threshold(scores, self.contamination, self.calibration) for name, scores in own.items()
+            name: -set_threshold(
+                scores,
+                self.contamination,
+                self.calibration,
+                "" if is_source.all() else f" of the {name} domain",
+            )
+            for name, scores in own.items()
         }
 
     def _standardized(self, X, name, **metadata):

@@ -1,6 +1,7 @@
 """Anomaly scores of training clips from detectors that have not learnt them."""
 
 import warnings
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from sklearn.base import clone
@@ -9,13 +10,14 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
 
-from ..scorers._calibration import conformal_threshold, gamma_threshold
+from ..scorers import FewClipsWarning
+from ..scorers.thresholds import set_threshold
 from ._last_step import last_step
 from ._normal_only import NormalOnly
 from ._rows import not_proxies, take, take_rows
 
 
-def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label=""):
+def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", own_threshold=True):
     """Fit a clone of an estimator and score its training clips as if it had not learnt them.
 
     Scorers of this package carry such scores (``training_scores_``), which are taken as they are.
@@ -34,6 +36,8 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label=""):
         Folds, by rows of `X`; None: five shuffled ones.
     label : str
         Where an error of the estimator came from.
+    own_threshold : bool
+        Whether the threshold of the estimator is of use; else it is nobody's business what it rests on.
 
     Returns
     -------
@@ -46,7 +50,8 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label=""):
     metadata = take_rows(metadata, rows, n_rows)
     X, y = take(X, rows), take(y, rows)
     try:
-        fitted = clone(estimator).fit(X, y, **metadata)
+        with nullcontext() if own_threshold else _no_word_on_thresholds():
+            fitted = clone(estimator).fit(X, y, **metadata)
     except ValueError as error:
         if not label:
             raise
@@ -81,11 +86,21 @@ def _held_out_scores(estimator, fitted, X, y, metadata, splits):
     trained = np.zeros(n_rows, dtype=bool)
     for train, test in splits:
         if len(test) and len(train):
-            again = clone(estimator).fit(take(X, train), take(y, train), **take_rows(metadata, train, n_rows))
+            with _no_word_on_thresholds():
+                again = clone(estimator).fit(
+                    take(X, train), take(y, train), **take_rows(metadata, train, n_rows)
+                )
             scores[test] = -again.score_samples(take(X, test))
             trained[train] = True
     scores[~(learnt & trained)] = np.nan
     return scores
+
+
+@contextmanager
+def _no_word_on_thresholds():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewClipsWarning)
+        yield
 
 
 def shuffled_folds(n_rows, n_folds=5):
@@ -193,15 +208,7 @@ def threshold_for(detector, false_alarms):
         warnings.warn(
             f"{len(scores)} training clips are too few for a rate of {false_alarms:g} false alarms, which takes "
             f"{int(np.ceil(1 / false_alarms - 1e-9)) - 1}: the threshold is their greatest score.",
-            UserWarning,
+            FewClipsWarning,
         )
-    return set_threshold(scores, false_alarms, calibration)
-
-
-def set_threshold(scores, contamination, calibration):
-    """Return the threshold on anomaly scores, by the rules of `skasd.scorers.BaseScorer`."""
-    if calibration == "train":
-        return -float(np.percentile(-scores, 100 * contamination))
-    if calibration == "gamma":
-        return gamma_threshold(scores, contamination)
-    return conformal_threshold(scores, contamination)
+    with _no_word_on_thresholds():  # as just said
+        return set_threshold(scores, false_alarms, calibration)

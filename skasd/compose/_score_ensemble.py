@@ -12,10 +12,12 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from .._metadata import as_domains
 from ..scorers import BaseScorer
+from ..scorers.thresholds import set_threshold, warn_about_small_domains
 from ._combination import COMBINE, Standardization, combine_scores
 from ._detection import DetectionMixin
-from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, set_threshold, shuffled_folds
+from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, shuffled_folds
 from ._rows import check_lengths, not_proxies, route_metadata, routed_to
 
 
@@ -198,7 +200,9 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
             for name, detector in self._kept:
                 metadata = dict(routed[name]["fit"])
                 rows = np.arange(n_rows) if "proxy" in metadata else present
-                jobs.append(delayed(fit_with_held_out)(detector, X, y, metadata, rows, splits))
+                jobs.append(
+                    delayed(fit_with_held_out)(detector, X, y, metadata, rows, splits, own_threshold=False)
+                )
             fits = Parallel(n_jobs=self.n_jobs)(jobs)
             self.detectors_ = [fitted for fitted, _ in fits]
             self.named_detectors_ = Bunch(
@@ -207,6 +211,10 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
             self._keep_names_of(self.detectors_[0])
             self.held_out_scores_ = np.column_stack([scores for _, scores in fits])
             self._calibrate(X)
+        plays_a_part = any("domain" in routed[name]["fit"] for name, _ in self._kept)
+        if domain is not None and plays_a_part and self.calibration != "train":
+            learnt = ~np.isnan(self.held_out_scores_).any(axis=1)
+            warn_about_small_domains(as_domains(domain, n_rows)[learnt], self.contamination)
         return self
 
     def _calibrate(self, X):

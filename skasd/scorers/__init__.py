@@ -14,10 +14,12 @@ from ._knn_cosine import KNNCosineScorer
 from ._lof import LOFScorer
 from ._mahalanobis import MahalanobisScorer
 from ._oevae import OEVAEScorer
+from .thresholds import FewClipsWarning
 
 __all__ = [
     "ColumnScorer",
     "CosineMeanScorer",
+    "FewClipsWarning",
     "GammaSoftmaxScorer",
     "KMeansScorer",
     "KNNCosineScorer",

@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._documentation import DocumentationLinkMixin
 from .._metadata import as_domains, as_mask, warn_about_anomalies
 from ..labels import as_labels, group_rows
-from ._calibration import conformal_threshold, gamma_threshold
 from ._held_out import ALL, held_out_scores, is_recorded, merge_small, own_statistics, split, stems_of
 from ._rows import skipped_rows
+from .thresholds import set_threshold, warn_about_small_domains
 
 
 class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
@@ -85,7 +85,8 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     The false-alarm rate of "cross" holds for new clips that are to the training clips as these are to one
     another. Windows of one recording are more alike than clips of two, and those of new recordings would
     exceed the threshold more often: tell `fit` the recordings (``groups``). With fewer than
-    ``1 / contamination - 1`` clips the threshold is their largest score.
+    ``1 / contamination - 1`` clips the threshold is their largest score, and a `FewClipsWarning` says so; also
+    where there are fewer of one domain.
 
     A domain with fewer rows than the formula needs (``_min_rows``) is merged with the other one. "zscore"
     needs three rows per domain.
@@ -167,6 +168,11 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         Returns
         -------
         self : object
+
+        Warns
+        -----
+        FewClipsWarning
+            If there are fewer than ``1 / contamination - 1`` clips, in all or in a domain.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
         warn_about_anomalies(y, self)
@@ -214,6 +220,8 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         self.sections_ = [] if section is None else list(sections)
         self.references_ = self._fit_sections(X, sections, banks)
         self._calibrate(X, sections, banks, stems)
+        if domain is not None and self._by_domain and self.calibration != "train":
+            warn_about_small_domains(domain[is_recorded(stems, len(X))], self.contamination)
         return self
 
     def score_samples(self, X):
@@ -413,8 +421,4 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         self.section_offset_ = -self._threshold(own[recorded]) if self.sections_ else self.offset_
 
     def _threshold(self, scores):
-        if self.calibration == "train":
-            return -float(np.percentile(-scores, 100 * self.contamination))
-        if self.calibration == "gamma":
-            return gamma_threshold(scores, self.contamination)
-        return conformal_threshold(scores, self.contamination)
+        return set_threshold(scores, self.contamination, self.calibration)

@@ -63,7 +63,7 @@ class CosineMeanScorer(BaseScorer):
     >>> import numpy as np
     >>> from skasd.scorers import CosineMeanScorer
     >>> X = np.array([[1, 0.1], [1, -0.1], [0.1, 1], [-0.1, 1]])
-    >>> scorer = CosineMeanScorer().fit(X, section=["00", "00", "01", "01"])
+    >>> scorer = CosineMeanScorer(contamination=0.2).fit(X, section=["00", "00", "01", "01"])
     >>> scorer.anomaly_score([[2, 0]], section=["00"]).round(3)
     array([0.])
     >>> scorer.anomaly_score([[2, 0]], section=["01"]).round(3)

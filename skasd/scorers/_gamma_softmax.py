@@ -92,7 +92,8 @@ class GammaSoftmaxScorer(BaseScorer):
     >>> import numpy as np
     >>> from skasd.scorers import GammaSoftmaxScorer
     >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.2, 0.8], [0.1, 0.9], [0.4, 0.6]])
-    >>> scorer = GammaSoftmaxScorer().fit(np.log(p), section=["00", "00", "00", "01", "01", "01"])
+    >>> section = ["00", "00", "00", "01", "01", "01"]
+    >>> scorer = GammaSoftmaxScorer(contamination=0.15).fit(np.log(p), section=section)
     >>> scorer.anomaly_score(np.log([[0.5, 0.5], [0.1, 0.9]]), section=["00", "00"]).round(2)
     array([0.69, 2.3 ])
 

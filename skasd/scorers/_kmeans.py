@@ -71,7 +71,7 @@ class KMeansScorer(BaseScorer):
     >>> from skasd.scorers import KMeansScorer
     >>> X = [[1, 0], [2, 0], [0, 1], [0, 3], [-1, 0]]
     >>> domain = ["source", "source", "source", "source", "target"]
-    >>> scorer = KMeansScorer(n_clusters=2, random_state=0).fit(X, domain=domain)
+    >>> scorer = KMeansScorer(n_clusters=2, contamination=0.5, random_state=0).fit(X, domain=domain)
     >>> scorer.anomaly_score([[4, 0], [-2, 0], [0, -1]])
     array([0., 0., 1.])
     """

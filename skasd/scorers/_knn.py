@@ -80,7 +80,7 @@ class KNNScorer(ContributionMixin, NeighborScorer):
     Examples
     --------
     >>> from skasd.scorers import KNNScorer
-    >>> scorer = KNNScorer(n_neighbors=2).fit([[0, 0], [0, 1], [0, 2], [0, 3]])
+    >>> scorer = KNNScorer(n_neighbors=2, contamination=0.2).fit([[0, 0], [0, 1], [0, 2], [0, 3]])
     >>> scorer.anomaly_score([[0, 5]])
     array([2.5])
     """

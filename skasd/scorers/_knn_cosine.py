@@ -82,7 +82,7 @@ class KNNCosineScorer(ContributionMixin, NeighborScorer):
     Examples
     --------
     >>> from skasd.scorers import KNNCosineScorer
-    >>> scorer = KNNCosineScorer().fit([[1, 0], [1, 1], [0, 2], [0, 3]])
+    >>> scorer = KNNCosineScorer(contamination=0.2).fit([[1, 0], [1, 1], [0, 2], [0, 3]])
     >>> scorer.anomaly_score([[5, 0], [-1, 0]])
     array([0., 1.])
     """

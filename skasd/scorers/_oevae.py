@@ -100,9 +100,9 @@ class OEVAEScorer(NeighborScorer):
     --------
     >>> from skasd.scorers import OEVAEScorer
     >>> X = [[10, 0, 0], [10, 0, 1], [12, 0, 2], [12, 0, 4]]  # alpha, embedding
-    >>> OEVAEScorer(omega=0.25, standardize=False).fit(X).anomaly_score([[20, 0, 7]])
+    >>> OEVAEScorer(omega=0.25, standardize=False, contamination=0.2).fit(X).anomaly_score([[20, 0, 7]])
     array([7.25])
-    >>> OEVAEScorer().fit(X).anomaly_score([[9, 0, 7], [12, 0, 7], [13, 0, 7]]).round(1)
+    >>> OEVAEScorer(contamination=0.2).fit(X).anomaly_score([[9, 0, 7], [12, 0, 7], [13, 0, 7]]).round(1)
     array([4., 4., 5.])
     """
 

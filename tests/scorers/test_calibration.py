@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from skasd.scorers import GammaSoftmaxScorer, KNNScorer, MahalanobisScorer
-from skasd.scorers._calibration import conformal_threshold, gamma_threshold
+from skasd.scorers.thresholds import conformal_threshold, gamma_threshold
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""Share of new healthy clips called anomalous where few clips are known: ``python benchmarks/false_alarms.py``."""
+
+import argparse
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+
+from skasd.scorers import (
+    CosineMeanScorer,
+    KMeansScorer,
+    KNNScorer,
+    LOFScorer,
+    MahalanobisScorer,
+)
+
+SCORERS = {
+    "Mahalanobis": MahalanobisScorer(),
+    "Mahalanobis, OAS": MahalanobisScorer(shrinkage="oas"),
+    "Mahalanobis, not standardised": MahalanobisScorer(standardize=False),
+    "LOF": LOFScorer(),
+    "1-NN": KNNScorer(),
+    "1-NN, density ratio": KNNScorer(density_normalization="ratio"),
+    "k-means": KMeansScorer(random_state=0),
+    "cosine to mean": CosineMeanScorer(),
+}
+
+
+def make(rng, n_clips, n_features):
+    """Correlated features of unequal scale, as means and deviations of log-mels are; skewed a little."""
+    latent = rng.standard_normal((n_clips, 8))
+    mixing = np.random.default_rng(0).standard_normal((8, n_features))
+    scale = np.random.default_rng(1).lognormal(size=n_features)
+    return scale * (10 + latent @ mixing + rng.standard_normal((n_clips, n_features)))
+
+
+def rate(scorer, n_train, n_features, n_runs, seed=0, **metadata):
+    """Return the mean false-alarm rate on new clips over training sets, by domain if there are domains."""
+    found = []
+    for run in range(n_runs):
+        rng = np.random.default_rng([seed, run])
+        X, new = make(rng, n_train, n_features), make(rng, 200, n_features)
+        shift = 3 * np.random.default_rng(2).standard_normal(n_features) * new.std(axis=0)
+        n_target = metadata.get("n_target", 0)
+        domain = None
+        if n_target:
+            domain = np.where(np.arange(n_train) < n_target, "target", "source")
+            X[:n_target] += shift
+        fitted = clone(scorer).fit(X, domain=domain)
+        rates = [np.mean(fitted.predict(new) == -1)]
+        if n_target:
+            rates.append(np.mean(fitted.predict(new + shift) == -1))
+        found.append(rates)
+    return np.mean(found, axis=0)
+
+
+def main(arguments=None):
+    """Print the tables of docs/thresholds.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--features", type=int, default=32)
+    parser.add_argument("--contamination", type=float, default=0.05)
+    given = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    sizes = (5, 10, 19, 20, 50, 100, 200)
+    print(f"contamination={given.contamination}, {given.features} features, {given.runs} training sets")
+    print(f"{'clips':32}", *(f"{n:>5}" for n in sizes))
+    for name, scorer in SCORERS.items():
+        scorer = clone(scorer).set_params(contamination=given.contamination)
+        rates = [rate(scorer, n, given.features, given.runs)[0] for n in sizes]
+        print(f"{name:32}", *(f"{value:5.2f}" for value in rates), flush=True)
+    counts = (3, 5, 10, 19, 50)
+    print("\n100 clips, some of them of the target domain: false alarms in source / in target")
+    print(f"{'target clips':32}", *(f"{n:>11}" for n in counts))
+    for name, scorer in SCORERS.items():
+        scorer = clone(scorer).set_params(contamination=given.contamination)
+        for normalization in (None, "zscore"):
+            scorer.set_params(domain_normalization=normalization)
+            rates = [rate(scorer, 100, given.features, given.runs, n_target=n) for n in counts]
+            label = name if normalization is None else f"{name}, zscore"
+            print(f"{label:32}", *(f"{s:5.2f}/{t:5.2f}" for s, t in rates), flush=True)
+
+
+if __name__ == "__main__":
+    main()
