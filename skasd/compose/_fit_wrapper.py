@@ -1,6 +1,7 @@
 """An estimator around another one that only changes what it is fitted on."""
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
 from sklearn.utils.metaestimators import available_if
@@ -27,7 +28,14 @@ class FitWrapper(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _routed_to_fit(self, params):
         """Return the metadata that the inner estimator's ``fit`` gets."""
-        return process_routing(self, "fit", **params).estimator.fit if _routing_enabled() else params
+        if _routing_enabled():
+            return process_routing(self, "fit", **params).estimator.fit
+        if isinstance(self.estimator, Pipeline) and (lost := [name for name in params if "__" not in name]):
+            raise ValueError(
+                f"{', '.join(lost)} cannot reach the steps of the pipeline in {type(self).__name__} while metadata "
+                "routing is off: call sklearn.set_config(enable_metadata_routing=True) before."
+            )
+        return params
 
     def _fit_inner(self, X, y, params):
         self.estimator_ = clone(self.estimator).fit(X, y, **params)

@@ -230,3 +230,9 @@ def test_parameters_of_the_estimator_are_untouched():
     fitted = NormalOnly(scorer).fit(names, y)
     assert_array_equal(fitted.feature_names_in_, ["a", "b", "c"])
     assert fitted.n_features_in_ == 3
+
+
+def test_metadata_for_a_pipeline_without_routing_names_the_remedy():
+    detector = NormalOnly(make_pipeline(StandardScaler(), KNNScorer()))
+    with pytest.raises(ValueError, match=r"sklearn\.set_config\(enable_metadata_routing=True\)"):
+        detector.fit(np.arange(40.0).reshape(20, 2), np.ones(20), section=["a"] * 20)
