@@ -421,8 +421,8 @@ def test_reports_keep_machines_and_sections_apart(tmp_path):
     table = pd.DataFrame({"path": list("abcd"), "anomaly_score": [0.1, 0.2, 0.3, 0.4]})
     table["section"] = pd.Series([1, "1", ("hall", 1), "hall"], dtype=object)
     table["machine"] = pd.Series([Word.FAN, Word.FLANGE, Word.FAN, Word.FLANGE], dtype=object)
-    page = report_scores(table, tmp_path / "report.html").read_text()
-    assert "4 clips of fan, flange" in page
+    report_scores(table, tmp_path / "report.html")
+    assert scores_table(table)["machine"].tolist() == ["fan", "flange", "fan", "flange"]
     assert scores_table(table)["section"].tolist() == ["1", "'1'", "('hall', 1)", "hall"]
 
 
