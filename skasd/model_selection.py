@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator, GroupKFold, StratifiedGroupKFold
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
+from ._typing import ArrayLike
 from .labels import as_labels
 
 __all__ = ["FixedSplit", "RecordingKFold"]
@@ -79,13 +81,22 @@ class RecordingKFold(BaseCrossValidator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, n_splits=5, *, anomalies="all", shuffle=False, random_state=None):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        anomalies: Literal["all", "share"] = "all",
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ):
         self.n_splits = n_splits
         self.anomalies = anomalies
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def get_n_splits(self, X=None, y=None, groups=None, domain=None, section=None):
+    def get_n_splits(
+        self, X: Any = None, y: Any = None, groups: Any = None, domain: Any = None, section: Any = None
+    ) -> int:
         """Return the number of folds.
 
         Parameters
@@ -101,7 +112,12 @@ class RecordingKFold(BaseCrossValidator):
         return self.n_splits
 
     def split(
-        self, X, y=None, groups=None, domain=None, section=None
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        domain: ArrayLike | None = None,
+        section: ArrayLike | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate indices of the training and test clips of each fold.
 
@@ -221,10 +237,10 @@ class FixedSplit(BaseCrossValidator):
     [0 1 3] [2 4]
     """
 
-    def __init__(self, subset):
+    def __init__(self, subset: ArrayLike):
         self.subset = subset
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of splits, 1.
 
         Parameters
@@ -239,7 +255,7 @@ class FixedSplit(BaseCrossValidator):
         """
         return 1
 
-    def split(self, X, y=None, groups=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the one pair of training and test indices.
 
         Parameters

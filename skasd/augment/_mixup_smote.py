@@ -2,8 +2,9 @@
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
+from .._typing import ArrayLike
 from ._alignment import append_metadata, healthy_rows, is_ground_truth
 from ._pairs import mixup_pairs, smote_pairs
 
@@ -141,13 +143,13 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
     def __init__(
         self,
         *,
-        sampling_strategy="auto",
-        method="both",
-        balance="auto",
-        k_neighbors=5,
-        alpha=1.0,
-        partners="class",
-        random_state=None,
+        sampling_strategy: float | str | dict | Callable = "auto",
+        method: Literal["both", "smote", "mixup"] = "both",
+        balance: Literal["auto", "section", "domain", "both"] = "auto",
+        k_neighbors: int = 5,
+        alpha: float = 1.0,
+        partners: Literal["class", "section", "any"] = "class",
+        random_state: int | np.random.RandomState | None = None,
     ):
         super().__init__(sampling_strategy=sampling_strategy)
         self.method = method
@@ -171,7 +173,16 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def fit_resample(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None):
+    def fit_resample(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: ArrayLike | None = None,
+        domain: ArrayLike | None = None,
+        attribute: ArrayLike | None = None,
+        proxy: ArrayLike | None = None,
+    ):
         """Add clips, imbalanced-learn's way.
 
         Parameters
@@ -195,9 +206,9 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
             return super().fit_resample(X, y)
         validate_data(self, X, dtype=_FLOATS, allow_nd=True, ensure_all_finite="allow-nan")
         X, y_new, _ = self.augment(X, y, section=section, domain=domain, attribute=attribute, proxy=proxy)
-        return X, type(y)(y_new, name=y.name) if hasattr(y, "iloc") else y_new
+        return X, y_new if y is None or not hasattr(y, "iloc") else type(y)(y_new, name=y.name)
 
-    def extend_metadata(self, metadata):
+    def extend_metadata(self, metadata: Any) -> Any:
         """Extend what is known about the clips by what holds for those that were added.
 
         Parameters
@@ -214,7 +225,17 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
             check_metadata(self.n_clips_, **metadata), self.sample_origin_, self.partner_weight_
         )
 
-    def augment(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None, **metadata):
+    def augment(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: ArrayLike | None = None,
+        domain: ArrayLike | None = None,
+        attribute: ArrayLike | None = None,
+        proxy: ArrayLike | None = None,
+        **metadata,
+    ):
         """Add clips and keep y and the metadata aligned.
 
         Parameters
@@ -256,7 +277,7 @@ class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
                 f"None of the {len(X)} clips can be used: all are skipped, proxies or anomalous."
             )
         classes = self._classes(metadata, len(X))
-        rows = {}
+        rows: dict = {}
         for row in np.flatnonzero(free):
             rows.setdefault(classes[row], []).append(row)
         rows = {label: np.array(members) for label, members in rows.items()}

@@ -1,6 +1,7 @@
 """New training clips from changed waveforms: pitch, tempo, level, noise."""
 
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -9,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
+from .._typing import ArrayLike
 from ..clips import Clips, check_clips
 from ._alignment import append_metadata, healthy_rows
 
@@ -143,22 +145,22 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        pitch_steps=(-4.0, 4.0),
-        stretch_rate=(0.8, 1.25),
-        gain_db=None,
-        snr_db=None,
-        noise="white",
-        combine="each",
-        n_copies=1,
-        n_samples=None,
-        keep="all",
-        sample_rate=16000,
-        channel="mean",
-        on_error="raise",
-        limits=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
+        pitch_steps: tuple[float, float] | float | None = (-4.0, 4.0),
+        stretch_rate: tuple[float, float] | float | None = (0.8, 1.25),
+        gain_db: tuple[float, float] | float | None = None,
+        snr_db: tuple[float, float] | float | None = None,
+        noise: Any = "white",
+        combine: Literal["each", "chain"] = "each",
+        n_copies: int = 1,
+        n_samples: int | None = None,
+        keep: Literal["all", "drawn"] = "all",
+        sample_rate: int = 16000,
+        channel: Literal["mean"] | int = "mean",
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.pitch_steps = pitch_steps
         self.stretch_rate = stretch_rate
@@ -177,7 +179,7 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def augment(self, X, y=None, **metadata):
+    def augment(self, X: Any, y: ArrayLike | None = None, **metadata):
         """Add changed copies of clips and keep y and the metadata aligned.
 
         Parameters

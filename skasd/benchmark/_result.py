@@ -3,12 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
 from .._csv_tables import read_csv
+from .._typing import PathName
 from ._figures import HALF_WIDTH, OFFICIAL
 
 _FIGURES = {
@@ -76,7 +78,7 @@ class BenchmarkResult:
     out: Path | None = None
 
     @classmethod
-    def from_folder(cls, out):
+    def from_folder(cls, out: PathName) -> Any:
         """Read what :func:`run` wrote.
 
         Parameters
@@ -100,9 +102,10 @@ class BenchmarkResult:
             scores.append(part)
         tables = [_read(out / f"{name}.csv") for name in ("results", "timings", "failures")]
         found = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame()
-        return cls(tables[0], found, *tables[1:], settings, out)
+        results, timings, failures = tables
+        return cls(results, found, timings, failures, settings, out)
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         r"""Return means over seeds, their spread and intervals.
 
         Returns

@@ -3,11 +3,14 @@
 import datetime
 import platform
 import sys
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
+from typing import Any, Literal
 
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from .._typing import PathName
 from ._compute import compute, open_store
 from ._data import as_data_sets
 from ._folder import write_folder
@@ -30,19 +33,19 @@ from ._tables import assemble
     prefer_skip_nested_validation=True,
 )
 def run(
-    systems,
-    data,
+    systems: Any,
+    data: Any,
     *,
-    seeds=1,
-    classes=None,
-    year=None,
-    joint=None,
-    out=None,
-    n_jobs=None,
-    n_threads=1,
-    verbose=0,
-    on_error="raise",
-):
+    seeds: int | Sequence[int] = 1,
+    classes: str | None = None,
+    year: int | None = None,
+    joint: Sequence[str] | None = None,
+    out: PathName | None = None,
+    n_jobs: int | None = None,
+    n_threads: int | None = 1,
+    verbose: int = 0,
+    on_error: Literal["raise", "record"] = "raise",
+) -> Any:
     """Fit and score systems on the machines of data sets, with several seeds; resume where a run was cut off.
 
     Parameters

@@ -1,6 +1,7 @@
 """What counts as a collection of clips: the checks before anything is read."""
 
 import os
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -9,7 +10,7 @@ from sklearn.utils import check_array
 from ._audio_file import BadClip
 
 
-def check_clips(X):
+def check_clips(X: Any) -> Any:
     """Check that X is a collection of clips and return it in one of three plain forms, uncopied.
 
     Parameters
@@ -75,7 +76,7 @@ def check_clips(X):
     return [clip if is_path(clip) else _as_waveform(clip) for clip in clips]
 
 
-def n_clips(X):
+def n_clips(X: Any) -> int:
     """Return the number of clips of X, without reading any.
 
     Parameters

@@ -4,11 +4,12 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from numbers import Real
 from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -128,14 +129,14 @@ class Clips:
 
     def __init__(
         self,
-        X,
+        X: Any,
         *,
-        sample_rate=16000,
-        channel="mean",
-        on_error="raise",
-        min_samples=1,
-        min_samples_reason="",
-        limits=None,
+        sample_rate: int = 16000,
+        channel: Literal["mean"] | int = "mean",
+        on_error: Literal["raise", "skip"] = "raise",
+        min_samples: int = 1,
+        min_samples_reason: str = "",
+        limits: dict | None = None,
     ):
         if channel != "mean" and (
             isinstance(channel, (str, bool)) or not isinstance(channel, (int, np.integer))
@@ -186,7 +187,14 @@ class Clips:
         wide = {getattr(clip, "dtype", None) == np.float64 for clip in self._clips}
         return {np.dtype(np.float64 if is_wide else np.float32) for is_wide in wide}
 
-    def map(self, function, *, n_jobs=None, verbose=0, description="reading clips"):
+    def map(
+        self,
+        function: Callable,
+        *,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        description: str = "reading clips",
+    ) -> Any:
         """Call ``function(position, waveform)`` for every good clip and return the results in order.
 
         Parameters
@@ -238,7 +246,7 @@ class Clips:
                 pool = ThreadPoolExecutor(n_threads)
                 # after an error in one run those not yet begun are given up
                 stack.callback(pool.shutdown, cancel_futures=True)
-                done = pool.map(run, runs)
+                done = pool.map(run, runs)  # type: ignore[assignment]
             bar = _no_bar
             if verbose:
                 from tqdm.auto import tqdm
@@ -386,7 +394,7 @@ class Clips:
         return f"array of shape {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__
 
 
-def check_limits(limits):
+def check_limits(limits: dict | None) -> dict:
     """Check bounds of what a clip may be, and return all of them.
 
     Parameters
@@ -430,7 +438,7 @@ def check_limits(limits):
     for name, value in limits.items():
         if name not in LIMITS:
             raise ValueError(f"limits has {name!r}; there are {', '.join(LIMITS)}.")
-        if not isinstance(value, Real) or isinstance(value, bool) or not value > 0:
+        if not isinstance(value, Real) or isinstance(value, bool) or not float(value) > 0:
             raise ValueError(f"limits[{name!r}] must be a positive number, got {value!r}.")
     return {**LIMITS, **limits}
 

@@ -1,6 +1,9 @@
 """What speaks against judging a recording at all: silence, clipping, another microphone's level, a lossy codec."""
 
+from typing import Any, Self
+
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 
@@ -18,7 +21,7 @@ _LOSSY_SUBTYPES = ("VORBIS", "OPUS", "MPEG", "ADPCM", "ULAW", "ALAW", "GSM", "G7
 _COLUMNS = ("sample_rate", "channels", "duration", "lossy", "level", "peak", "clipped", "zeros")
 
 
-def describe_clips(X, *, sample_rate=16000, n_jobs=None):
+def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = None) -> pd.DataFrame:
     """Describe how clips were recorded: rate, channels, codec, level, clipping.
 
     Parameters
@@ -138,13 +141,20 @@ class RecordingConditions(DocumentationLinkMixin, BaseEstimator):
     silent
     """
 
-    def __init__(self, sample_rate=16000, *, max_level_difference=30.0, max_clipped=0.001, n_jobs=None):
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        *,
+        max_level_difference: float = 30.0,
+        max_clipped: float = 0.001,
+        n_jobs: int | None = None,
+    ):
         self.sample_rate = sample_rate
         self.max_level_difference = max_level_difference
         self.max_clipped = max_clipped
         self.n_jobs = n_jobs
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn how clips were recorded.
 
         Parameters
@@ -181,7 +191,7 @@ class RecordingConditions(DocumentationLinkMixin, BaseEstimator):
         self.zeros_ = float(table["zeros"].max())
         return self
 
-    def remarks(self, X):
+    def remarks(self, X: Any) -> np.ndarray:
         """Say what is unusual about the recording of each clip.
 
         Parameters

@@ -1,10 +1,13 @@
 """Fit on more clips than there are."""
 
+from typing import Any, Self
+
 from sklearn.base import _fit_context, clone
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _num_samples
 
+from .._typing import ArrayLike
 from ._fit_wrapper import FitWrapper
 from ._origin import origin_parameter, origins
 
@@ -58,12 +61,12 @@ class Augmented(FitWrapper):
 
     _parameter_constraints: dict = {"augmenter": [HasMethods("augment")], "estimator": "no_validation"}
 
-    def __init__(self, augmenter, estimator):
+    def __init__(self, augmenter: Any, estimator: Any):
         self.augmenter = augmenter
         self.estimator = estimator
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: ArrayLike | None = None, **params) -> Self:
         """Fit the estimator on the clips and on those that the augmenter makes of them.
 
         Parameters

@@ -1,8 +1,12 @@
 """What all detectors made of detectors have."""
 
+from typing import Any
+
+import numpy as np
 from sklearn.base import MetaEstimatorMixin, OutlierMixin
 
 from .._documentation import DocumentationLinkMixin
+from .._typing import ArrayLike
 
 
 class DetectionMixin(DocumentationLinkMixin, MetaEstimatorMixin, OutlierMixin):
@@ -13,7 +17,7 @@ class DetectionMixin(DocumentationLinkMixin, MetaEstimatorMixin, OutlierMixin):
         """Anomaly score above which a clip is called anomalous: ``-offset_``."""
         return -self.offset_
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return how normal each clip is, with nothing known about it; higher is more normal.
 
         Parameters
@@ -28,7 +32,7 @@ class DetectionMixin(DocumentationLinkMixin, MetaEstimatorMixin, OutlierMixin):
         """
         return -self.anomaly_score(X)
 
-    def fit_predict(self, X, y=None, **metadata):
+    def fit_predict(self, X: Any, y: ArrayLike | None = None, **metadata) -> np.ndarray:
         """Fit to the clips and predict them.
 
         Parameters

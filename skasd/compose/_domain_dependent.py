@@ -2,6 +2,7 @@
 
 from functools import partial
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -12,6 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._metadata import DOMAINS, as_domains
+from .._typing import ArrayLike
 from ..scorers import BaseScorer, KNNCosineScorer, LOFScorer
 from ..scorers.thresholds import set_threshold
 from ._combination import spread
@@ -129,7 +131,15 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, source=None, target=None, *, contamination=0.1, calibration="cross", n_jobs=None):
+    def __init__(
+        self,
+        source: Any = None,
+        target: Any = None,
+        *,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        n_jobs: int | None = None,
+    ):
         self.source = source
         self.target = target
         self.contamination = contamination
@@ -137,7 +147,9 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, domain=None, proxy=None, **params):
+    def fit(
+        self, X: Any, y: ArrayLike | None = None, *, domain: Any = None, proxy: Any = None, **params
+    ) -> Self:
         """Fit both detectors.
 
         Parameters
@@ -229,7 +241,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         score = partial(anomaly_scores_of, self.detectors_[name], offset=self._offsets[name])
         return (scores_of_present(score, X, **metadata) - self.mean_[name]) / self.scale_[name]
 
-    def anomaly_score(self, X, *, domain=None, **params):
+    def anomaly_score(self, X: Any, *, domain: Any = None, **params) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
         Parameters
@@ -263,7 +275,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
                     scores[rows] = self._standardized(take(X, rows), name, **own)
             return scores
 
-    def decision_function(self, X, *, domain=None, **params):
+    def decision_function(self, X: Any, *, domain: Any = None, **params) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
 
         Parameters
@@ -285,7 +297,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             return scores - self.offset_
         return scores - np.array([self.domain_offset_[name] for name in domain])
 
-    def predict(self, X, *, domain=None, **params):
+    def predict(self, X: Any, *, domain: Any = None, **params) -> np.ndarray:
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
 
         Parameters
@@ -303,7 +315,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X, domain=domain, **params) >= 0, 1, -1)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return what metadata goes to which part.
 
         Returns

@@ -1,5 +1,7 @@
 """An estimator around another one that only changes what it is fitted on."""
 
+from typing import Any
+
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -218,7 +220,7 @@ class FitWrapper(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return self._call("predict_log_proba", X, **params)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return the routing of metadata to the estimator.
 
         Returns

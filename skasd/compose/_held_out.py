@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -123,7 +124,7 @@ def _drops_anomalies(detector):
     return any(_drops_anomalies(part) for part in (parts.values() if isinstance(parts, dict) else parts))
 
 
-def offset_of(detector, X):
+def offset_of(detector: Any, X: Any):
     """Return ``score_samples - decision_function``, a constant, of a fitted detector.
 
     Parameters
@@ -139,7 +140,7 @@ def offset_of(detector, X):
     return float(np.ravel(offset)[0])
 
 
-def anomaly_scores_of(detector, X, offset, **metadata):
+def anomaly_scores_of(detector, X: Any, offset, **metadata):
     """Return the anomaly scores of a fitted detector, with what is known about the clips.
 
     ``score_samples`` takes no metadata. With some, the score is the detector's threshold minus its decision.
@@ -149,7 +150,7 @@ def anomaly_scores_of(detector, X, offset, **metadata):
     return -(detector.decision_function(X, **metadata) + offset)
 
 
-def threshold_for(detector, false_alarms):
+def threshold_for(detector: Any, false_alarms: float) -> float:
     """Return the threshold at which a fitted detector would raise another share of false alarms.
 
     By the rule by which it set its own threshold, from the same scores: those of its training clips, each from a model

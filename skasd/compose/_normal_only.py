@@ -1,10 +1,13 @@
 """Fit on healthy clips only, whatever the cross-validation hands over."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from .._typing import ArrayLike
 from ._fit_wrapper import FitWrapper
 from ._rows import check_lengths, take_rows
 
@@ -60,11 +63,11 @@ class NormalOnly(FitWrapper):
 
     _parameter_constraints: dict = {"estimator": "no_validation"}
 
-    def __init__(self, estimator):
+    def __init__(self, estimator: Any):
         self.estimator = estimator
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: ArrayLike | None = None, **params) -> Self:
         """Fit the estimator on the rows that ``y`` does not mark as anomalous.
 
         Parameters

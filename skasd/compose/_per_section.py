@@ -1,6 +1,7 @@
 """One detector per section behind one shared embedder."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import _fit_context, clone
@@ -9,6 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
 from ..scorers import LOFScorer
@@ -126,13 +128,22 @@ class PerSection(BestFittingDetector):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, embedder=None, detector=None, *, n_jobs=None):
+    def __init__(self, embedder: Any = None, detector: Any = None, *, n_jobs: int | None = None):
         self.embedder = embedder
         self.detector = detector
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, section=None, domain=None, proxy=None, **params):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: Any = None,
+        domain: Any = None,
+        proxy: Any = None,
+        **params,
+    ) -> Self:
         """Fit the embedder on all clips, and a detector on those of each section.
 
         Parameters
@@ -209,7 +220,7 @@ class PerSection(BestFittingDetector):
         held_out = {name: -scores - offsets[name] for name, (_, scores) in zip(groups, fits, strict=True)}
         self._calibrate(X, held_out, groups)
 
-    def anomaly_score(self, X, *, section=None, **params):
+    def anomaly_score(self, X: Any, *, section: Any = None, **params) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
         Parameters
@@ -230,7 +241,7 @@ class PerSection(BestFittingDetector):
             self.offset_ if section is None else self.section_offset_
         )
 
-    def decision_function(self, X, *, section=None, **params):
+    def decision_function(self, X: Any, *, section: Any = None, **params) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
 
         Parameters
@@ -254,7 +265,7 @@ class PerSection(BestFittingDetector):
         """
         return self._decisions(X, section, **params)
 
-    def predict(self, X, *, section=None, **params):
+    def predict(self, X: Any, *, section: Any = None, **params) -> np.ndarray:
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
 
         Parameters
@@ -272,7 +283,7 @@ class PerSection(BestFittingDetector):
         """
         return np.where(self.decision_function(X, section=section, **params) >= 0, 1, -1)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return what metadata goes to which part.
 
         Returns

@@ -1,5 +1,7 @@
 """Pipelines with samplers whose new rows carry metadata."""
 
+from typing import Any
+
 import imblearn.pipeline
 import sklearn.pipeline
 from sklearn.utils import Bunch
@@ -76,7 +78,7 @@ class Pipeline(DocumentationLinkMixin, imblearn.pipeline.Pipeline):
         return _FitParams(self, params) if method.startswith("fit") else params
 
 
-def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
+def make_pipeline(*steps, memory=None, transform_input=None, verbose=False) -> Any:
     """Return a :class:`Pipeline` of steps that are named after their types.
 
     Parameters

@@ -1,6 +1,8 @@
 """Several detectors that judge every clip together."""
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -13,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._metadata import as_domains
+from .._typing import ArrayLike
 from ..scorers import BaseScorer
 from ..scorers.thresholds import set_threshold, warn_about_small_domains
 from ._combination import COMBINE, Standardization, combine_scores
@@ -144,15 +147,15 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
 
     def __init__(
         self,
-        detectors,
+        detectors: Any,
         *,
-        combine="sum",
-        weights=None,
-        standardize="zscore",
-        cv=5,
-        contamination=0.1,
-        calibration="cross",
-        n_jobs=None,
+        combine: Literal["sum", "product", "max", "min"] | Callable = "sum",
+        weights: ArrayLike | None = None,
+        standardize: Literal["zscore", "rank"] | None = "zscore",
+        cv: Any = 5,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        n_jobs: int | None = None,
     ):
         self.detectors = detectors
         self.combine = combine
@@ -164,7 +167,16 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, section=None, domain=None, proxy=None, **params):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: Any = None,
+        domain: Any = None,
+        proxy: Any = None,
+        **params,
+    ) -> Self:
         """Fit the detectors, learn how their scores are distributed and set the threshold.
 
         Parameters
@@ -229,7 +241,7 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
         self.training_scores_ = self._combine(scores)
         self.offset_ = -set_threshold(self.training_scores_, self.contamination, self.calibration)
 
-    def anomaly_score(self, X, **params):
+    def anomaly_score(self, X: Any, **params) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
         Parameters
@@ -248,7 +260,7 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
         with route_metadata():
             return self._combine(self._anomaly_scores(X, **params))
 
-    def decision_function(self, X, **params):
+    def decision_function(self, X: Any, **params) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
 
         Parameters
@@ -265,7 +277,7 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
         """
         return -self.anomaly_score(X, **params) - self.offset_
 
-    def predict(self, X, **params):
+    def predict(self, X: Any, **params) -> np.ndarray:
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
 
         Parameters
@@ -344,7 +356,7 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
             return list(check_cv(self.cv).split(np.zeros((n_rows, 1)), y, **metadata))
         return shuffled_folds(n_rows, self.cv)
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Any:
         """Set parameters of the ensemble and of its detectors, as ``lof__n_neighbors=8`` or ``lof="drop"``.
 
         Parameters
@@ -359,7 +371,7 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
         self._set_params("detectors", **params)
         return self
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict:
         """Return the parameters of the ensemble and of its detectors.
 
         Parameters
@@ -373,7 +385,7 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
         """
         return self._get_params("detectors", deep=deep)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return what metadata goes to which detector.
 
         Returns

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -13,6 +14,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
 from ..model_selection import RecordingKFold
@@ -124,14 +126,24 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, systems, by, *, cv=None, n_jobs=None):
+    def __init__(self, systems: Any, by: Any, *, cv: Any = None, n_jobs: int | None = None):
         self.systems = systems
         self.by = by
         self.cv = cv
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, machine=None, section=None, domain=None, proxy=None, **params):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        machine: Any = None,
+        section: Any = None,
+        domain: Any = None,
+        proxy: Any = None,
+        **params,
+    ) -> Self:
         """Choose a system for each machine and fit it to the machine's clips.
 
         Parameters
@@ -228,7 +240,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
                 self.scores_[machine][name] = float(results["test_score"].mean())
         self.choice_ = {machine: max(scores, key=scores.get) for machine, scores in self.scores_.items()}
 
-    def anomaly_score(self, X, *, machine=None, section=None, **params):
+    def anomaly_score(self, X: Any, *, machine: Any = None, section: Any = None, **params) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
         Parameters
@@ -250,7 +262,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         labels = section if machine is None and self._named == "section" else machine
         return -self._decisions(X, labels, section=section, **params)
 
-    def decision_function(self, X, *, machine=None, section=None, **params):
+    def decision_function(self, X: Any, *, machine: Any = None, section: Any = None, **params) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
 
         Parameters
@@ -271,7 +283,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         """
         return -self.anomaly_score(X, machine=machine, section=section, **params)
 
-    def predict(self, X, *, machine=None, section=None, **params):
+    def predict(self, X: Any, *, machine: Any = None, section: Any = None, **params) -> np.ndarray:
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
 
         Parameters
@@ -311,7 +323,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
     def _splitter(self):
         return RecordingKFold() if self.cv is None else check_cv(self.cv)
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Any:
         """Set parameters of this estimator and of its systems, as ``lof__n_neighbors=8``.
 
         Parameters
@@ -326,7 +338,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         self._set_params("systems", **params)
         return self
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict:
         """Return the parameters of this estimator and of its systems.
 
         Parameters
@@ -340,7 +352,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         """
         return self._get_params("systems", deep=deep)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return what metadata goes to which part.
 
         Returns

@@ -4,11 +4,13 @@ import numbers
 import os
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from .._typing import PathName
 from ._ground_truth import read_correspondence, read_ground_truth, rows_of
 from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files, stem_of
 
@@ -24,7 +26,13 @@ COLUMNS = ("path", "machine", "section", "domain", "split", "set", "y", "attribu
 _LISTED = 50  # names in one warning
 
 
-def load_dcase(root, machine=None, year=None, *, ground_truth=None):
+def load_dcase(
+    root: str | PathName,
+    machine: str | Sequence[str] | None = None,
+    year: int | None = None,
+    *,
+    ground_truth: str | PathName | None = None,
+) -> pd.DataFrame:
     """Load the clips of a DCASE Challenge Task 2 data set (2020-2026) as one table.
 
     Nothing is read but names and small CSV files: the table's paths go to an estimator, which reads the

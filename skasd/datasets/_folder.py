@@ -3,10 +3,12 @@
 import re
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from .._csv_tables import read_text_csv
+from .._typing import PathName
 from ._dcase import COLUMNS, as_table
 from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files
 
@@ -22,7 +24,13 @@ _ABOVE = 3  # a folder's own name and those of the two above it
 _PATH_COLUMNS = ("path", "file", "filename", "file_name")
 
 
-def load_folder(folder_or_csv, *, machine=None, section_from=None, healthy=False):
+def load_folder(
+    folder_or_csv: str | PathName,
+    *,
+    machine: str | None = None,
+    section_from: Literal["parent"] | str | None = None,
+    healthy: bool = False,
+) -> pd.DataFrame:
     """Load recordings of your own machines as one table.
 
     Nothing is read but names (and the CSV file): the table's paths go to an estimator, which reads the sound.

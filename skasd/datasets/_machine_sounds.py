@@ -1,17 +1,20 @@
 """Synthetic machine sounds: data for demonstrations and tests, without any download."""
 
 import csv
+from collections.abc import Sequence
 from itertools import groupby, product
 from numbers import Integral, Real
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import soundfile
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._typing import PathName
 from ._dcase import as_table
 from ._names import parse_attributes
 from ._rotor import FAULTS, Rotor
@@ -56,22 +59,22 @@ class _Clip(NamedTuple):
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
 def make_machine_sounds(
-    n_train=200,
-    n_test=100,
+    n_train: int = 200,
+    n_test: int = 100,
     *,
-    machine="gearbox",
-    n_sections=1,
-    duration=2.0,
-    sample_rate=16000,
-    domains=_DOMAINS,
-    n_target_train=None,
-    anomaly_fraction=0.5,
-    fault=FAULTS,
-    severity=0.5,
-    snr=6.0,
-    random_state=None,
-    n_jobs=None,
-):
+    machine: str | Sequence[str] = "gearbox",
+    n_sections: int = 1,
+    duration: float = 2.0,
+    sample_rate: int = 16000,
+    domains: tuple[str, ...] = _DOMAINS,
+    n_target_train: int | None = None,
+    anomaly_fraction: float = 0.5,
+    fault: Any = FAULTS,
+    severity: float | Sequence[float] = 0.5,
+    snr: float = 6.0,
+    random_state: int | np.random.RandomState | None = None,
+    n_jobs: int | None = None,
+) -> Any:
     r"""Make sounds of a synthetic rotating machine, healthy and faulty.
 
     **The sounds are synthetic.** A physical sketch of a gearbox (see Notes) stands in for recordings, in the
@@ -228,7 +231,9 @@ def make_machine_sounds(
     return Bunch(X=X, y=table.y.to_numpy(dtype=np.int64), table=table, sample_rate=sample_rate, DESCR=_DESCR)
 
 
-def write_machine_sounds(folder, n_train=200, n_test=100, **parameters):
+def write_machine_sounds(
+    folder: str | PathName, n_train: int = 200, n_test: int = 100, **parameters
+) -> pd.DataFrame:
     """Write synthetic machine sounds as wav files in the layout of the challenge (2022 and later).
 
     Parameters

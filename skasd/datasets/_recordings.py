@@ -2,7 +2,11 @@
 
 import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
 
 from .._csv_tables import read_text_csv
 from ._dcase import challenge_table, check_year, chosen_machines, clip_folders, warn_of
@@ -20,7 +24,7 @@ from ._names import is_audio, is_hidden, parse_clip_name, sound_files
 _TABLES = (".csv", ".tsv", ".txt")
 
 
-def find_recordings(where):
+def find_recordings(where: Any) -> Sequence[str]:
     """Find the sound files that files, wildcards and folders stand for.
 
     Parameters
@@ -60,7 +64,14 @@ def find_recordings(where):
     return list(found)
 
 
-def load_recordings(where, *, machine=None, section_from=None, year=None, healthy=False):
+def load_recordings(
+    where: Any,
+    *,
+    machine: str | Sequence[str] | None = None,
+    section_from: Literal["parent"] | str | None = None,
+    year: int | None = None,
+    healthy: bool = False,
+) -> pd.DataFrame:
     """Find out what a folder of recordings is, and load it as one table.
 
     Nothing is read but names and small CSV files: the table's paths go to an estimator, which reads the sound.

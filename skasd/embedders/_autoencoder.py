@@ -1,6 +1,7 @@
 """The official autoencoder: reconstruction errors as anomaly scores."""
 
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .. import nn
+from .._typing import PathName
 from ._base import BaseEmbedder
 from ._batches import take_rows
 from ._docs import with_shared_parameters
@@ -140,32 +142,32 @@ class AutoencoderEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        hidden=128,
-        bottleneck=8,
-        bn_momentum=0.01,
+        hidden: int = 128,
+        bottleneck: int = 8,
+        bn_momentum: float = 0.01,
         *,
-        outlier_exposure=False,
-        patch_frames=5,
-        merge="mean",
-        output="mse",
-        standardize=None,
-        augmenter=None,
-        max_epochs=100,
-        batch_size=512,
-        lr=1e-3,
-        lr_schedule="constant",
-        optimizer="adam",
-        weight_decay=0.0,
-        early_stopping=None,
-        validation_fraction=0.1,
-        checkpoint_dir=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        n_threads=None,
-        callbacks=None,
-        random_state=None,
-        verbose=0,
+        outlier_exposure: bool = False,
+        patch_frames: int = 5,
+        merge: Any = "mean",
+        output: Any = "mse",
+        standardize: Literal["bin", "global"] | None = None,
+        augmenter: Any = None,
+        max_epochs: int = 100,
+        batch_size: int = 512,
+        lr: float = 1e-3,
+        lr_schedule: Literal["onecycle", "constant"] = "constant",
+        optimizer: Any = "adam",
+        weight_decay: float = 0.0,
+        early_stopping: int | None = None,
+        validation_fraction: float = 0.1,
+        checkpoint_dir: PathName | None = None,
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        n_threads: int | None = None,
+        callbacks: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.hidden = hidden
         self.bottleneck = bottleneck
@@ -193,7 +195,7 @@ class AutoencoderEmbedder(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def reconstruction_error(self, X):
+    def reconstruction_error(self, X: Any) -> Any:
         """Return the squared error of every bin in every frame: where in a clip the anomaly lies.
 
         Parameters

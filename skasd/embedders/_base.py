@@ -2,6 +2,7 @@
 
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
 from .._threads import fixed_threads, resolve_threads
+from .._typing import ArrayLike, PathName
 from .._unfitted import unfitted_on_failure
 from ..features._time_frequency import check_time_frequency
 from ..labels import encode, natural_array
@@ -170,34 +172,36 @@ class BaseEmbedder(
     def __init__(
         self,
         *,
-        loss,
-        loss_params,
-        patch_frames,
-        patch_hop,
-        merge,
-        output,
-        n_pseudo_classes,
-        standardize,
-        mixing,
-        domain_mixing,
-        augmenter,
-        max_epochs,
-        crops_per_clip,
-        batch_size,
-        lr,
-        lr_schedule,
-        optimizer,
-        weight_decay,
-        early_stopping,
-        validation_fraction,
-        checkpoint_dir,
-        warm_start,
-        device,
-        precision,
-        n_threads,
-        callbacks,
-        random_state,
-        verbose,
+        loss: Literal[
+            "arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"
+        ],
+        loss_params: dict | None,
+        patch_frames: int,
+        patch_hop: int | None,
+        merge: Any,
+        output: Any,
+        n_pseudo_classes: int,
+        standardize: Literal["bin", "global"] | None,
+        mixing: Any,
+        domain_mixing: bool,
+        augmenter: Any,
+        max_epochs: int,
+        crops_per_clip: int,
+        batch_size: int,
+        lr: float,
+        lr_schedule: Literal["onecycle", "constant"],
+        optimizer: Any,
+        weight_decay: float,
+        early_stopping: int | None,
+        validation_fraction: float,
+        checkpoint_dir: PathName | None,
+        warm_start: bool,
+        device: str,
+        precision: Literal["auto", "float32", "bfloat16"],
+        n_threads: int | None,
+        callbacks: Any,
+        random_state: int | np.random.RandomState | None,
+        verbose: int,
     ):
         self.loss = loss
         self.loss_params = loss_params
@@ -280,7 +284,15 @@ class BaseEmbedder(
     # -- training ------------------------------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, section=None, domain=None, proxy=None):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: ArrayLike | None = None,
+        domain: ArrayLike | None = None,
+        proxy: ArrayLike | None = None,
+    ) -> Self:
         """Train the network on healthy clips.
 
         Parameters

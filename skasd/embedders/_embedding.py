@@ -1,5 +1,7 @@
 """Embedding clips: patches on a regular grid, through the network, merged into one row per clip."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.base import TransformerMixin
@@ -17,7 +19,7 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
 
     _merges: tuple[str, ...] = ("mean", "std")  # what ``merge`` may name
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Turn each clip into one row.
 
         Parameters
@@ -75,7 +77,7 @@ class EmbeddingMixin(TransformerMixin):  # scikit-learn makes tables of what met
                 f"with a smaller lr than {self.lr:g}."
             )
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns that ``transform`` returns.
 
         Parameters

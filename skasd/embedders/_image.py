@@ -3,12 +3,14 @@
 import sys
 from numbers import Integral, Real
 from os import PathLike
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 
 from .. import nn
+from .._typing import PathName
 from ._base import BaseEmbedder
 from ._docs import with_shared_parameters
 from ._pretrained import load_torchvision_mobilenetv2, read_state
@@ -124,34 +126,36 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
 
     def __init__(
         self,
-        embedding_dim=None,
-        width=1.0,
-        in_channels=3,
-        pretrained=None,
+        embedding_dim: int | None = None,
+        width: float = 1.0,
+        in_channels: int = 3,
+        pretrained: PathName | None = None,
         *,
-        loss="cross_entropy",
-        loss_params=None,
-        output="proba",
-        n_pseudo_classes=10,
-        standardize="global",
-        mixing=None,
-        augmenter=None,
-        max_epochs=20,
-        batch_size=32,
-        lr=1e-3,
-        lr_schedule="onecycle",
-        optimizer="adamw",
-        weight_decay=1e-4,
-        early_stopping=None,
-        validation_fraction=0.1,
-        checkpoint_dir=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        n_threads=None,
-        callbacks=None,
-        random_state=None,
-        verbose=0,
+        loss: Literal[
+            "arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"
+        ] = "cross_entropy",
+        loss_params: dict | None = None,
+        output: Any = "proba",
+        n_pseudo_classes: int = 10,
+        standardize: Literal["bin", "global"] | None = "global",
+        mixing: Any = None,
+        augmenter: Any = None,
+        max_epochs: int = 20,
+        batch_size: int = 32,
+        lr: float = 1e-3,
+        lr_schedule: Literal["onecycle", "constant"] = "onecycle",
+        optimizer: Any = "adamw",
+        weight_decay: float = 1e-4,
+        early_stopping: int | None = None,
+        validation_fraction: float = 0.1,
+        checkpoint_dir: PathName | None = None,
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        n_threads: int | None = None,
+        callbacks: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.embedding_dim = embedding_dim
         self.width = width

@@ -3,10 +3,13 @@
 import sys
 from numbers import Integral, Real
 from os import PathLike
+from typing import Any, Literal
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import nn
+from .._typing import PathName
 from ._docs import with_shared_parameters
 from ._pretrained import (
     input_scaling,
@@ -122,44 +125,46 @@ class MobileNetV2Embedder(SoundEventTarget):
 
     def __init__(
         self,
-        embedding_dim=128,
-        width=1.0,
-        variant="secom",
-        in_channels=1,
-        pretrained=None,
+        embedding_dim: int | None = 128,
+        width: float = 1.0,
+        variant: Literal["secom", "cqupt", "official"] = "secom",
+        in_channels: int = 1,
+        pretrained: PathName | None = None,
         *,
-        target="sec",
-        loss="auto",
-        loss_params=None,
-        patch_frames=64,
-        patch_hop=None,
-        merge="mean",
-        output="embedding",
-        n_pseudo_classes=10,
-        standardize="bin",
-        mixing="auto",
-        domain_mixing=True,
-        augmenter=None,
-        max_epochs=30,
-        crops_per_clip=1,
-        batch_size=32,
-        lr=1e-2,
-        lr_schedule="onecycle",
-        optimizer="adamw",
-        weight_decay=1e-4,
-        early_stopping=None,
-        validation_fraction=0.1,
-        checkpoint_dir=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        n_threads=None,
-        callbacks=None,
-        random_state=None,
-        verbose=0,
+        target: Literal["sec", "sed"] = "sec",
+        loss: Literal[
+            "auto", "arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"
+        ] = "auto",
+        loss_params: dict | None = None,
+        patch_frames: int = 64,
+        patch_hop: int | None = None,
+        merge: Any = "mean",
+        output: Any = "embedding",
+        n_pseudo_classes: int = 10,
+        standardize: Literal["bin", "global"] | None = "bin",
+        mixing: Any = "auto",
+        domain_mixing: bool = True,
+        augmenter: Any = None,
+        max_epochs: int = 30,
+        crops_per_clip: int = 1,
+        batch_size: int = 32,
+        lr: float = 1e-2,
+        lr_schedule: Literal["onecycle", "constant"] = "onecycle",
+        optimizer: Any = "adamw",
+        weight_decay: float = 1e-4,
+        early_stopping: int | None = None,
+        validation_fraction: float = 0.1,
+        checkpoint_dir: PathName | None = None,
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        n_threads: int | None = None,
+        callbacks: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         super().__init__(
-            loss=loss,
+            loss=loss,  # type: ignore[arg-type]  # "auto" is resolved before the base looks at it
             loss_params=loss_params,
             patch_frames=patch_frames,
             patch_hop=patch_hop,

@@ -1,6 +1,8 @@
 """Several networks on several features of the same clips: Wilkinghoff's embeddings."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -9,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from .. import nn
+from .._typing import ArrayLike, PathName
 from ..clips import Clips, check_clips
 from ..labels import encode
 from ._base import BaseEmbedder
@@ -177,43 +180,45 @@ class MultiBranchEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        branches=("spectrum", "stft"),
-        n_samples=160_000,
+        branches: Any = ("spectrum", "stft"),
+        n_samples: int = 160_000,
         *,
-        sample_rate=16_000,
-        channel="mean",
-        on_error="raise",
-        limits=None,
-        n_jobs=None,
-        branch_dim=128,
-        activation="relu",
-        squeeze_excitation=False,
-        feature_exchange=0.5,
-        loss="subcluster_adacos",
-        loss_params=None,
-        patch_hop=None,
-        merge="mean",
-        output="embedding",
-        n_pseudo_classes=10,
-        mixing="mixup",
-        augmenter=None,
-        max_epochs=10,
-        crops_per_clip=1,
-        batch_size=64,
-        lr=1e-3,
-        lr_schedule="constant",
-        optimizer="adam",
-        weight_decay=1e-5,
-        early_stopping=None,
-        validation_fraction=0.1,
-        checkpoint_dir=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        n_threads=None,
-        callbacks=None,
-        random_state=None,
-        verbose=0,
+        sample_rate: int = 16_000,
+        channel: Literal["mean"] | int = "mean",
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_jobs: int | None = None,
+        branch_dim: int = 128,
+        activation: Literal["relu", "prelu"] = "relu",
+        squeeze_excitation: bool = False,
+        feature_exchange: float = 0.5,
+        loss: Literal[
+            "arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"
+        ] = "subcluster_adacos",
+        loss_params: dict | None = None,
+        patch_hop: int | None = None,
+        merge: Any = "mean",
+        output: Any = "embedding",
+        n_pseudo_classes: int = 10,
+        mixing: Literal["mixup"] | Callable | None = "mixup",
+        augmenter: Any = None,
+        max_epochs: int = 10,
+        crops_per_clip: int = 1,
+        batch_size: int = 64,
+        lr: float = 1e-3,
+        lr_schedule: Literal["onecycle", "constant"] = "constant",
+        optimizer: Any = "adam",
+        weight_decay: float = 1e-5,
+        early_stopping: int | None = None,
+        validation_fraction: float = 0.1,
+        checkpoint_dir: PathName | None = None,
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        n_threads: int | None = None,
+        callbacks: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.branches = branches
         self.n_samples = n_samples
@@ -253,7 +258,16 @@ class MultiBranchEmbedder(BaseEmbedder):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: ArrayLike | None = None,
+        domain: ArrayLike | None = None,
+        attribute: ArrayLike | None = None,
+        proxy: ArrayLike | None = None,
+    ) -> Self:
         """Train the network on clips.
 
         Parameters
@@ -285,7 +299,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         )
         return self._fit(X, y, section=section, domain=domain, attribute=attribute, proxy=proxy)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Turn each clip into one row.
 
         Parameters

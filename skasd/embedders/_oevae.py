@@ -1,6 +1,7 @@
 """Outlier-exposed embeddings with a variational autoencoder whose latents part domain and sound."""
 
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn.functional import logsigmoid
 
 from .. import nn
+from .._typing import ArrayLike, PathName
 from ..labels import as_label, encode
 from ._base import BaseEmbedder
 from ._docs import with_shared_parameters
@@ -173,39 +175,39 @@ class OEVAEEmbedder(BaseEmbedder):
 
     def __init__(
         self,
-        embedding_dim=512,
-        width=64,
-        latent_dim=64,
-        domain_dim=8,
+        embedding_dim: int = 512,
+        width: int = 64,
+        latent_dim: int = 64,
+        domain_dim: int = 8,
         *,
-        lambda_vae=1e-3,
-        standardize_embedding=True,
-        attribute_gain="auto",
-        target_section=None,
-        n_segments=8,
-        patch_frames=126,
-        merge="mean",
-        output="embedding",
-        n_pseudo_classes=10,
-        standardize="bin",
-        augmenter=None,
-        max_epochs=20,
-        crops_per_clip=8,
-        batch_size=128,
-        lr=1e-3,
-        lr_schedule="constant",
-        optimizer="adam",
-        weight_decay=0.0,
-        early_stopping=None,
-        validation_fraction=0.1,
-        checkpoint_dir=None,
-        warm_start=False,
-        device="auto",
-        precision="auto",
-        n_threads=None,
-        callbacks=None,
-        random_state=None,
-        verbose=0,
+        lambda_vae: float = 1e-3,
+        standardize_embedding: bool = True,
+        attribute_gain: Literal["auto"] | float = "auto",
+        target_section: Any = None,
+        n_segments: int = 8,
+        patch_frames: int = 126,
+        merge: Any = "mean",
+        output: Any = "embedding",
+        n_pseudo_classes: int = 10,
+        standardize: Literal["bin", "global"] | None = "bin",
+        augmenter: Any = None,
+        max_epochs: int = 20,
+        crops_per_clip: int = 8,
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        lr_schedule: Literal["onecycle", "constant"] = "constant",
+        optimizer: Any = "adam",
+        weight_decay: float = 0.0,
+        early_stopping: int | None = None,
+        validation_fraction: float = 0.1,
+        checkpoint_dir: PathName | None = None,
+        warm_start: bool = False,
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        n_threads: int | None = None,
+        callbacks: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.embedding_dim = embedding_dim
         self.width = width
@@ -241,7 +243,16 @@ class OEVAEEmbedder(BaseEmbedder):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, section=None, domain=None, attribute=None, proxy=None):
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: ArrayLike | None = None,
+        domain: ArrayLike | None = None,
+        attribute: Any = None,
+        proxy: ArrayLike | None = None,
+    ) -> Self:
         """Train the network on healthy clips and those of other machines.
 
         Parameters

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from functools import cache
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -38,7 +39,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # three axes are no table
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the kind of X; nothing is learnt.
 
         Parameters
@@ -64,7 +65,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
                 self._clips(clips).map(lambda i, waveform: None)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Compute the features of every clip.
 
         Parameters
@@ -96,7 +97,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         shapes = [skipped if n < 0 else shape(n) for n in clips.n_samples]
         lengths = {s for s, n in zip(shapes, clips.n_samples, strict=True) if n >= 0}
         if len(lengths) <= 1:
-            out = np.empty((len(clips), *(lengths.pop() if lengths else shortest)), dtype=self.dtype)
+            out: Any = np.empty((len(clips), *(lengths.pop() if lengths else shortest)), dtype=self.dtype)
         else:
             out = [np.empty(shape, dtype=self.dtype) for shape in shapes]
 
@@ -117,7 +118,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
             out[i][...] = np.nan
         return out
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the bins by their centre frequencies.
 
         Parameters
@@ -133,7 +134,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         self._validate_params()
         return band_names(self._frequencies())
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Any:
         """Do nothing: clips, bins and frames are no table, and stay arrays.
 
         A pipeline passes ``set_output`` on to all of its steps; those that give one row per clip heed it.
@@ -194,7 +195,7 @@ class ShortTimeFourierTransformer(ClipTransformer):
         "pad_mode": [StrOptions({"constant", "reflect"})],
     }
 
-    def n_frames(self, n_samples):
+    def n_frames(self, n_samples: int) -> int:
         """Return the number of frames that a clip of `n_samples` samples has.
 
         Parameters

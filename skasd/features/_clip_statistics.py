@@ -1,12 +1,14 @@
 """Statistics over the frames of each clip."""
 
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._documentation import DocumentationLinkMixin
+from .._typing import ArrayLike
 from ._time_frequency import check_time_frequency
 
 _STATISTICS = {
@@ -77,11 +79,13 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {"statistics": ["array-like", tuple], "bin_names": ["array-like", None]}
 
-    def __init__(self, statistics=("mean", "std"), *, bin_names=None):
+    def __init__(
+        self, statistics: tuple[str, ...] | float = ("mean", "std"), *, bin_names: ArrayLike | None = None
+    ):
         self.statistics = statistics
         self.bin_names = bin_names
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the data, and remember the number of bins.
 
         Parameters
@@ -107,7 +111,7 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
             )
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Compute the statistics of every clip.
 
         Parameters
@@ -129,7 +133,7 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
                 row[:] = function(X[i])
         return features.reshape(len(X), -1)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Name the columns: statistic and bin.
 
         Parameters
@@ -143,7 +147,8 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         bins = _check_feature_names_in(self, input_features) if self.bin_names is None else self.bin_names
-        prefixes = [name if isinstance(name, str) else f"p{name:g}" for name in self.statistics]
+        statistics: Any = self.statistics
+        prefixes = [name if isinstance(name, str) else f"p{name:g}" for name in statistics]
         return np.array([f"{prefix} {name}" for prefix in prefixes for name in bins], dtype=object)
 
     def _functions(self):

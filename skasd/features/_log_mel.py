@@ -1,10 +1,12 @@
 """Log-mel energies."""
 
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
 from ._levels import LEVEL_CONSTRAINTS, check_amin, write_level
 
@@ -137,29 +139,29 @@ class LogMelTransformer(ShortTimeFourierTransformer):
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        n_fft=1024,
-        hop_length=512,
-        win_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        power=2.0,
-        n_mels=128,
-        fmin=0.0,
-        fmax=None,
-        htk=False,
-        norm="slaney",
-        log="db",
-        amin=2.220446049250313e-16,
-        standardize_waveform=False,
-        channel="mean",
-        dtype="float32",
-        fft_dtype=None,
-        on_error="raise",
-        limits=None,
-        n_jobs=None,
-        verbose=0,
+        sample_rate: int = 16000,
+        n_fft: int = 1024,
+        hop_length: int = 512,
+        win_length: int | None = None,
+        window: str | tuple | float | ArrayLike = "hann",
+        center: bool = True,
+        pad_mode: Literal["constant", "reflect"] = "constant",
+        power: float = 2.0,
+        n_mels: int = 128,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        htk: bool = False,
+        norm: Literal["slaney"] | None = "slaney",
+        log: Literal["db", "natural"] | None = "db",
+        amin: float = 2.220446049250313e-16,
+        standardize_waveform: bool = False,
+        channel: Literal["mean"] | int = "mean",
+        dtype: Literal["float16", "float32", "float64"] = "float32",
+        fft_dtype: Literal["float32", "float64"] | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.sample_rate = sample_rate
         self.n_fft = n_fft

@@ -1,8 +1,11 @@
 """The phase of the short-time Fourier transform."""
 
+from typing import Literal
+
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
+from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
 from ._stft_transformer import BINS
 
@@ -92,21 +95,21 @@ class PhaseTransformer(ShortTimeFourierTransformer):
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        n_fft=1024,
-        hop_length=512,
-        win_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        bins="all",
-        channel="mean",
-        dtype="float32",
-        fft_dtype=None,
-        on_error="raise",
-        limits=None,
-        n_jobs=None,
-        verbose=0,
+        sample_rate: int = 16000,
+        n_fft: int = 1024,
+        hop_length: int = 512,
+        win_length: int | None = None,
+        window: str | tuple | float | ArrayLike = "hann",
+        center: bool = True,
+        pad_mode: Literal["constant", "reflect"] = "constant",
+        bins: Literal["all", "no_dc", "no_nyquist"] = "all",
+        channel: Literal["mean"] | int = "mean",
+        dtype: Literal["float16", "float32", "float64"] = "float32",
+        fft_dtype: Literal["float32", "float64"] | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.sample_rate = sample_rate
         self.n_fft = n_fft

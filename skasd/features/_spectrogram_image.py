@@ -1,9 +1,11 @@
 """Spectrograms as images of one size."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 
+from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
 from ._levels import LEVEL_CONSTRAINTS, check_amin, to_power, write_level
 
@@ -105,25 +107,25 @@ class SpectrogramImageTransformer(ShortTimeFourierTransformer):
 
     def __init__(
         self,
-        shape=(320, 320),
+        shape: tuple[int, int] = (320, 320),
         *,
-        sample_rate=16000,
-        n_fft=4096,
-        hop_length=2048,
-        win_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        power=1.0,
-        log="db",
-        amin=1e-10,
-        channel="mean",
-        dtype="float32",
-        fft_dtype=None,
-        on_error="raise",
-        limits=None,
-        n_jobs=None,
-        verbose=0,
+        sample_rate: int = 16000,
+        n_fft: int = 4096,
+        hop_length: int = 2048,
+        win_length: int | None = None,
+        window: str | tuple | float | ArrayLike = "hann",
+        center: bool = True,
+        pad_mode: Literal["constant", "reflect"] = "constant",
+        power: float = 1.0,
+        log: Literal["db", "natural"] | None = "db",
+        amin: float = 1e-10,
+        channel: Literal["mean"] | int = "mean",
+        dtype: Literal["float16", "float32", "float64"] = "float32",
+        fft_dtype: Literal["float32", "float64"] | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.shape = shape
         self.sample_rate = sample_rate

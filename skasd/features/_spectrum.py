@@ -1,6 +1,7 @@
 """The spectrum of whole clips."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 import scipy.fft
@@ -79,16 +80,16 @@ class SpectrumTransformer(ClipTransformer):
 
     def __init__(
         self,
-        n_samples=160000,
+        n_samples: int = 160000,
         *,
-        sample_rate=16000,
-        channel="mean",
-        dtype="float32",
-        fft_dtype=None,
-        on_error="raise",
-        limits=None,
-        n_jobs=None,
-        verbose=0,
+        sample_rate: int = 16000,
+        channel: Literal["mean"] | int = "mean",
+        dtype: Literal["float16", "float32", "float64"] = "float32",
+        fft_dtype: Literal["float32", "float64"] | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.n_samples = n_samples
         self.sample_rate = sample_rate

@@ -1,7 +1,10 @@
 """Magnitude and power spectrograms."""
 
+from typing import Literal
+
 from sklearn.utils._param_validation import StrOptions
 
+from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
 from ._levels import LEVEL_CONSTRAINTS, check_amin, to_power, write_level
 
@@ -111,24 +114,24 @@ class STFTTransformer(ShortTimeFourierTransformer):
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        n_fft=1024,
-        hop_length=512,
-        win_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        bins="all",
-        power=1.0,
-        log=None,
-        amin=2.220446049250313e-16,
-        channel="mean",
-        dtype="float32",
-        fft_dtype=None,
-        on_error="raise",
-        limits=None,
-        n_jobs=None,
-        verbose=0,
+        sample_rate: int = 16000,
+        n_fft: int = 1024,
+        hop_length: int = 512,
+        win_length: int | None = None,
+        window: str | tuple | float | ArrayLike = "hann",
+        center: bool = True,
+        pad_mode: Literal["constant", "reflect"] = "constant",
+        bins: Literal["all", "no_dc", "no_nyquist"] = "all",
+        power: float = 1.0,
+        log: Literal["db", "natural"] | None = None,
+        amin: float = 2.220446049250313e-16,
+        channel: Literal["mean"] | int = "mean",
+        dtype: Literal["float16", "float32", "float64"] = "float32",
+        fft_dtype: Literal["float32", "float64"] | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.sample_rate = sample_rate
         self.n_fft = n_fft

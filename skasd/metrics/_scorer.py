@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Real
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from sklearn import config_context
@@ -76,7 +77,7 @@ class HarmonicAUCScorer(BaseEstimator):
         "tell": [tuple, list],
     }
 
-    def __init__(self, max_fpr=0.1, *, tell=()):
+    def __init__(self, max_fpr: float = 0.1, *, tell: Any = ()):
         self.max_fpr = max_fpr
         self.tell = tell
 
@@ -139,7 +140,7 @@ class HarmonicAUCScorer(BaseEstimator):
         with config_context(enable_metadata_routing=True):  # in pipelines and wrappers
             return estimator.decision_function(X, **{name: metadata[name] for name in told})
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return what metadata the scorer requests: ``domain`` and ``section``, unless set otherwise.
 
         Returns
@@ -152,7 +153,9 @@ class HarmonicAUCScorer(BaseEstimator):
             return self._request(domain=True, section=True)
         return get_routing_for_object(self._metadata_request)
 
-    def set_score_request(self, *, domain=True, section=True):
+    def set_score_request(
+        self, *, domain: bool | str | None = True, section: bool | str | None = True
+    ) -> Any:
         """Set which metadata to request, as in scikit-learn.
 
         Parameters

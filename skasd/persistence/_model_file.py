@@ -2,9 +2,11 @@
 
 import os
 import warnings
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from .._typing import PathName
 from ._allowed import public_name
 from ._coding import Decoder, Encoder
 from ._container import ModelFileError, installed_versions, read, write
@@ -14,7 +16,7 @@ from ._values import VALUES
 _CODECS = [*VALUES, *OBJECTS]
 
 
-def save(estimator, path, *, trusted=()):
+def save(estimator: Any, path: PathName, *, trusted: tuple[str, ...] = ()):
     """Write an estimator to one file, from which :func:`load` makes one that gives identical scores.
 
     Parameters
@@ -95,7 +97,7 @@ def save(estimator, path, *, trusted=()):
     write(path, public_name(type(estimator)), structure, encoder.arrays, encoder.tensors)
 
 
-def load(path, *, device=None, trusted=()):
+def load(path: PathName, *, device: str | None = None, trusted: tuple[str, ...] = ()) -> Any:
     """Read an estimator from a file of :func:`save`.
 
     Parameters

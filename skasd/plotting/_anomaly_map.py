@@ -1,8 +1,12 @@
 """Pictures of where in a clip the anomaly lies."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import ArrayLike
 from ..features import LogMelTransformer, STFTTransformer
 from ._base import ANOMALOUS, NEUTRAL, check_length, innermost, make_panels, plain_axes
 from ._spectrogram import frequency_ticks, time_frequency_axes
@@ -67,7 +71,16 @@ class AnomalyMapDisplay:
     1000.0
     """
 
-    def __init__(self, maps, *, frequencies=None, hop=1.0, start=0.0, names=None, unit=""):
+    def __init__(
+        self,
+        maps: Any,
+        *,
+        frequencies: ArrayLike | None = None,
+        hop: float = 1.0,
+        start: float = 0.0,
+        names: Sequence[str] | None = None,
+        unit: str = "",
+    ):
         self.maps = maps
         self.frequencies = frequencies
         self.hop = hop
@@ -76,7 +89,7 @@ class AnomalyMapDisplay:
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, detector, X, *, names=None, ax=None, **kwargs):
+    def from_estimator(cls, detector: Any, X: Any, *, names: Any = None, ax: Any = None, **kwargs) -> Any:
         """Ask a fitted detector where clips are anomalous, and draw it.
 
         Parameters
@@ -108,7 +121,7 @@ class AnomalyMapDisplay:
         display = cls(maps, **axes, names=names, unit=unit)
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, vmax=None, colorbar=True, **kwargs):
+    def plot(self, ax: Any = None, *, vmax: float | None = None, colorbar: bool = True, **kwargs) -> Any:
         """Draw the maps.
 
         Parameters
@@ -181,7 +194,7 @@ class AnomalyMapDisplay:
         plain_axes(ax)
 
 
-def anomaly_map(detector, X):
+def anomaly_map(detector: Any, X: Any) -> list[np.ndarray]:
     """Return where in time and frequency each clip is anomalous, for detectors that can say so.
 
     Parameters

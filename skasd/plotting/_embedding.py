@@ -1,11 +1,13 @@
 """Maps of clip embeddings."""
 
 from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from .._typing import ArrayLike
 from ..labels import as_labels, label_names
 from ._base import ANOMALOUS, PALETTE, check_y, import_pyplot, make_panels, ordered
 
@@ -63,7 +65,15 @@ class EmbeddingDisplay:
     (20, 2)
     """
 
-    def __init__(self, points, *, y=None, section=None, axis_names=("", ""), name=None):
+    def __init__(
+        self,
+        points: ArrayLike,
+        *,
+        y: ArrayLike | None = None,
+        section: ArrayLike | None = None,
+        axis_names: tuple[str, str] = ("", ""),
+        name: str | None = None,
+    ):
         self.points = points
         self.y = y
         self.section = section
@@ -73,18 +83,18 @@ class EmbeddingDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike | None = None,
         *,
-        section=None,
-        method="tsne",
-        perplexity=30.0,
-        random_state=0,
-        name=None,
-        ax=None,
+        section: ArrayLike | None = None,
+        method: Literal["tsne", "pca"] = "tsne",
+        perplexity: float = 30.0,
+        random_state: int | np.random.RandomState | None = 0,
+        name: str | None = None,
+        ax: Any = None,
         **kwargs,
-    ):
+    ) -> Any:
         """Embed clips with a fitted embedder and draw the map.
 
         Parameters
@@ -135,17 +145,17 @@ class EmbeddingDisplay:
     @classmethod
     def from_embeddings(
         cls,
-        embeddings,
-        y=None,
+        embeddings: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        section=None,
-        method="tsne",
-        perplexity=30.0,
-        random_state=0,
-        name=None,
-        ax=None,
+        section: ArrayLike | None = None,
+        method: Literal["tsne", "pca"] = "tsne",
+        perplexity: float = 30.0,
+        random_state: int | np.random.RandomState | None = 0,
+        name: str | None = None,
+        ax: Any = None,
         **kwargs,
-    ):
+    ) -> Any:
         """Draw the map of given embeddings.
 
         Parameters
@@ -183,7 +193,7 @@ class EmbeddingDisplay:
         display = cls(points, y=y, section=section, axis_names=axis_names, name=name)
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax: Any = None, *, name: str | None = None, **kwargs) -> Any:
         """Draw the map.
 
         Parameters

@@ -1,8 +1,11 @@
 """ROC curves by domain."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from .._typing import ArrayLike
 from ._base import (
     NEUTRAL,
     PALETTE,
@@ -80,7 +83,17 @@ class ROCByDomainDisplay:
     (1.0, 0.5)
     """
 
-    def __init__(self, *, fpr, tpr, roc_auc, partial_auc, max_fpr=0.1, n_skipped=0, name=None):
+    def __init__(
+        self,
+        *,
+        fpr: Any,
+        tpr: Any,
+        roc_auc: Any,
+        partial_auc: float,
+        max_fpr: float = 0.1,
+        n_skipped: int = 0,
+        name: str | None = None,
+    ):
         self.fpr = fpr
         self.tpr = tpr
         self.roc_auc = roc_auc
@@ -90,7 +103,18 @@ class ROCByDomainDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, domain=None, max_fpr=0.1, name=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        domain: ArrayLike | None = None,
+        max_fpr: float = 0.1,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs,
+    ) -> Any:
         """Score clips with a fitted detector and draw its ROC curves.
 
         Parameters
@@ -121,7 +145,17 @@ class ROCByDomainDisplay:
         return cls.from_predictions(scores, y, domain=domain, max_fpr=max_fpr, name=name, ax=ax, **kwargs)
 
     @classmethod
-    def from_predictions(cls, anomaly_scores, y, *, domain=None, max_fpr=0.1, name=None, ax=None, **kwargs):
+    def from_predictions(
+        cls,
+        anomaly_scores: ArrayLike,
+        y: ArrayLike,
+        *,
+        domain: ArrayLike | None = None,
+        max_fpr: float = 0.1,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs,
+    ) -> Any:
         """Draw the ROC curves of given anomaly scores.
 
         Parameters
@@ -174,7 +208,7 @@ class ROCByDomainDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax: Any = None, *, name: str | None = None, **kwargs) -> Any:
         """Draw the curves.
 
         Parameters

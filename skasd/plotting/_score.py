@@ -1,7 +1,10 @@
 """Histograms of anomaly scores."""
 
+from typing import Any, Literal
+
 import numpy as np
 
+from .._typing import ArrayLike
 from ._base import (
     ANOMALOUS,
     NEUTRAL,
@@ -70,7 +73,16 @@ class ScoreDisplay:
     ['normal (3)', 'anomalous (2)', 'threshold 0.5\nfalse alarms 0 %\nhits 100 %']
     """
 
-    def __init__(self, scores, *, y=None, domain=None, threshold=None, training=None, name=None):
+    def __init__(
+        self,
+        scores: ArrayLike,
+        *,
+        y: ArrayLike | None = None,
+        domain: ArrayLike | None = None,
+        threshold: float | None = None,
+        training: ArrayLike | None = None,
+        name: str | None = None,
+    ):
         self.scores = scores
         self.y = y
         self.domain = domain
@@ -80,8 +92,17 @@ class ScoreDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y=None, *, domain=None, threshold="auto", name=None, ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        domain: ArrayLike | None = None,
+        threshold: Literal["auto"] | float | None = "auto",
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs,
+    ) -> Any:
         """Score clips with a fitted detector and draw the scores.
 
         Parameters
@@ -108,7 +129,7 @@ class ScoreDisplay:
         last = innermost(estimator)
         if threshold == "auto":
             offset = getattr(last, "offset_", None)
-            threshold = -float(np.ravel(offset)[0]) if np.size(offset) == 1 and offset is not None else None
+            threshold = -float(np.ravel(offset)[0]) if offset is not None and np.size(offset) == 1 else None
         name = type(last).__name__ if name is None else name
         scores = anomaly_score(estimator, X)
         return cls.from_predictions(scores, y, domain=domain, threshold=threshold, name=name, ax=ax, **kwargs)
@@ -116,16 +137,16 @@ class ScoreDisplay:
     @classmethod
     def from_predictions(
         cls,
-        anomaly_scores,
-        y=None,
+        anomaly_scores: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        domain=None,
-        threshold=None,
-        training=None,
-        name=None,
-        ax=None,
+        domain: ArrayLike | None = None,
+        threshold: float | None = None,
+        training: ArrayLike | None = None,
+        name: str | None = None,
+        ax: Any = None,
         **kwargs,
-    ):
+    ) -> Any:
         """Draw given anomaly scores.
 
         Parameters
@@ -161,7 +182,9 @@ class ScoreDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, bins=30, name=None, **kwargs):
+    def plot(
+        self, ax: Any = None, *, bins: int | str | ArrayLike = 30, name: str | None = None, **kwargs
+    ) -> Any:
         """Draw the histograms.
 
         Parameters

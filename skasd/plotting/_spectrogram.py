@@ -1,8 +1,12 @@
 """Pictures of time-frequency arrays."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.base import clone
 
+from .._typing import ArrayLike
 from ._base import check_length, make_panels
 
 
@@ -62,7 +66,16 @@ class SpectrogramDisplay:
     ('time (s)', 'frequency (Hz)')
     """
 
-    def __init__(self, spectrograms, *, frequencies, hop, start=0.0, names=None, unit="dB"):
+    def __init__(
+        self,
+        spectrograms: ArrayLike,
+        *,
+        frequencies: ArrayLike,
+        hop: float,
+        start: float = 0.0,
+        names: Sequence[str] | None = None,
+        unit: str = "dB",
+    ):
         self.spectrograms = spectrograms
         self.frequencies = frequencies
         self.hop = hop
@@ -71,7 +84,7 @@ class SpectrogramDisplay:
         self.unit = unit
 
     @classmethod
-    def from_clips(cls, clips, transformer, *, names=None, ax=None, **kwargs):
+    def from_clips(cls, clips: Any, transformer: Any, *, names: Any = None, ax: Any = None, **kwargs) -> Any:
         """Transform clips and draw their spectrograms.
 
         Parameters
@@ -106,8 +119,17 @@ class SpectrogramDisplay:
 
     @classmethod
     def from_array(
-        cls, spectrograms, *, frequencies, hop, start=0.0, names=None, unit="dB", ax=None, **kwargs
-    ):
+        cls,
+        spectrograms: Any,
+        *,
+        frequencies: ArrayLike,
+        hop: float,
+        start: float = 0.0,
+        names: Any = None,
+        unit: str = "dB",
+        ax: Any = None,
+        **kwargs,
+    ) -> Any:
         """Draw given time-frequency arrays.
 
         Parameters
@@ -154,7 +176,16 @@ class SpectrogramDisplay:
         display = cls(spectrograms, frequencies=frequencies, hop=hop, start=start, names=names, unit=unit)
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, vmin=None, vmax=None, dynamic_range=80.0, colorbar=True, **kwargs):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        vmin: float | None = None,
+        vmax: float | None = None,
+        dynamic_range: float = 80.0,
+        colorbar: bool = True,
+        **kwargs,
+    ) -> Any:
         """Draw the spectrograms.
 
         Parameters

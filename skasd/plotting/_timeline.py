@@ -1,8 +1,11 @@
 """Pictures of anomaly scores in the order of recording."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from .._typing import ArrayLike
 from ._base import (
     ANOMALOUS,
     NEUTRAL,
@@ -59,14 +62,30 @@ class TimelineDisplay:
     ['normal (2)', 'anomalous (2)', 'threshold 0.5']
     """
 
-    def __init__(self, scores, *, time=None, threshold=None, name=None):
+    def __init__(
+        self,
+        scores: ArrayLike,
+        *,
+        time: ArrayLike | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+    ):
         self.scores = scores
         self.time = time
         self.threshold = threshold
         self.name = name
 
     @classmethod
-    def from_predictions(cls, anomaly_scores, *, time=None, threshold=None, name=None, ax=None, **kwargs):
+    def from_predictions(
+        cls,
+        anomaly_scores: ArrayLike,
+        *,
+        time: ArrayLike | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs,
+    ) -> Any:
         """Draw given anomaly scores.
 
         Parameters
@@ -96,7 +115,7 @@ class TimelineDisplay:
         threshold = check_threshold(threshold)
         return cls(scores, time=time, threshold=threshold, name=name).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax: Any = None, *, name: str | None = None, **kwargs) -> Any:
         """Draw the scores.
 
         Parameters
@@ -126,8 +145,14 @@ class TimelineDisplay:
             (above, "anomalous", {"marker": "X", "facecolor": ANOMALOUS, "edgecolor": "none"}),
         ):
             if rows.any():
-                style = {**style, "s": size, "linewidth": 0.4, "label": f"{text} ({rows.sum()})", "zorder": 2}
-                self.ax_.scatter(time[rows], self.scores[rows], **{**style, **kwargs})
+                drawn_as: dict = {
+                    **style,
+                    "s": size,
+                    "linewidth": 0.4,
+                    "label": f"{text} ({rows.sum()})",
+                    "zorder": 2,
+                }
+                self.ax_.scatter(time[rows], self.scores[rows], **{**drawn_as, **kwargs})
         if drawn.sum() >= _LEAST_FOR_MEDIAN:
             order = np.flatnonzero(drawn)[np.argsort(time[drawn], kind="stable")]
             span = max(15, drawn.sum() // 10)

@@ -1,11 +1,13 @@
 """The report of a benchmark."""
 
 import numbers
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .. import __version__
+from .._typing import PathName
 from ..benchmark import BenchmarkResult
 from ..benchmark._figures import HALF_WIDTH, OFFICIAL
 from ..metrics._baselines import baseline_figures
@@ -21,7 +23,9 @@ _MOST_PICTURES = 24  # pairs of histogram and ROC curves
 _LISTS = ("scores", "submissions", "files")  # of run.json, of no use to a reader
 
 
-def report_benchmark(result, path, *, title="Anomalous sound detection: benchmark", n_clips=3):
+def report_benchmark(
+    result: Any, path: PathName, *, title: str = "Anomalous sound detection: benchmark", n_clips: int = 3
+) -> Any:
     """Write one HTML file about a benchmark that opens anywhere, without network.
 
     In it: official scores of all systems with their spread over seeds, figures per machine and domain, beside the

@@ -1,11 +1,13 @@
 """The report of scored clips."""
 
 import numbers
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .. import __version__
+from .._typing import PathName
 from ..benchmark._figures import HALF_WIDTH, OFFICIAL
 from ..benchmark._figures import figures as figures_of
 from ._clips import truth, worst_clips, write_clips
@@ -24,17 +26,17 @@ _MOST_ROWS = 10_000  # of the table of all clips
 
 
 def report_scores(
-    scores,
-    path,
+    scores: pd.DataFrame | PathName,
+    path: PathName,
     *,
-    detector=None,
-    training=None,
-    ground_truth=None,
-    year=None,
-    title="Anomalous sound detection: scored clips",
-    n_clips=6,
-    settings=None,
-):
+    detector: Any = None,
+    training: Any = None,
+    ground_truth: pd.DataFrame | PathName | None = None,
+    year: int | None = None,
+    title: str = "Anomalous sound detection: scored clips",
+    n_clips: int = 6,
+    settings: dict | None = None,
+) -> Any:
     """Write one HTML file about scored clips that opens anywhere, without network.
 
     For whoever asks "is it broken?", in this order: a verdict on each machine in a sentence (how many recordings, how

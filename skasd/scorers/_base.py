@@ -2,6 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from numbers import Real
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
@@ -10,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import as_domains, as_mask, warn_about_anomalies
+from .._typing import ArrayLike
 from ..labels import as_labels, group_rows
 from ._held_out import ALL, held_out_scores, is_recorded, merge_small, own_statistics, split, stems_of
 from ._rows import skipped_rows
@@ -134,14 +136,31 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     _by_domain = True
     _min_rows = 1  # rows below which a reference cannot be made
 
-    def __init__(self, *, contamination=0.1, calibration="cross", domain_normalization=None, augmenter=None):
+    def __init__(
+        self,
+        *,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        domain_normalization: Literal["zscore"] | None = None,
+        augmenter: Any = None,
+    ):
         self.contamination = contamination
         self.calibration = calibration
         self.domain_normalization = domain_normalization
         self.augmenter = augmenter
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, section=None, domain=None, proxy=None, groups=None, origin=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        section: Any = None,
+        domain: Any = None,
+        proxy: Any = None,
+        groups: Any = None,
+        origin: Any = None,
+    ) -> Self:
         """Learn the references from normal clips and set the threshold.
 
         Parameters
@@ -224,7 +243,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
             warn_about_small_domains(domain[is_recorded(stems, len(X))], self.contamination)
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return how normal each clip is; higher is more normal.
 
         Where sections are known to the scorer, a clip gets the score of the section it fits best.
@@ -240,7 +259,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         """
         return -self.anomaly_score(X)
 
-    def anomaly_score(self, X, *, section=None):
+    def anomaly_score(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
         Parameters
@@ -269,7 +288,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
                     scores[rows] = self._score_section(X[rows], name)
         return scores
 
-    def decision_function(self, X, *, section=None):
+    def decision_function(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
 
         Parameters
@@ -288,7 +307,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         scores = -self.anomaly_score(X, section=section)
         return scores - (self.offset_ if section is None else self.section_offset_)
 
-    def predict(self, X, *, section=None):
+    def predict(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
 
         Parameters
@@ -303,7 +322,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         """
         return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
 
-    def fit_predict(self, X, y=None, **metadata):
+    def fit_predict(self, X: ArrayLike, y: ArrayLike | None = None, **metadata) -> np.ndarray:
         """Fit to the clips and predict them, which flatters: they are in the reference.
 
         Parameters

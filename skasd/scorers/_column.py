@@ -1,10 +1,12 @@
 """Anomaly scores that are features already."""
 
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._typing import ArrayLike
 from ._base import ALL, BaseScorer
 
 
@@ -82,10 +84,17 @@ class ColumnScorer(BaseScorer):
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
     augmenter = None  # nor is there a reference to add rows to
 
-    def __init__(self, weights=1.0, *, contamination=0.1, calibration="cross", margin=0.04):
+    def __init__(
+        self,
+        weights: float | ArrayLike = 1.0,
+        *,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma", "mean"] = "cross",
+        margin: float = 0.04,
+    ):
         self.weights = weights
         self.contamination = contamination
-        self.calibration = calibration
+        self.calibration = calibration  # type: ignore[assignment]  # one more than the others have
         self.margin = margin
 
     def _fit_reference(self, X):

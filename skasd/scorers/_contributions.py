@@ -1,8 +1,11 @@
 """How much each feature adds to a clip's distance from the training clips."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._typing import ArrayLike
 from ._rows import skipped_rows
 
 
@@ -13,7 +16,14 @@ class ContributionMixin:
     ``_score_reference(X, reference)``.
     """
 
-    def feature_contributions(self, X):
+    # what the scorer beside it brings
+    references_: dict
+    domain_normalization: Any
+    _normalization: dict
+    _score_reference: Any
+    _contributions: Any
+
+    def feature_contributions(self, X: ArrayLike) -> np.ndarray:
         """Return how much each feature adds to the distance that makes a clip's anomaly score.
 
         Parameters

@@ -1,5 +1,7 @@
 """Scores from the class probabilities of a section classifier."""
 
+from typing import Literal
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
@@ -119,7 +121,13 @@ class GammaSoftmaxScorer(BaseScorer):
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
     augmenter = None  # nor is there a reference to add rows to
 
-    def __init__(self, *, formula="nll", contamination=0.1, calibration="gamma"):
+    def __init__(
+        self,
+        *,
+        formula: Literal["nll", "log_odds", "negative"] = "nll",
+        contamination: float = 0.1,
+        calibration: Literal["gamma", "cross", "train"] = "gamma",
+    ):
         self.formula = formula
         self.contamination = contamination
         self.calibration = calibration

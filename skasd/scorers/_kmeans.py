@@ -1,6 +1,7 @@
 """Cosine distance to cluster centres of the source domain and to all target clips."""
 
 from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -84,13 +85,13 @@ class KMeansScorer(BaseScorer):
 
     def __init__(
         self,
-        n_clusters=16,
+        n_clusters: int = 16,
         *,
-        contamination=0.1,
-        calibration="cross",
-        domain_normalization=None,
-        augmenter=None,
-        random_state=None,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        domain_normalization: Literal["zscore"] | None = None,
+        augmenter: Any = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         super().__init__(
             contamination=contamination,

@@ -1,6 +1,7 @@
 """Local outlier factor."""
 
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.neighbors import LocalOutlierFactor
@@ -109,14 +110,14 @@ class LOFScorer(BaseScorer):
 
     def __init__(
         self,
-        n_neighbors=4,
+        n_neighbors: int = 4,
         *,
-        metric="minkowski",
-        p=2,
-        contamination=0.1,
-        calibration="cross",
-        domain_normalization=None,
-        augmenter=None,
+        metric: str = "minkowski",
+        p: float = 2,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        domain_normalization: Literal["zscore"] | None = None,
+        augmenter: Any = None,
     ):
         super().__init__(
             contamination=contamination,

@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.covariance import empirical_covariance, ledoit_wolf_shrinkage, oas, shrunk_covariance
@@ -117,12 +117,12 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     def __init__(
         self,
         *,
-        shrinkage="ledoit_wolf",
-        standardize=True,
-        contamination=0.1,
-        calibration="cross",
-        domain_normalization=None,
-        augmenter=None,
+        shrinkage: Literal["ledoit_wolf", "oas"] | float | None = "ledoit_wolf",
+        standardize: bool = True,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        domain_normalization: Literal["zscore"] | None = None,
+        augmenter: Any = None,
     ):
         super().__init__(
             contamination=contamination,

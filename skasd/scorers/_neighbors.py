@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
@@ -36,14 +36,14 @@ class NeighborScorer(BaseScorer):
 
     def __init__(
         self,
-        n_neighbors=1,
+        n_neighbors: int = 1,
         *,
-        density_normalization=None,
-        n_density_neighbors=1,
-        contamination=0.1,
-        calibration="cross",
-        domain_normalization=None,
-        augmenter=None,
+        density_normalization: Literal["ratio", "difference"] | None = None,
+        n_density_neighbors: int = 1,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        domain_normalization: Literal["zscore"] | None = None,
+        augmenter: Any = None,
     ):
         super().__init__(
             contamination=contamination,

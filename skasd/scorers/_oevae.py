@@ -1,6 +1,7 @@
 """The score of the outlier-exposed variational autoencoder."""
 
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -118,15 +119,15 @@ class OEVAEScorer(NeighborScorer):
 
     def __init__(
         self,
-        omega="auto",
-        n_neighbors=1,
+        omega: Literal["auto"] | float = "auto",
+        n_neighbors: int = 1,
         *,
-        n_segments=1,
-        standardize=True,
-        contamination=0.1,
-        calibration="cross",
-        domain_normalization=None,
-        augmenter=None,
+        n_segments: int = 1,
+        standardize: bool = True,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        domain_normalization: Literal["zscore"] | None = None,
+        augmenter: Any = None,
     ):
         self.omega = omega
         self.n_neighbors = n_neighbors

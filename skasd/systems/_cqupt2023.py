@@ -1,7 +1,10 @@
 """CQUPT 2023: sound event classification and detection as the auxiliary task, Mahalanobis distance."""
 
+from typing import Any, Literal
+
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
+from .._typing import PathName
 from ..compose import PerSection, ScoreEnsemble
 from ..embedders import MobileNetV2Embedder, ViTEmbedder
 from ..features import LogMelTransformer
@@ -60,8 +63,14 @@ def _mahalanobis():
 
 
 def cqupt2023(
-    model="mobilenetv2", target="sec", *, score="mahalanobis", pretrained=None, standardize=None, **embedder
-):
+    model: Literal["mobilenetv2", "vit"] = "mobilenetv2",
+    target: Literal["sec", "sed"] = "sec",
+    *,
+    score: Literal["mahalanobis", "nll"] = "mahalanobis",
+    pretrained: PathName | None = None,
+    standardize: Literal["bin", "global"] | None = None,
+    **embedder,
+) -> Any:
     """Return a system of Y. Zeng, H. Liu and Y. Zhou (CQUPT), DCASE 2023 [1]_.
 
     One network learns all machines apart, by sound event classification or detection; per machine, the anomaly score
@@ -126,14 +135,22 @@ def cqupt2023(
     front_end = _front_end(pretrained)
     if chosen("score", score, {"mahalanobis": False, "nll": True}):
         # machines that may sound at once do not share a probability of one; -log p is the same for both
-        formula = "negative" if target == "sed" else "nll"
+        formula: Any = "negative" if target == "sed" else "nll"
         return make_pipeline(
-            _front_end(), network.set_params(output="log_proba"), GammaSoftmaxScorer(formula=formula)
+            front_end,
+            network.set_params(output="log_proba"),
+            GammaSoftmaxScorer(formula=formula),
         )
     return make_pipeline(front_end, PerSection(network, _mahalanobis()))
 
 
-def cqupt2023_ensemble(number=4, *, pretrained=None, standardize=None, **embedder):
+def cqupt2023_ensemble(
+    number: Literal[1, 2, 3, 4] = 4,
+    *,
+    pretrained: PathName | None = None,
+    standardize: Literal["bin", "global"] | None = None,
+    **embedder,
+) -> Any:
     """Return an ensemble of Y. Zeng, H. Liu and Y. Zhou (CQUPT), DCASE 2023, by its number (table 3 of the report).
 
     Parameters
@@ -171,7 +188,8 @@ def cqupt2023_ensemble(number=4, *, pretrained=None, standardize=None, **embedde
         number,
         {1: ["mobilenetv2"], 2: ["vit"], 3: ["mobilenetv2", "vit"], 4: ["mobilenetv2", "vit"]},
     )
-    networks, sums = [], []
+    networks: list = []
+    sums: list = []
     for model in models:
         own = {**embedder, "pretrained": pretrained} if model == "mobilenetv2" else embedder
         pair = []

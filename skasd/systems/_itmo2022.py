@@ -1,7 +1,10 @@
 """ITMO 2022: outlier exposure for an autoencoder and for an image network, the better of the two per machine."""
 
+from typing import Any
+
 from sklearn.pipeline import make_pipeline
 
+from .._typing import PathName
 from ..augment import WaveformAugmenter
 from ..compose import Augmented, SelectBest
 from ..embedders import AutoencoderEmbedder, ImageMobileNetV2Embedder
@@ -42,7 +45,7 @@ ITMO_OUTLIERS = {
 }
 
 
-def itmo2022_autoencoder(**embedder):
+def itmo2022_autoencoder(**embedder) -> Any:
     """Return the outlier-exposed autoencoder of S. Kazakova et al. (ITMO), DCASE 2022 [1]_ (section 2.2).
 
     The official autoencoder, trained to an error of 0 on clips of the machine and of 1 on those of another one; a clip
@@ -82,8 +85,15 @@ def itmo2022_autoencoder(**embedder):
 
 
 def itmo2022_image(
-    pretrained=None, *, n_clips=500, n_added=1000, alpha=0.04, n_jobs=None, random_state=None, **embedder
-):
+    pretrained: PathName | None = None,
+    *,
+    n_clips: int = 500,
+    n_added: int = 1000,
+    alpha: float = 0.04,
+    n_jobs: int | None = None,
+    random_state: int | None = None,
+    **embedder,
+) -> Any:
     """Return the image MobileNetV2 of S. Kazakova et al. (ITMO), DCASE 2022 [1]_ (sections 2.1 and 2.2).
 
     Spectrograms of 256 ms frames as pictures of 320 x 320 of few clips and of copies that are pitch-shifted or
@@ -156,7 +166,15 @@ def itmo2022_image(
     return Augmented(augmenter, pipeline)
 
 
-def itmo2022(*, pretrained=None, n_clips=500, n_added=1000, random_state=None, n_jobs=None, **embedder):
+def itmo2022(
+    *,
+    pretrained: PathName | None = None,
+    n_clips: int = 500,
+    n_added: int = 1000,
+    random_state: int | None = None,
+    n_jobs: int | None = None,
+    **embedder,
+) -> Any:
     """Return the third submission of S. Kazakova et al. (ITMO), DCASE 2022: for each machine the better system.
 
     Parameters

@@ -1,5 +1,7 @@
 """JLESS 2022: batch mixing across domains, MobileFaceNet and the dual-path transformer, a choice per machine."""
 
+from typing import Any, Literal
+
 from sklearn.pipeline import make_pipeline
 
 from ..compose import PerSection, ScoreEnsemble, SelectBest
@@ -10,7 +12,7 @@ from ._parts import chosen, cosine_to_mean, lof, on_columns
 
 _MIXUP, _BOTH = ("mixup",), ("fmix", "mixup")
 # table 3: features, loss, augmentation, detector of the machines for which MobileFaceNet was chosen
-JLESS_TABLE_3 = {
+JLESS_TABLE_3: dict[Any, tuple] = {
     "ToyCar": ("stft", "arcface", _MIXUP, "lof"),
     "ToyTrain": ("stft", "arcface", _BOTH, "lof"),
     "fan": ("stft", "arcface", _BOTH, "lof"),
@@ -19,11 +21,11 @@ JLESS_TABLE_3 = {
     "valve": ("logmel", "arcface", _MIXUP, "lof"),
 }
 # table 2: the detectors of MobileFaceNet on log-mels, cosine where it stands on spectrograms
-_TABLE_2_LOGMEL = {
+_TABLE_2_LOGMEL: dict[str, Any] = {
     **dict.fromkeys(("ToyCar", "ToyTrain", "gearbox"), "lof"),
     **dict.fromkeys(("bearing", "fan", "slider", "valve"), "log_softmax"),
 }
-_BEARING = ("focal", _MIXUP)  # loss and augmentation in table 3
+_BEARING: tuple[Any, Any] = ("focal", _MIXUP)  # loss and augmentation in table 3
 _FEATURES = {
     "stft": (lambda: STFTTransformer(n_fft=1024, hop_length=512, bins="no_nyquist", log="db"), 32, "secom"),
     "logmel": (lambda: LogMelTransformer(n_fft=1024, hop_length=512, n_mels=128), 64, "jless"),
@@ -32,8 +34,15 @@ _DETECTORS = {"lof": lof, "cosine": cosine_to_mean, "log_softmax": GammaSoftmaxS
 
 
 def jless2022_mfn(
-    features=None, loss=None, detector=None, *, machine=None, mixing=None, standardize=None, **embedder
-):
+    features: Literal["stft", "logmel"] | None = None,
+    loss: Literal["arcface", "focal"] | None = None,
+    detector: Literal["lof", "cosine", "log_softmax"] | None = None,
+    *,
+    machine: Literal["ToyCar", "ToyTrain", "fan", "gearbox", "slider", "valve"] | None = None,
+    mixing: Any = None,
+    standardize: Literal["bin", "global"] | None = None,
+    **embedder,
+) -> Any:
     """Return the MobileFaceNet system of J. Bai et al. (JLESS), DCASE 2022 [1]_.
 
     MobileFaceNet on STFT patches of 512 x 32 or log-mel patches of 128 x 64, trained on the sections with every
@@ -90,8 +99,8 @@ def jless2022_mfn(
         ("logmel", "arcface", _MIXUP, "lof") if machine is None else chosen("machine", machine, JLESS_TABLE_3)
     )
     front_end, patch_frames, architecture = chosen("features", features or table[0], _FEATURES)
-    detector = detector or table[3]
-    scorer = chosen("detector", detector, _DETECTORS)()
+    kind = detector or table[3]
+    scorer = chosen("detector", kind, _DETECTORS)()
     network = MFNEmbedder(
         **{
             "architecture": architecture,
@@ -100,16 +109,22 @@ def jless2022_mfn(
             "mixing": mixing or table[2],
             "domain_mixing": True,
             "standardize": standardize,
-            "output": "log_proba" if detector == "log_softmax" else "embedding",
+            "output": "log_proba" if kind == "log_softmax" else "embedding",
             **embedder,
         }
     )
-    if detector == "lof":
+    if kind == "lof":
         return make_pipeline(front_end(), PerSection(network, scorer))
     return make_pipeline(front_end(), network, scorer)  # these scorers keep the sections apart themselves
 
 
-def jless2022_dpt(loss="focal", *, mixing="mixup", standardize=None, **embedder):
+def jless2022_dpt(
+    loss: Literal["focal", "cross_entropy"] = "focal",
+    *,
+    mixing: Any = "mixup",
+    standardize: Literal["bin", "global"] | None = None,
+    **embedder,
+) -> Any:
     """Return the dual-path transformer system of J. Bai et al. (JLESS), DCASE 2022 [1]_.
 
     A dual-path transformer on log-mel patches of 128 x 64 that restores masked areas and names the section; the anomaly
@@ -171,7 +186,7 @@ def jless2022_dpt(loss="focal", *, mixing="mixup", standardize=None, **embedder)
     return make_pipeline(_FEATURES["logmel"][0](), network, both)
 
 
-def jless2022_ensemble(*, n_jobs=None, **embedder):
+def jless2022_ensemble(*, n_jobs: int | None = None, **embedder) -> Any:
     """Return submission 1 of J. Bai et al. (JLESS), DCASE 2022: for each machine the system of table 3.
 
     Parameters
@@ -202,12 +217,19 @@ def jless2022_ensemble(*, n_jobs=None, **embedder):
     >>> sorted(jless2022_ensemble().by)
     ['ToyCar', 'ToyTrain', 'bearing', 'fan', 'gearbox', 'slider', 'valve']
     """
-    systems = [(machine, jless2022_mfn(machine=machine, **embedder)) for machine in JLESS_TABLE_3]
-    systems.append(("bearing", jless2022_dpt(**embedder)))
+    systems = [
+        (machine, jless2022_submission(1, machine, **embedder)) for machine in (*JLESS_TABLE_3, "bearing")
+    ]
     return SelectBest(systems, by={machine: machine for machine, _ in systems}, n_jobs=n_jobs)
 
 
-def jless2022_submission(number, machine, *, model="mfn", **embedder):
+def jless2022_submission(
+    number: Literal[1, 2, 3],
+    machine: Literal["ToyCar", "ToyTrain", "bearing", "fan", "gearbox", "slider", "valve"],
+    *,
+    model: Literal["mfn", "dpt"] = "mfn",
+    **embedder,
+) -> Any:
     """Return what submission 1, 2 or 3 of J. Bai et al. (JLESS), DCASE 2022 [1]_, has for a machine (table 4).
 
     Parameters
@@ -255,14 +277,13 @@ def jless2022_submission(number, machine, *, model="mfn", **embedder):
         if number != 2:
             raise ValueError(f"model='dpt' is a row of submission 2, not of {number}.")
         return jless2022_dpt(**embedder)
-    if number == 1:
-        return (
-            jless2022_dpt(**embedder) if machine == "bearing" else jless2022_mfn(machine=machine, **embedder)
-        )
-    table = JLESS_TABLE_3.get(machine)
+    if number == 1 and machine == "bearing":
+        return jless2022_dpt(**embedder)
+    table: Any = JLESS_TABLE_3.get(machine)
     loss, mixing = _BEARING if table is None else table[1:3]
     if number == 2:
         return jless2022_mfn("logmel", loss, _TABLE_2_LOGMEL[machine], mixing=mixing, **embedder)
-    if table is None or table[3] != "lof":
+    if number == 3 and (table is None or table[3] != "lof"):
         return jless2022_mfn("stft", loss, "cosine", mixing=mixing, **embedder)
-    return jless2022_mfn(machine=machine, **embedder)
+    own: Any = machine
+    return jless2022_mfn(machine=own, **embedder)

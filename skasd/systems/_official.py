@@ -1,5 +1,7 @@
 """The official baselines of the challenge."""
 
+from typing import Any, Literal
+
 from sklearn.pipeline import make_pipeline
 
 from ..embedders import AutoencoderEmbedder, MobileNetV2Embedder
@@ -18,7 +20,7 @@ def official_log_mel(year):
     )
 
 
-def official_mobilenetv2(year=2022, **embedder):
+def official_mobilenetv2(year: Literal[2021, 2022] = 2022, **embedder) -> Any:
     """Return the MobileNetV2 baseline of the challenge of 2021 and 2022 [1]_.
 
     A MobileNetV2 with half the channels is trained to name the section of log-mel patches of 64 frames; the anomaly
@@ -83,7 +85,9 @@ def official_mobilenetv2(year=2022, **embedder):
     return make_pipeline(official_log_mel(year), network, GammaSoftmaxScorer(formula="negative"))
 
 
-def official_autoencoder(year=2024, score="mse", **embedder):
+def official_autoencoder(
+    year: int = 2024, score: Literal["mse", "mahalanobis", "mahalanobis_textbook"] = "mse", **embedder
+) -> Any:
     """Return the autoencoder baseline of the challenge, 2020 to 2026 [1]_, [2]_.
 
     A dense autoencoder of windows of five log-mel frames; the anomaly score of a clip is its mean squared error

@@ -1,5 +1,8 @@
 """SCU 2024: a three-branch classifier, an outlier-exposed variational autoencoder, and their weighted sum."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 from sklearn.pipeline import make_pipeline
 
 from ..augment import MixupSMOTEAugmenter
@@ -10,7 +13,9 @@ from ..scorers import KMeansScorer, OEVAEScorer
 from ._official import official_autoencoder
 
 
-def scu2024_classification(*, n_samples=160_000, squeeze_excitation=False, random_state=None, **embedder):
+def scu2024_classification(
+    *, n_samples: int = 160_000, squeeze_excitation: bool = False, random_state: int | None = None, **embedder
+) -> Any:
     """Return the classification-based model of J. Hai et al. (SCU), DCASE 2024 [1]_ (section 3.1).
 
     Wilkinghoff's network on the spectrum, the mel-spectrogram and, in a third branch, the phase of the short-time
@@ -66,8 +71,14 @@ def scu2024_classification(*, n_samples=160_000, squeeze_excitation=False, rando
 
 
 def scu2024_oevae(
-    omega="auto", n_neighbors=1, *, augment=True, standardize_waveform=True, random_state=None, **embedder
-):
+    omega: Literal["auto"] | float = "auto",
+    n_neighbors: Literal[1, 2, 4] = 1,
+    *,
+    augment: bool = True,
+    standardize_waveform: bool = True,
+    random_state: int | None = None,
+    **embedder,
+) -> Any:
     """Return the OEVAE model of J. Hai et al. (SCU), DCASE 2024 [1]_ (sections 3.2 and 4.2).
 
     A ResNet-18 on log-mels of 2 s segments tells the machine from others, a variational autoencoder models its
@@ -150,7 +161,13 @@ def scu2024_oevae(
     return make_pipeline(front_end, network, scorer)
 
 
-def scu2024(weights=(1.0, 1.0, 1.0), *, random_state=None, n_jobs=None, **embedder):
+def scu2024(
+    weights: Sequence[float] = (1.0, 1.0, 1.0),
+    *,
+    random_state: int | None = None,
+    n_jobs: int | None = None,
+    **embedder,
+) -> Any:
     """Return the integration of J. Hai et al. (SCU), DCASE 2024 [1]_ (section 4.1).
 
     Weighted sum of the OEVAE model, the classification-based model and the official autoencoder with its selective

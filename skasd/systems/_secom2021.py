@@ -1,5 +1,7 @@
 """SECOM 2021: convolutional networks on spectrograms, LOF for the source domain, k-NN for the target domain."""
 
+from typing import Any, Literal
+
 from sklearn.pipeline import make_pipeline
 
 from ..compose import DomainDependent, PerSection
@@ -21,8 +23,14 @@ _SUBMISSIONS = {
 
 
 def secom2021(
-    model="mfn", detector="lof", merge="mean", *, target_detector=None, standardize=None, **embedder
-):
+    model: Literal["mfn", "mobilenetv2"] = "mfn",
+    detector: Literal["lof", "knn"] = "lof",
+    merge: Literal["mean", "std"] = "mean",
+    *,
+    target_detector: Literal["lof", "knn"] | None = None,
+    standardize: Literal["bin", "global"] | None = None,
+    **embedder,
+) -> Any:
     """Return the system of K. Morita, T. Yano and K. Q. Tran (SECOM), DCASE 2021 [1]_.
 
     Spectrograms of 128 ms frames and 32 ms hop, patches of 1024 bins x 32 frames shifted by 16 frames (section 2.1,
@@ -99,7 +107,11 @@ def secom2021(
     )
 
 
-def secom2021_submission(name, machine=None, **embedder):
+def secom2021_submission(
+    name: Literal["Morita_SECOM_task2_1", "Morita_SECOM_task2_2", "Morita_SECOM_task2_3"],
+    machine: str | None = None,
+    **embedder,
+) -> Any:
     """Return a submission of SECOM 2021 by name (table 7 of the report).
 
     Parameters

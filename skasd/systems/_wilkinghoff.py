@@ -1,11 +1,20 @@
 """Wilkinghoff's multi-branch network."""
 
+from typing import Any
+
 from ..compose import PerSection, ScoreEnsemble
 from ..embedders import MultiBranchEmbedder
 from ..scorers import KMeansScorer
 
 
-def wilkinghoff_multibranch(n_models=1, *, n_samples=160_000, random_state=None, n_jobs=None, **embedder):
+def wilkinghoff_multibranch(
+    n_models: int = 1,
+    *,
+    n_samples: int = 160_000,
+    random_state: int | None = None,
+    n_jobs: int | None = None,
+    **embedder,
+) -> Any:
     """Return the multi-branch network with feature exchange of K. Wilkinghoff [1]_.
 
     Spectrum and spectrogram branches trained with sub-cluster AdaCos to tell apart machine, attributes and domain: one
