@@ -27,6 +27,9 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	mkdir -p build && $(BIN)/python tests/readme_code.py > build/readme.py
+	$(BIN)/mypy examples build/readme.py
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # the site in docs/_build/html; every example of the gallery runs, warnings are errors
 docs: $(VENV)/.docs

@@ -68,7 +68,7 @@ plt.show()
 # A scorer takes an ``augmenter``: made clips join the reference, and the threshold is set from recorded
 # ones. :class:`~skasd.compose.Augmented` fits any detector on recorded and made clips, and tells it which
 # are which.
-detectors = {}
+detectors: dict = {}
 for name, scorer in {
     "1-NN": KNNScorer(domain_normalization="zscore"),
     "Mahalanobis": MahalanobisScorer(),

@@ -15,6 +15,7 @@ out of every fit.
 # recording (the place of the microphone, the weather) is drawn once for each: a smooth curve of gains over
 # the mel bands.
 from itertools import product
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -73,7 +74,7 @@ splits = {
 rows = []
 with sklearn.config_context(enable_metadata_routing=True):
     # the scorers would take groups, too; for now they are not to know them
-    detectors = {
+    detectors: dict[str, Any] = {
         "1-NN": KNNScorer(contamination=0.1).set_fit_request(groups=False),
         "Mahalanobis": MahalanobisScorer(contamination=0.1).set_fit_request(groups=False),
     }

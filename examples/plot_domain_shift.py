@@ -88,7 +88,9 @@ plt.show()
 # expense of the source.
 figure = plt.figure(figsize=(11, 4.5), layout="constrained")
 for part, name in zip(
-    figure.subfigures(1, 2), ["kNN, one reference", "kNN, one per domain, z-scores"], strict=True
+    figure.subfigures(1, 2, squeeze=False)[0],
+    ["kNN, one reference", "kNN, one per domain, z-scores"],
+    strict=True,
 ):
     part.suptitle(name)
     ScoreDisplay.from_predictions(

@@ -11,6 +11,8 @@ multiplies them or takes the extreme one.
 # Two detectors that listen differently
 # -------------------------------------
 # Long frames and their mean resolve tones; short frames and their spread hear knocks.
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -35,11 +37,14 @@ knocks = make_pipeline(
 
 # %%
 # The ensemble, in each of its forms. "product" multiplies ranks, since a z-score may be negative.
-ensembles = {"tones": tones, "knocks": knocks}
-for combine, standardize in (("sum", "zscore"), ("max", "zscore"), ("min", "zscore"), ("product", "rank")):
-    ensembles[f"{combine} of both"] = ScoreEnsemble(
-        [("tones", tones), ("knocks", knocks)], combine=combine, standardize=standardize
-    )
+ensembles: dict[str, Any] = {"tones": tones, "knocks": knocks}
+both = [("tones", tones), ("knocks", knocks)]
+ensembles |= {
+    "sum of both": ScoreEnsemble(both, combine="sum"),
+    "max of both": ScoreEnsemble(both, combine="max"),
+    "min of both": ScoreEnsemble(both, combine="min"),
+    "product of both": ScoreEnsemble(both, combine="product", standardize="rank"),
+}
 scores = {
     name: -detector.fit(data.X[train]).score_samples(data.X[test]) for name, detector in ensembles.items()
 }

@@ -48,7 +48,7 @@ detector.fit(data.X[train])
 # anomaly score, its opposite.
 known, y = table[test], data.y[test]
 score = -detector.score_samples(data.X[test])
-ScoreDisplay.from_predictions(score, y, domain=known["domain"], threshold=-detector[-1].offset_)
+ScoreDisplay.from_predictions(score, y, domain=known["domain"], threshold=-detector.steps[-1][1].offset_)
 plt.show()
 
 # %%

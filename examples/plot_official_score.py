@@ -40,7 +40,7 @@ clips.drop(columns="path").groupby(["machine", "split"]).head(1)
 # %%
 # One detector per machine
 # ------------------------
-test = clips[clips["split"] == "test"].reset_index(drop=True)
+test = clips.query("split == 'test'").reset_index(drop=True)
 systems = {"Mahalanobis": MahalanobisScorer(), "1-NN": KNNScorer()}
 for name, scorer in systems.items():
     detector = make_pipeline(LogMelTransformer(), ClipStatistics(), scorer)

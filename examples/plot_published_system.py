@@ -53,7 +53,7 @@ for name, system in systems.items():
 # gamma distribution fitted to scores of the training clips, the baseline's rule. Hardly any of these is of the
 # target, where nearly every healthy clip is an alarm.
 figure = plt.figure(figsize=(13, 4.2), layout="constrained")
-loss, left, right = figure.subfigures(1, 3, width_ratios=[3, 5, 5])
+loss, left, right = figure.subfigures(1, 3, width_ratios=[3, 5, 5], squeeze=False)[0]
 ax = loss.subplots()
 history = systems["mse"][1].net_.history
 ax.plot([epoch["epoch"] for epoch in history], [epoch["train_loss"] for epoch in history], marker=".")

@@ -33,13 +33,13 @@ if data.is_dir():
     table = load_dcase(data)
     train, test = table[table["split"] == "train"], table[table["split"] == "test"]
     figure = plt.figure(figsize=(10, 6.5), layout="constrained")
-    upper, lower = figure.subfigures(2, 1)
+    upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
     axes = upper.subplots(1, 2)
     for ax, (name, groups) in zip(axes, [("windows", None), ("recordings", train["attribute"])], strict=True):
         detector = make_pipeline(LogMelTransformer(), ClipStatistics(), MahalanobisScorer())
         known = {} if groups is None else {"mahalanobisscorer__groups": groups}
         detector.fit(train["path"], **known)
-        scores, threshold = -detector.score_samples(test["path"]), detector[-1].threshold_
+        scores, threshold = -detector.score_samples(test["path"]), detector.steps[-1][1].threshold_
         alarms, hits = (
             (scores[test["y"] == 1] > threshold).mean(),
             (scores[test["y"] == -1] > threshold).mean(),

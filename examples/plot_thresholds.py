@@ -43,7 +43,7 @@ for _ in range(20):
         detector = clone(scorer).set_params(calibration=calibration, contamination=rate).fit(train)
         rows.append((name, calibration, rate, np.mean(detector.predict(new) == -1)))
 alarms = pd.DataFrame(rows, columns=["detector", "calibration", "asked", "got"])
-alarms.groupby(["detector", "calibration", "asked"])["got"].mean().unstack("asked").round(3)
+alarms.pivot_table("got", ["detector", "calibration"], "asked").round(3)
 
 # %%
 # The picture

@@ -59,7 +59,7 @@ def evaluate(detector, X, table, by_domain):
         "Omega": official_score(
             y, score, machine=known["machine"], section=known["section"], domain=domain, year=2023
         ).score,
-        "threshold": -detector[-1].offset_,
+        "threshold": -detector.steps[-1][1].offset_,
         "false alarms": alarm[y == 1].mean(),
         "hits": alarm[y == -1].mean(),
     }
@@ -68,7 +68,7 @@ def evaluate(detector, X, table, by_domain):
 
 def main():
     """Train, evaluate, print the table and draw the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train detectors, evaluate them, draw the picture")
     parser.add_argument(
         "--data", help="folder in the layout of the DCASE Challenge; default: synthetic sounds"
     )
@@ -96,9 +96,13 @@ def main():
 
         detector, (score, y, domain) = shown
         figure = plt.figure(figsize=(11, 4.5), layout="constrained")
-        left, right = figure.subfigures(1, 2, width_ratios=[3, 2])
+        left, right = figure.subfigures(1, 2, width_ratios=[3, 2], squeeze=False)[0]
         ScoreDisplay.from_predictions(
-            score, y, domain=domain, threshold=-detector[-1].offset_, ax=left.subplots(2, 1, sharex=True)
+            score,
+            y,
+            domain=domain,
+            threshold=-detector.steps[-1][1].offset_,
+            ax=left.subplots(2, 1, sharex=True),
         )
         ROCByDomainDisplay.from_predictions(score, y, domain=domain, ax=right.subplots())
         path = folder / f"quickstart_{machine}.png"

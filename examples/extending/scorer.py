@@ -1,6 +1,7 @@
 """A scorer of one's own: distance to the median in units of the median absolute deviation."""
 
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -35,7 +36,7 @@ class MedianScorer(BaseScorer):
         floor=1e-6,
         *,
         contamination=0.1,
-        calibration="cross",
+        calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization=None,
         augmenter=None,
     ):

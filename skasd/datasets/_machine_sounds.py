@@ -66,7 +66,7 @@ def make_machine_sounds(
     n_sections: int = 1,
     duration: float = 2.0,
     sample_rate: int = 16000,
-    domains: tuple[str, ...] = _DOMAINS,
+    domains: Sequence[str] = _DOMAINS,
     n_target_train: int | None = None,
     anomaly_fraction: float = 0.5,
     fault: Any = FAULTS,

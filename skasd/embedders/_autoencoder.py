@@ -156,7 +156,7 @@ class AutoencoderEmbedder(BaseEmbedder):
         batch_size: int = 512,
         lr: float = 1e-3,
         lr_schedule: Literal["onecycle", "constant"] = "constant",
-        optimizer: Any = "adam",
+        optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adam",
         weight_decay: float = 0.0,
         early_stopping: int | None = None,
         validation_fraction: float = 0.1,

@@ -252,7 +252,7 @@ class BaseEmbedder(
         """Return what cuts patches out of clips."""
         return ClipPatches(clips, patch_frames)
 
-    def _make_backbone(self, n_bins, n_frames):
+    def _make_backbone(self, n_bins, n_frames) -> Any:
         """Return the network that maps patches (n, 1, n_bins, n_frames) to embeddings (n, embedding_dim)."""
         raise TypeError(f"{type(self).__name__} must define _make_backbone(n_bins, n_frames)")
 

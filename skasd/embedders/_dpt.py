@@ -167,7 +167,7 @@ class DPTEmbedder(BaseEmbedder):
         batch_size: int = 32,
         lr: float = 1e-3,
         lr_schedule: Literal["onecycle", "constant"] = "onecycle",
-        optimizer: Any = "adamw",
+        optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adamw",
         weight_decay: float = 1e-4,
         early_stopping: int | None = None,
         validation_fraction: float = 0.1,

@@ -207,7 +207,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         batch_size: int = 64,
         lr: float = 1e-3,
         lr_schedule: Literal["onecycle", "constant"] = "constant",
-        optimizer: Any = "adam",
+        optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adam",
         weight_decay: float = 1e-5,
         early_stopping: int | None = None,
         validation_fraction: float = 0.1,

@@ -196,7 +196,7 @@ class OEVAEEmbedder(BaseEmbedder):
         batch_size: int = 128,
         lr: float = 1e-3,
         lr_schedule: Literal["onecycle", "constant"] = "constant",
-        optimizer: Any = "adam",
+        optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adam",
         weight_decay: float = 0.0,
         early_stopping: int | None = None,
         validation_fraction: float = 0.1,

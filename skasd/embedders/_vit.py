@@ -129,7 +129,7 @@ class ViTEmbedder(SoundEventTarget):
         batch_size: int = 32,
         lr: float = 1e-3,
         lr_schedule: Literal["onecycle", "constant"] = "onecycle",
-        optimizer: Any = "adam",
+        optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adam",
         weight_decay: float = 0.0,
         early_stopping: int | None = None,
         validation_fraction: float = 0.1,

@@ -1,5 +1,6 @@
 """Statistics over the frames of each clip."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Self
 
@@ -80,7 +81,7 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     _parameter_constraints: dict = {"statistics": ["array-like", tuple], "bin_names": ["array-like", None]}
 
     def __init__(
-        self, statistics: tuple[str, ...] | float = ("mean", "std"), *, bin_names: ArrayLike | None = None
+        self, statistics: Sequence[str | float] = ("mean", "std"), *, bin_names: ArrayLike | None = None
     ):
         self.statistics = statistics
         self.bin_names = bin_names
@@ -147,8 +148,7 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         bins = _check_feature_names_in(self, input_features) if self.bin_names is None else self.bin_names
-        statistics: Any = self.statistics
-        prefixes = [name if isinstance(name, str) else f"p{name:g}" for name in statistics]
+        prefixes = [name if isinstance(name, str) else f"p{name:g}" for name in self.statistics]
         return np.array([f"{prefix} {name}" for prefix in prefixes for name in bins], dtype=object)
 
     def _functions(self):
