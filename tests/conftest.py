@@ -10,6 +10,13 @@ from threading import Thread
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_heard():
+    """Undo what shells do to jobs in the background, whose children would ignore SIGINT as well."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """Return a function ``real_data(name) -> Path`` of a folder of real recordings, or skip the test.

@@ -380,12 +380,15 @@ def test_control_c_ends_the_run(backend, tmp_path):
     )
     n_training = 2 if backend == "loky" else 1
     deadline = time.monotonic() + 120
-    while len(list(checkpoints.glob("*.pt"))) < n_training:
-        assert victim.poll() is None, "ended before it could be interrupted"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(victim.pid, signal.SIGINT)
-    printed, error = victim.communicate(timeout=60)
+    try:
+        while len(list(checkpoints.glob("*.pt"))) < n_training:
+            assert victim.poll() is None, "ended before it could be interrupted"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(victim.pid, signal.SIGINT)
+        printed, error = victim.communicate(timeout=60)
+    finally:
+        victim.kill()
     assert "done" not in printed
     assert "KeyboardInterrupt" in error
     assert victim.returncode != 0

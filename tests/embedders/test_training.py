@@ -174,10 +174,13 @@ def test_control_c(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while process.stdout.readline().strip() != "2":
-        assert process.poll() is None, process.stderr.read()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        while process.stdout.readline().strip() != "2":
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert "fitted" not in out
     assert "KeyboardInterrupt" in err
     assert process.returncode == -signal.SIGINT  # as Python ends on an interrupt that nobody catches
