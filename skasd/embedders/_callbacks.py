@@ -85,7 +85,7 @@ class Divergence(Callback):
     def _fail(self, net, what):
         raise ValueError(
             f"Training of {self.name} diverged in epoch {len(net.history)}: {what}. Set a smaller lr than {net.lr:g}; "
-            "where that does not help, scale the features down."
+            "where that does not help, scale the features down, or see whether the clips are all alike."
         )
 
 

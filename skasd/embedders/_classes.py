@@ -55,8 +55,9 @@ def pseudo_labels(clips, n_classes, random_state):
     -------
     labels : ndarray of int of shape (n_clips,)
     """
+    seen = [clip.astype(np.float32, copy=False) for clip in clips]  # as networks see them
     statistics = np.stack(
-        [np.r_[clip.mean(axis=1, dtype=np.float64), clip.std(axis=1, dtype=np.float64)] for clip in clips]
+        [np.r_[clip.mean(axis=1, dtype=np.float64), clip.std(axis=1, dtype=np.float64)] for clip in seen]
     )
     statistics = StandardScaler().fit_transform(statistics)
     n_different = len(np.unique(statistics, axis=0))

@@ -272,20 +272,33 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         -------
         ndarray of shape (n_clips,)
             NaN for rows that are NaN everywhere.
+
+        Raises
+        ------
+        ValueError
+            If a row lies so far from those of `fit` that its score overflows.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
         groups = self._groups(section, len(X))
         present = ~skipped_rows(X)
         scores = np.full(len(X), np.nan)
-        if groups is None:
-            if present.any():
-                scores[present] = self._best_section(X[present])
-        else:
-            for name, rows in groups.items():
-                rows = rows[present[rows]]
-                if len(rows):
-                    scores[rows] = self._score_section(X[rows], name)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it raises
+            if groups is None:
+                if present.any():
+                    scores[present] = self._best_section(X[present])
+            else:
+                for name, rows in groups.items():
+                    rows = rows[present[rows]]
+                    if len(rows):
+                        scores[rows] = self._score_section(X[rows], name)
+        broken = np.flatnonzero(present & ~np.isfinite(scores))
+        if len(broken):
+            raise ValueError(
+                f"{type(self).__name__} has no finite score for row {broken[0]} ({len(broken)} such rows), of values "
+                f"up to {np.abs(X[broken[0]]).max():.3g}: it lies too far from the rows of fit. Look for broken "
+                "clips, and scale features alike before fit and before scoring."
+            )
         return scores
 
     def decision_function(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+LARGEST = 1e152  # squares of more, summed over features, overflow
+
 
 def skipped_rows(X):
     """Return the mask of the rows that are NaN everywhere (skipped clips).
@@ -17,9 +19,9 @@ def skipped_rows(X):
     Raises
     ------
     ValueError
-        If a row is only partly NaN or holds an infinity.
+        If a row is only partly NaN or holds an infinity or a number beyond 1e152.
     """
-    if np.isfinite(X.sum()):  # one pass over clean data; a sum that overflows takes the slow road
+    if X.min(initial=0) >= -LARGEST and X.max(initial=0) <= LARGEST:  # false with NaN
         return np.zeros(len(X), dtype=bool)
     nan = np.isnan(X)
     skipped = nan.all(axis=1)
@@ -30,4 +32,11 @@ def skipped_rows(X):
                 f"X contains {what} in row {rows[0]} ({len(rows)} such rows). A row must be finite, or NaN "
                 "everywhere to mark a skipped clip: look for silent or broken clips before this step."
             )
+    largest = np.abs(X).max(axis=1)
+    if (largest > LARGEST).any():
+        row = np.flatnonzero(largest > LARGEST)[0]
+        raise ValueError(
+            f"X has values up to {largest[row]:.3g} in row {row}: beyond {LARGEST:g} distances overflow. Look for "
+            "broken clips, or scale the features down."
+        )
     return skipped
