@@ -151,6 +151,7 @@ GALLERY = [  # in this order
         "ensemble",
         "features",
         "augmentation",
+        "sampler_in_pipeline",
         "embeddings",
         "real_engines",
         "real_fan",
