@@ -40,7 +40,7 @@ class Pipeline(DocumentationLinkMixin, imblearn.pipeline.Pipeline):
     n_features_in_ : int
         That of the first step.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         That of the first step, where it has one.
 
     See Also
