@@ -114,9 +114,7 @@ QUICK: dict[str, dict] = {
     "GammaSoftmaxScorer": {"formula": "negative"},
     "Augmented": {"augmenter": MixupSMOTEAugmenter(random_state=0), "estimator": KNNScorer()},
     "NormalOnly": {"estimator": KNNScorer()},
-    "Pipeline": {
-        "steps": [("mixup", MixupSMOTEAugmenter(sampling_strategy=1.5, random_state=0)), ("knn", KNNScorer())]
-    },
+    "Pipeline": {"steps": [("mixup", MixupSMOTEAugmenter(random_state=0)), ("knn", KNNScorer())]},
     "ScoreEnsemble": {"detectors": [("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())]},
     "SelectBest": {"systems": [("lof", LOFScorer()), ("knn", KNNScorer())], "by": {None: "lof"}},
 }

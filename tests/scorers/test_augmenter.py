@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skasd.augment import MixupSMOTEAugmenter
-from skasd.scorers import CosineMeanScorer, KNNScorer
+from skasd.scorers import CosineMeanScorer, KNNScorer, OEVAEScorer
 
 from ._cases import WITH_DOMAINS
 
@@ -39,7 +39,7 @@ def test_references_are_made_of_the_augmented_rows(scorer, data, recorder):
     scorer = type(scorer)(**{**scorer.get_params(deep=False), "augmenter": recorder, "calibration": "train"})
     scorer.fit(X, domain=domain)
     (given, _metadata, (rows, _, made)), *rest = recorder.calls
-    assert not rest
+    assert not rest or isinstance(scorer, OEVAEScorer)  # keeps held-out scores whatever the calibration
     np.testing.assert_array_equal(given, X)
     assert (made["domain"] == "target").sum() == 60, (
         "the target domain is filled up to the source domain's number"
