@@ -33,11 +33,12 @@ def write_csv(table, path):
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> import pandas as pd
     >>> from skasd._csv_tables import read_csv, write_csv
     >>> with tempfile.NamedTemporaryFile(suffix=".csv") as file:
     ...     write_csv(pd.DataFrame({"path": ["=1+1.wav"], "anomaly_score": [0.5]}), file.name)
-    ...     print(open(file.name, encoding="utf-8-sig").read().splitlines())
+    ...     print(Path(file.name).read_text(encoding="utf-8-sig").splitlines())
     ...     read_csv(file.name, text=["path"])
     ['path,anomaly_score', "'=1+1.wav,0.5"]
            path  anomaly_score

@@ -79,6 +79,8 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
 
     Attributes
     ----------
+    kept_ : ndarray of int of shape (n_kept,)
+        Positions in X of the clips that stand before the new ones; see `keep`.
     sample_origin_ : ndarray of int of shape (n_new,)
         Position in X of the clip that each new clip was made of.
     sample_effects_ : list of dict of length n_new
@@ -250,8 +252,9 @@ class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
         self.sample_effects_ = effects
         pairs = np.stack([self.sample_origin_] * 2, axis=1)
         metadata = append_metadata(metadata, pairs, np.zeros(len(pairs)))
+        self.kept_ = np.arange(len(X))
         if self.keep == "drawn":
-            kept = np.union1d(chosen, np.flatnonzero(~healthy))
+            kept = self.kept_ = np.union1d(chosen, np.flatnonzero(~healthy))
             rows = np.r_[kept, len(X) + np.arange(len(new))]
             metadata = {name: None if values is None else values[rows] for name, values in metadata.items()}
             X = X[kept] if isinstance(X, np.ndarray) else [X[i] for i in kept]

@@ -66,11 +66,9 @@ def run(args, console):
     table.loc[np.isnan(scores), "decision"] = ""
     table["remark"] = _remarks.on(detector, paths, args.n_jobs)
     if args.strict:
-        for i in np.flatnonzero((table["remark"] != "") & ~np.isnan(scores)):
-            bad[i] = table["remark"][i]
-            scores[i] = np.nan
-        table["anomaly_score"] = scores
-        table.loc[np.isnan(scores), "decision"] = ""
+        doubtful = (table["remark"] != "") & table["anomaly_score"].notna()
+        bad |= table.loc[doubtful, "remark"].to_dict()
+        table.loc[doubtful, ["anomaly_score", "decision"]] = [np.nan, ""]
     table["threshold"] = threshold
     table["error"] = pd.Series({i: bad.get(i, "") for i in range(len(paths))})
     for position, cause in bad.items():
@@ -79,12 +77,8 @@ def run(args, console):
         write_csv(table, args.output)
         console.note(f"scores: {args.output}")
     else:
-        columns = [
-            "anomaly_score",
-            "decision",
-            *(["remark"] if (table["remark"] != "").any() else []),
-            "path",
-        ]
+        remark = ["remark"] if (table["remark"] != "").any() else []
+        columns = ["anomaly_score", "decision", *remark, "path"]
         console.table(table[columns], index=False, line_width=None)  # names last, however long
     n, n_judged = int((table["decision"] == "anomalous").sum()), int((table["decision"] != "").sum())
     n_remarks = int((table["remark"] != "").sum())
@@ -94,14 +88,8 @@ def run(args, console):
     )
     if most := _remarks.on_all(n, n_judged):
         console.trouble(f"skasd: warning: {most}")
-    console.result(
-        output=args.output,
-        threshold=threshold,
-        n_anomalous=n,
-        n_failed=len(bad),
-        n_remarks=n_remarks,
-        clips=table,
-    )
+    counts = {"n_anomalous": n, "n_failed": len(bad), "n_remarks": n_remarks}
+    console.result(output=args.output, threshold=threshold, **counts, clips=table)
     return 2 if not n_judged else 1 if bad else 0
 
 

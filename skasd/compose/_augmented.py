@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import _fit_context, clone
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import HasMethods
@@ -92,5 +93,8 @@ class Augmented(FitWrapper):
         params = {name: value for name, value in params.items() if value is not None}
         made = getattr(self.augmenter_, "sample_origin_", ())
         if len(made) and (parameter := origin_parameter(self.estimator)):
-            params[parameter] = origins(n_clips, [made])
+            kept = getattr(self.augmenter_, "kept_", np.arange(n_clips))
+            place = np.zeros(n_clips, dtype=np.intp)
+            place[kept] = np.arange(len(kept))
+            params[parameter] = origins(len(kept), [place[made]])
         return self._fit_inner(X, y, params)

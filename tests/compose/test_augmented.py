@@ -51,3 +51,14 @@ def test_inside_normal_only_nothing_is_made_of_anomalies():
 def test_an_augmenter_must_augment():
     with pytest.raises(ValueError, match="augmenter"):
         Augmented(KNNScorer(), KNNScorer()).fit([[0.0], [1.0]])
+
+
+def test_scorers_are_told_what_copies_of_drawn_clips_were_made_of():
+    X = np.random.default_rng(0).normal(size=(30, 4000)).astype("float32")
+    augmenter = WaveformAugmenter(n_samples=8, keep="drawn", random_state=0)
+    front = [LogMelTransformer(n_mels=8), ClipStatistics()]
+    fitted = Augmented(augmenter, make_pipeline(*front, KNNScorer())).fit(X)
+    assert len(fitted.augmenter_.kept_) == 8
+    assert (
+        len(fitted.estimator_[-1].training_scores_) == 8
+    )  # of recorded clips, each held out with its copies
