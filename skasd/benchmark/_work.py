@@ -14,8 +14,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._threads import fixed_threads
 from ..clips import ClipError, ClipWarning
-from ..compose import PerSection
-from ..compose._held_out import anomaly_scores_of, offset_of
+from ..compose import PerSection, anomaly_scores_of, offset_of
 from ._measure import Measured
 from ._store import Features
 
