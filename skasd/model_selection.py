@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator, GroupKFold, StratifiedGroupKFold
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
+from ._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
 from ._typing import ArrayLike
 from .labels import as_labels
 

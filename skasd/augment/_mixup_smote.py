@@ -10,11 +10,11 @@ import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_sampling_strategy, check_target_type
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
+from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
 from ._alignment import append_metadata, healthy_rows, is_ground_truth
 from ._pairs import mixup_pairs, smote_pairs

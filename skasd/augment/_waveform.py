@@ -6,10 +6,10 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
+from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
 from ..clips import Clips, check_clips
 from ._alignment import append_metadata, healthy_rows

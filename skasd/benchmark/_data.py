@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
 
+from .._sklearn_compat import num_samples, safe_indexing
 from ..datasets import load_recordings
 from ..labels import as_labels, label_names
 from ._identity import clip_identity
@@ -191,7 +190,7 @@ class DataSet:
 
     def take(self, rows):
         """Return some of the clips."""
-        return _safe_indexing(self.X, rows)
+        return safe_indexing(self.X, rows)
 
     def scores_table(self, rows):
         """Return what is known of some of the clips, for the table of scores."""
@@ -218,9 +217,9 @@ def _clips_and_table(name, data):
         X, table = None, data
     elif isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], pd.DataFrame):
         X, table = data
-        if _num_samples(X) != len(table):
+        if num_samples(X) != len(table):
             raise ValueError(
-                f"The data {name!r} have {_num_samples(X)} clips and a table of {len(table)} rows: one each is needed."
+                f"The data {name!r} have {num_samples(X)} clips and a table of {len(table)} rows: one each is needed."
             )
     else:
         raise TypeError(

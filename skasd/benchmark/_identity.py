@@ -11,7 +11,8 @@ from types import CodeType
 import joblib
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils._metadata_requests import SIMPLE_METHODS
+
+from .._sklearn_compat import SIMPLE_METHODS
 
 FORMAT = 1  # of what is stored; part of every key
 _PACKAGES = ("skasd", "numpy", "scipy", "scikit-learn", "torch", "skorch", "librosa", "soxr", "soundfile")

@@ -8,8 +8,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-
+from .._sklearn_compat import Interval, StrOptions, validate_params
 from .._typing import PathName
 from ._compute import compute, open_store
 from ._data import as_data_sets

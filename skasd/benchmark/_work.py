@@ -9,9 +9,9 @@ import numpy as np
 import sklearn
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from .._sklearn_compat import safe_indexing
 from .._threads import fixed_threads
 from ..clips import ClipError, ClipWarning
 from ..compose import PerSection, anomaly_scores_of, offset_of
@@ -102,7 +102,7 @@ def _features(X, task, depth, store):
     """Return the features after `depth` steps, computing what is not stored."""
     if depth == 0:
         everything = np.arange(len(task.train)), np.arange(len(task.test))
-        return Features(_safe_indexing(X, task.train), _safe_indexing(X, task.test), *everything, {}, [])
+        return Features(safe_indexing(X, task.train), safe_indexing(X, task.test), *everything, {}, [])
     key, stored = task.stages[depth - 1], task.stored[depth - 1]
     if stored and (found := store.read_features(key)) is not None:
         return found
@@ -194,7 +194,7 @@ def _without_bad(call, clips, kept, may_be_empty=False):
                 raise
             bad |= {int(kept[i]): cause for i, cause in found.items()}
             left = np.array([i for i in range(len(kept)) if i not in found], dtype=int)
-            clips, kept = _safe_indexing(clips, left), kept[left]
+            clips, kept = safe_indexing(clips, left), kept[left]
     return None, kept, bad
 
 

@@ -3,11 +3,10 @@
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.validation import _num_samples
 
+from .._sklearn_compat import HasMethods, fit_context, num_samples
 from .._typing import ArrayLike
 from ._fit_wrapper import FitWrapper
 from ._origin import origin_parameter, origins
@@ -66,7 +65,7 @@ class Augmented(FitWrapper):
         self.augmenter = augmenter
         self.estimator = estimator
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: ArrayLike | None = None, **params) -> Self:
         """Fit the estimator on the clips and on those that the augmenter makes of them.
 
@@ -88,7 +87,7 @@ class Augmented(FitWrapper):
         params = self._routed_to_fit(params)
         y = None if y is None else column_or_1d(y)
         self.augmenter_ = clone(self.augmenter)
-        n_clips = _num_samples(X)
+        n_clips = num_samples(X)
         X, y, params = self.augmenter_.augment(X, y, **params)
         params = {name: value for name, value in params.items() if value is not None}
         made = getattr(self.augmenter_, "sample_origin_", ())

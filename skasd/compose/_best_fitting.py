@@ -5,8 +5,9 @@ from abc import ABCMeta, abstractmethod
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn_compat import num_samples
 from ..labels import as_labels, group_rows
 from ._detection import DetectionMixin
 from ._rows import route_metadata, routed_to, scores_of_present, take, take_rows
@@ -54,7 +55,7 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
             metadata = {name: dict(routed[self._part(name)]["decision_function"]) for name in self.detectors_}
             if labels is None:
                 return self._best(self._represent(X), metadata) - self._correction
-            n_rows = _num_samples(X)
+            n_rows = num_samples(X)
             groups = group_rows(as_labels(self._named, labels, n_rows))
             self._check_known(groups)
             X = self._represent(X)
@@ -90,7 +91,7 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
         groups : dict
             The clips of which a detector is the own one, by name.
         """
-        n_rows = _num_samples(X)
+        n_rows = num_samples(X)
         own, best = np.full(n_rows, np.nan), np.full(n_rows, -np.inf)
         for name, decisions in held_out.items():
             own[groups[name]] = decisions[groups[name]]

@@ -5,14 +5,14 @@ from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._metadata import DOMAINS, as_domains
+from .._sklearn_compat import HasMethods, fit_context, num_samples
 from .._typing import ArrayLike
 from ..scorers import BaseScorer, KNNCosineScorer, LOFScorer
 from ..scorers.thresholds import set_threshold
@@ -146,7 +146,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         self.calibration = calibration
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self, X: Any, y: ArrayLike | None = None, *, domain: Any = None, proxy: Any = None, **params
     ) -> Self:
@@ -174,7 +174,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         ValueError
             If there is no source clip, or metadata has not one entry per clip.
         """
-        n_rows = _num_samples(X)
+        n_rows = num_samples(X)
         check_lengths(n_rows, y=y, domain=domain, proxy=proxy, **params)
         rows = np.flatnonzero(not_proxies(proxy, n_rows) & ~skipped_clips(X))
         if not len(rows):
@@ -259,7 +259,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
             In standard deviations of the detector's held-out training scores; NaN for skipped clips.
         """
         check_is_fitted(self)
-        n_rows = _num_samples(X)
+        n_rows = num_samples(X)
         check_lengths(n_rows, **params)
         with route_metadata():
             routed = routed_to(self, "decision_function", **params)

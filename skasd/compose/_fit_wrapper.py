@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,7 +31,7 @@ class FitWrapper(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _routed_to_fit(self, params):
         """Return the metadata that the inner estimator's ``fit`` gets."""
-        if _routing_enabled():
+        if get_config()["enable_metadata_routing"]:
             return process_routing(self, "fit", **params).estimator.fit
         if isinstance(self.estimator, Pipeline) and (lost := [name for name in params if "__" not in name]):
             raise ValueError(
@@ -52,7 +53,7 @@ class FitWrapper(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _call(self, method, X, **params):
         check_is_fitted(self)
-        if params and _routing_enabled():
+        if params and get_config()["enable_metadata_routing"]:
             params = process_routing(self, method, **params).estimator[method]
         return getattr(self.estimator_, method)(X, **params)
 

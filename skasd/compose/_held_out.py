@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import _num_samples
 
+from .._sklearn_compat import BaseSearchCV, num_samples
 from ..scorers import FewClipsWarning
 from ..scorers.thresholds import set_threshold
 from ._last_step import last_step
@@ -47,7 +46,7 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", ow
         Anomaly scores; NaN for clips that were not learnt from - rows left out, skipped clips, proxies, and
         those that `NormalOnly` dropped - and for made ones.
     """
-    n_rows = _num_samples(X)
+    n_rows = num_samples(X)
     metadata = take_rows(metadata, rows, n_rows)
     X, y = take(X, rows), take(y, rows)
     try:
@@ -69,7 +68,7 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", ow
 
 
 def _held_out_scores(estimator, fitted, X, y, metadata, splits):
-    n_rows = _num_samples(X)
+    n_rows = num_samples(X)
     learnt = not_proxies(metadata.get("proxy"), n_rows)
     if metadata.get("origin") is not None:
         learnt &= [len(clips) == 1 for clips in metadata["origin"]]

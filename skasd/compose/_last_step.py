@@ -1,8 +1,9 @@
 """Where the detector is in pipelines and other wrappings."""
 
 from sklearn.base import MetaEstimatorMixin
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
+
+from .._sklearn_compat import BaseSearchCV
 
 
 def last_step(detector):

@@ -3,10 +3,8 @@
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
 
+from .._sklearn_compat import fit_context, num_samples, safe_indexing
 from .._typing import ArrayLike
 from ._fit_wrapper import FitWrapper
 from ._rows import check_lengths, take_rows
@@ -66,7 +64,7 @@ class NormalOnly(FitWrapper):
     def __init__(self, estimator: Any):
         self.estimator = estimator
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: ArrayLike | None = None, **params) -> Self:
         """Fit the estimator on the rows that ``y`` does not mark as anomalous.
 
@@ -93,7 +91,7 @@ class NormalOnly(FitWrapper):
         params = self._routed_to_fit(params)
         self.n_dropped_ = 0
         if y is not None:
-            n_rows = _num_samples(X)
+            n_rows = num_samples(X)
             known = {name: value for name, value in params.items() if name.rpartition("__")[2] in METADATA}
             check_lengths(n_rows, y=y, **known)
             labels = np.asarray(y)
@@ -107,5 +105,5 @@ class NormalOnly(FitWrapper):
             if self.n_dropped_:
                 rows = np.flatnonzero(~anomalous)
                 params = take_rows(params, rows, n_rows)
-                X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
+                X, y = safe_indexing(X, rows), safe_indexing(y, rows)
         return self._fit_inner(X, y, params)

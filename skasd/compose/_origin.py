@@ -1,7 +1,8 @@
 """Tell a detector what its training clips were made of."""
 
+from sklearn import get_config
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import _routing_enabled, get_routing_for_object
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from ._detection import DetectionMixin
@@ -43,7 +44,9 @@ def origin_parameter(estimator):
         ``"origin"``, with the names of the steps before it where routing is off and there is a pipeline.
     """
     requested = bool(get_routing_for_object(estimator).consumes("fit", ["origin"]))
-    if _routing_enabled() or isinstance(estimator, DetectionMixin):  # which routes whatever the setting
+    if get_config()["enable_metadata_routing"] or isinstance(
+        estimator, DetectionMixin
+    ):  # which routes whatever the setting
         return "origin" if requested else None
     if isinstance(estimator, Pipeline):
         step, last = estimator.steps[-1]

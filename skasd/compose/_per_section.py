@@ -4,12 +4,11 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import _fit_context, clone
-from sklearn.utils._param_validation import HasMethods
+from sklearn.base import clone
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples
 
+from .._sklearn_compat import HasMethods, fit_context, num_samples
 from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
@@ -133,7 +132,7 @@ class PerSection(BestFittingDetector):
         self.detector = detector
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: Any,
@@ -171,7 +170,7 @@ class PerSection(BestFittingDetector):
             If metadata has not one entry per clip, or a section is too small for its detector, which is
             named.
         """
-        n_rows = _num_samples(X)
+        n_rows = num_samples(X)
         check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
         with route_metadata(), unfitted_on_failure(self):
             routed = routed_to(self, "fit", section=section, domain=domain, proxy=proxy, **params)
@@ -202,7 +201,7 @@ class PerSection(BestFittingDetector):
         return self.embedder_.fit(X, y, **routed["fit"]).transform(X)
 
     def _fit_detectors(self, X, y, labels, metadata):
-        n_clips = _num_samples(X)
+        n_clips = num_samples(X)
         groups = {None: np.arange(n_clips)} if labels is None else group_rows(labels)
         fits = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_with_held_out)(

@@ -4,8 +4,8 @@ from typing import Any
 
 import imblearn.pipeline
 import sklearn.pipeline
+from sklearn import get_config
 from sklearn.utils import Bunch
-from sklearn.utils.metadata_routing import _routing_enabled
 
 from .._documentation import DocumentationLinkMixin
 from ._origin import origin_parameter, origins
@@ -115,7 +115,7 @@ class _FitParams:
         params = dict(self.params[name])
         place = list(self.pipeline.named_steps).index(name)
         *before, step = [step for _, step in self.pipeline.steps[: place + 1]]
-        if hasattr(step, "fit_resample") and not _routing_enabled():
+        if hasattr(step, "fit_resample") and not get_config()["enable_metadata_routing"]:
             params["fit_resample"] = params[
                 "fit"
             ]  # imbalanced-learn fills in the methods of other steps only

@@ -4,11 +4,10 @@ from contextlib import contextmanager
 
 import numpy as np
 from sklearn import config_context
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import process_routing
-from sklearn.utils.validation import _num_samples
 
 from .._metadata import as_mask
+from .._sklearn_compat import num_samples, safe_indexing
 
 
 @contextmanager
@@ -37,16 +36,16 @@ def check_lengths(n_rows, **metadata):
             continue
         if isinstance(values, (str, bytes)):
             raise TypeError(f"{name} must hold one entry per clip, got the single string {values!r}.")
-        if _num_samples(values) != n_rows:
+        if num_samples(values) != n_rows:
             raise ValueError(
-                f"{name} has {_num_samples(values)} entries for {n_rows} clips: give one entry per clip."
+                f"{name} has {num_samples(values)} entries for {n_rows} clips: give one entry per clip."
             )
 
 
 def one_per_row(value, n_rows):
     """Tell whether `value` is metadata with one entry per row."""
     try:
-        return not isinstance(value, (str, bytes, dict)) and _num_samples(value) == n_rows
+        return not isinstance(value, (str, bytes, dict)) and num_samples(value) == n_rows
     except TypeError:
         return False
 
@@ -54,16 +53,16 @@ def one_per_row(value, n_rows):
 def take_rows(values, rows, n_rows):
     """Return `values`, a dict of metadata, for some of the rows only."""
     return {
-        name: _safe_indexing(value, rows) if one_per_row(value, n_rows) else value
+        name: safe_indexing(value, rows) if one_per_row(value, n_rows) else value
         for name, value in values.items()
     }
 
 
 def take(X, rows):
     """Return some of the rows of `X`; `X` itself for all of them in order; None for None."""
-    if X is None or np.array_equal(rows, np.arange(_num_samples(X))):
+    if X is None or np.array_equal(rows, np.arange(num_samples(X))):
         return X
-    return _safe_indexing(X, rows)
+    return safe_indexing(X, rows)
 
 
 def not_proxies(proxy, n_rows):
@@ -76,7 +75,7 @@ def not_proxies(proxy, n_rows):
 def skipped_clips(X):
     """Return the mask of rows that are NaN everywhere, where `X` is an array or a table of floats."""
     values = X.to_numpy() if hasattr(X, "iloc") and getattr(X, "ndim", 0) == 2 else X
-    skipped = np.zeros(_num_samples(X), dtype=bool)
+    skipped = np.zeros(num_samples(X), dtype=bool)
     if isinstance(values, np.ndarray) and values.ndim > 1 and values.dtype.kind == "f" and values.size:
         flat = values.reshape(len(values), -1)
         candidates = np.flatnonzero(np.isnan(flat[:, 0]))  # few: spares a mask as large as X
@@ -86,7 +85,7 @@ def skipped_clips(X):
 
 def scores_of_present(score, X, **metadata):
     """Return ``score(X, **metadata)``, NaN for skipped clips, which `score` does not get to see."""
-    n_rows = _num_samples(X)
+    n_rows = num_samples(X)
     present = np.flatnonzero(~skipped_clips(X))
     scores = np.full(n_rows, np.nan)
     if len(present) or not n_rows:

@@ -5,16 +5,15 @@ from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, get_tags
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._metadata import as_domains
+from .._sklearn_compat import StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from ..scorers import BaseScorer
 from ..scorers.thresholds import set_threshold, warn_about_small_domains
@@ -166,7 +165,7 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
         self.calibration = calibration
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: Any,
@@ -202,7 +201,7 @@ class ScoreEnsemble(DetectionMixin, _BaseComposition):
         """
         self._kept = self._check_detectors()
         self._weights = self._check_weights()
-        n_rows = _num_samples(X)
+        n_rows = num_samples(X)
         check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
         present = np.flatnonzero(not_proxies(proxy, n_rows))
         with route_metadata():

@@ -5,15 +5,13 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv, cross_validate
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples
 
+from .._sklearn_compat import StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
@@ -132,7 +130,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         self.cv = cv
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: Any,
@@ -164,7 +162,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         self : object
         """
         self._check_systems()
-        n_rows = _num_samples(X)
+        n_rows = num_samples(X)
         metadata = {"section": section, "domain": domain, "proxy": proxy, **params}
         check_lengths(n_rows, y=y, machine=machine, **metadata)
         self._named = "machine" if machine is not None or section is None else "section"
@@ -213,7 +211,7 @@ class SelectBest(BestFittingDetector, _BaseComposition):
         """Cross-validate every system on every machine and choose the best ones."""
         if y is None:
             raise ValueError(f"by={self.by!r} needs y, the ground truth, to compare the systems.")
-        n_rows = _num_samples(X)
+        n_rows = num_samples(X)
         metadata = {name: values for name, values in metadata.items() if values is not None}
         scorer = get_scorer(self.by)
         splits = list(self._splitter().split(np.zeros((n_rows, 1)), y, **routed["cv"]["split"]))

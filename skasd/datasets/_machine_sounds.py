@@ -12,8 +12,8 @@ import pandas as pd
 import soundfile
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
+from .._sklearn_compat import Interval, validate_params
 from .._typing import PathName
 from ._dcase import as_table
 from ._names import parse_attributes

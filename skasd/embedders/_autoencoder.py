@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .. import nn
+from .._sklearn_compat import Interval
 from .._typing import PathName
 from ._base import BaseEmbedder
 from ._batches import take_rows

@@ -6,12 +6,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, clone
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
+from .._sklearn_compat import Interval, Options, StrOptions, fit_context
 from .._threads import fixed_threads, resolve_threads
 from .._typing import ArrayLike, PathName
 from .._unfitted import unfitted_on_failure
@@ -283,7 +283,7 @@ class BaseEmbedder(
 
     # -- training ------------------------------------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: Any,

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import nn
+from .._sklearn_compat import Interval, StrOptions
 from .._typing import PathName
 from ._base import BaseEmbedder
 from ._choices import OBJECTIVES

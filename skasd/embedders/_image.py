@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 
 from .. import nn
+from .._sklearn_compat import Interval
 from .._typing import PathName
 from ._base import BaseEmbedder
 from ._docs import with_shared_parameters

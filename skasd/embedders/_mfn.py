@@ -4,9 +4,9 @@ from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import nn
+from .._sklearn_compat import Interval, StrOptions
 from .._typing import PathName
 from ._base import BaseEmbedder
 from ._docs import with_shared_parameters

@@ -6,9 +6,9 @@ from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import nn
+from .._sklearn_compat import Interval, StrOptions
 from .._typing import PathName
 from ._docs import with_shared_parameters
 from ._pretrained import (

@@ -6,11 +6,10 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from .. import nn
+from .._sklearn_compat import Interval, StrOptions, fit_context
 from .._typing import ArrayLike, PathName
 from ..clips import Clips, check_clips
 from ..labels import encode
@@ -257,7 +256,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: Any,

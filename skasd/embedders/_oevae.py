@@ -5,11 +5,10 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn.functional import logsigmoid
 
 from .. import nn
+from .._sklearn_compat import Interval, StrOptions, fit_context
 from .._typing import ArrayLike, PathName
 from ..labels import as_label, encode
 from ._base import BaseEmbedder
@@ -242,7 +241,7 @@ class OEVAEEmbedder(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: Any,

@@ -1,8 +1,7 @@
 """Sound event classification or detection as the auxiliary task."""
 
-from sklearn.utils._param_validation import StrOptions
-
 from .. import nn
+from .._sklearn_compat import StrOptions
 from ._base import BaseEmbedder
 from ._choices import MIXINGS, OBJECTIVES
 from ._docs import with_shared_parameters

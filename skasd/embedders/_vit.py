@@ -4,9 +4,9 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from .. import nn
+from .._sklearn_compat import Interval
 from .._typing import PathName
 from ._docs import with_shared_parameters
 from ._target import SoundEventTarget

@@ -7,11 +7,11 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 from threadpoolctl import ThreadpoolController
 
 from .._documentation import DocumentationLinkMixin
+from .._sklearn_compat import Interval, StrOptions
 from ..clips import BadClip, Clips, check_clips, check_limits
 from ._band_names import band_names
 from ._stft import ShortTimeFourier, least_samples

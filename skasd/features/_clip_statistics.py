@@ -6,9 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._documentation import DocumentationLinkMixin
+from .._sklearn_compat import check_feature_names_in
 from .._typing import ArrayLike
 from ._time_frequency import check_time_frequency
 
@@ -147,7 +148,7 @@ class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         names : ndarray of shape (n_statistics * n_bins,)
         """
         check_is_fitted(self)
-        bins = _check_feature_names_in(self, input_features) if self.bin_names is None else self.bin_names
+        bins = check_feature_names_in(self, input_features) if self.bin_names is None else self.bin_names
         prefixes = [name if isinstance(name, str) else f"p{name:g}" for name in self.statistics]
         return np.array([f"{prefix} {name}" for prefix in prefixes for name in bins], dtype=object)
 

@@ -3,7 +3,8 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._sklearn_compat import Interval, StrOptions
 
 LEVEL_CONSTRAINTS = {
     "power": [Interval(Real, 0, None, closed="neither")],

@@ -4,8 +4,8 @@ from numbers import Integral, Real
 from typing import Literal
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
 from ._levels import LEVEL_CONSTRAINTS, check_amin, write_level

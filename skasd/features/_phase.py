@@ -3,8 +3,8 @@
 from typing import Literal
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions
 
+from .._sklearn_compat import StrOptions
 from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
 from ._stft_transformer import BINS

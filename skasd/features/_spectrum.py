@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 import scipy.fft
-from sklearn.utils._param_validation import Interval
 
+from .._sklearn_compat import Interval
 from ..clips import KeptBuffers
 from ._base import ClipTransformer
 

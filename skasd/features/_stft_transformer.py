@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-from sklearn.utils._param_validation import StrOptions
-
+from .._sklearn_compat import StrOptions
 from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
 from ._levels import LEVEL_CONSTRAINTS, check_amin, to_power, write_level

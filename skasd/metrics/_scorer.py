@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 
+from .._sklearn_compat import Interval
 from ._auc import check_clips, harmonic_auc
 
 

@@ -7,9 +7,9 @@ from sklearn.linear_model import _sgd_fast
 from sklearn.metrics import DistanceMetric, _dist_metrics
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree import _tree
-from sklearn.utils._metadata_requests import SIMPLE_METHODS, MetadataRequest
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
+from .._sklearn_compat import SIMPLE_METHODS, MetadataRequest
 from ._allowed import class_kind, find_class, public_name
 from ._coding import Codec
 from ._fitting import check_parts

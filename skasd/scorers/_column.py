@@ -4,8 +4,8 @@ from numbers import Real
 from typing import Literal
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
 from ._base import ALL, BaseScorer
 

@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
-from sklearn.utils._param_validation import StrOptions
 
+from .._sklearn_compat import StrOptions
 from ..labels import find_columns
 from ._base import ALL, BaseScorer
 

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.utils._param_validation import Interval
 
+from .._sklearn_compat import Interval
 from ._base import BaseScorer
 from ._cosine import unit_rows
 

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
 
 # distances that a shift of all rows does not change

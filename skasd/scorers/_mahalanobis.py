@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sklearn.covariance import empirical_covariance, ledoit_wolf_shrinkage, oas, shrunk_covariance
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
 from ._contributions import ContributionMixin, scaled_to_sum
 

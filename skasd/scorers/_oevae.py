@@ -4,8 +4,8 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
 from ._held_out import is_recorded, mean_and_spread, own_statistics
 from ._neighbors import NeighborScorer
