@@ -25,11 +25,15 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
     validate_params,
 )
+
+# parameters of the estimators in a list, under their names
+from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "SIMPLE_METHODS",
+    "BaseComposition",
     "BaseSearchCV",
     "HasMethods",
     "Interval",

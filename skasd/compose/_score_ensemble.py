@@ -8,12 +8,11 @@ import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from .._metadata import as_domains
-from .._sklearn_compat import StrOptions, fit_context, num_samples
+from .._sklearn_compat import BaseComposition, StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from ..scorers import BaseScorer
 from ..scorers.thresholds import set_threshold, warn_about_small_domains
@@ -23,7 +22,7 @@ from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, shuffled
 from ._rows import check_lengths, not_proxies, route_metadata, routed_to
 
 
-class ScoreEnsemble(DetectionMixin, _BaseComposition):
+class ScoreEnsemble(DetectionMixin, BaseComposition):
     r"""Combine the anomaly scores of several detectors.
 
     Parameters

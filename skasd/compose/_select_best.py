@@ -8,10 +8,9 @@ import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object
-from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._sklearn_compat import StrOptions, fit_context, num_samples
+from .._sklearn_compat import BaseComposition, StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
@@ -23,7 +22,7 @@ from ._normal_only import NormalOnly
 from ._rows import check_lengths, route_metadata, routed_to, take, take_rows
 
 
-class SelectBest(BestFittingDetector, _BaseComposition):
+class SelectBest(BestFittingDetector, BaseComposition):
     """For each machine the system that suits it: by a fixed choice, or by a criterion on validation clips.
 
     Parameters
