@@ -1,12 +1,14 @@
 # Two commands: `make demo` and `make test`. Each makes the virtual environment if there is none.
 PYTHON ?= python3
+PYTHON_OLDEST ?= python3.11
 VENV ?= .venv
+OLDEST = .venv-oldest
 BIN = $(VENV)/bin
 DATA ?=
 # one thread per process: the processes share the cores, threads inside each would only wait for each other
 RUN = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow test-oldest lint docs clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -22,6 +24,18 @@ test: $(VENV)/.ready
 
 test-slow: $(VENV)/.ready
 	$(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests
+
+# what stands on the libraries' private and changing parts, in an environment of the oldest versions that are promised
+test-oldest: $(OLDEST)/.ready
+	$(RUN) $(OLDEST)/bin/python -m pytest -n 2 --dist worksteal tests/test_estimator_checks.py tests/test_pipelines.py \
+		tests/test_sklearn_compat.py tests/test_set_output.py tests/persistence/test_format_versions.py
+
+$(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
+	test -x $(OLDEST)/bin/python || $(PYTHON_OLDEST) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt torch
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable '.[plot]' \
+		pytest pytest-xdist pytest-timeout hypothesis
+	touch $@
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -40,4 +54,4 @@ $(VENV)/.docs: $(VENV)/.ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) outputs build dist docs/_build docs/auto_examples docs/generated *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) outputs build dist docs/_build docs/auto_examples docs/generated *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
