@@ -108,12 +108,13 @@ def fit_and_score(system, X, table, train):
     rows = embedder.fit(X[train], **metadata).transform(X)
     test = ~train & ~proxy
     scores = {}
+    raw = rows.copy()
+    raw[:, 0] = embedder.alpha_mean_ + embedder.alpha_scale_ * rows[:, 0]
     for name, rule in RULES.items():
-        scorer.set_params(standardize=True, **rule) if "standardize" not in rule else scorer.set_params(
-            **rule
-        )
-        scorer.fit(rows[train], proxy=proxy[train], domain=domain[train])
-        scores[name] = scorer.anomaly_score(rows[test])
+        scorer.set_params(**{"standardize": True, **rule})
+        columns = rows if scorer.standardize else raw
+        scorer.fit(columns[train], proxy=proxy[train], domain=domain[train])
+        scores[name] = scorer.anomaly_score(columns[test])
     healthy = test & (table["y"] == 1).to_numpy()
     probes = probe(embedder, rows, table, train & ~proxy, healthy) if "attribute" in table else {}
     return table[test], scores, probes

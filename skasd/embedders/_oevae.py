@@ -12,11 +12,13 @@ from .._sklearn_compat import Interval, StrOptions, fit_context
 from .._typing import ArrayLike, PathName
 from ..labels import as_label, encode
 from ._base import BaseEmbedder
+from ._batches import take_rows
 from ._docs import with_shared_parameters
 from ._network import Network
 from ._segments import BalancedBatches, ClipSegments
 
 MOST_LEVELS = 20  # of an attribute; more are taken for a continuous one and rounded
+N_RUNS = 4  # of neighbouring clips that are held out
 
 
 @with_shared_parameters(BaseEmbedder)
@@ -49,6 +51,11 @@ class OEVAEEmbedder(BaseEmbedder):
         Whether the autoencoder takes the embedding standardised over the machine's clips
         (:class:`skasd.nn.OEVAE`); False: as it is, as in [1]_.
 
+    standardize_alpha : bool
+        Whether alpha is standardised by clips of the machine that the network is not trained on: a share of
+        ``validation_fraction``, in four runs of neighbouring clips; where that is fewer than two clips, by those it
+        is trained on. False: alpha as in [1]_, and all clips are trained on.
+
     attribute_gain : "auto" or float
         Factor k of the attribute v in the prior N(k v, 1) of the bound latents. ``"auto"``: 5 over the least distance
         of two values.
@@ -70,7 +77,7 @@ class OEVAEEmbedder(BaseEmbedder):
 
     output : {"embedding", "alpha", "latent", "log_proba"} or tuple of them
         What ``transform`` returns; several are concatenated. ``"alpha"``: :math:`-\log p(z_c)`, the anomaly score of
-        the free latents, one column. ``"latent"``: all latents, those bound to the attribute first.
+        the free latents, standardised, one column. ``"latent"``: all latents, those bound to the attribute first.
         ``"log_proba"``: log-probabilities of ``classes_``. All but the embedding are means over segments. The two
         scores of [1]_ together: ``("alpha", "embedding")`` for :class:`skasd.scorers.OEVAEScorer`.
 
@@ -92,6 +99,12 @@ class OEVAEEmbedder(BaseEmbedder):
 
     attribute_gain_ : float
         The factor k.
+
+    alpha_mean_, alpha_scale_ : float
+        What alpha is standardised by; 0 and 1 without `standardize_alpha`.
+
+    n_held_out_ : int
+        Clips that alpha is standardised by and the network is not trained on.
 
     patch_frames_ : int
         Frames of the segments that the network takes.
@@ -157,6 +170,7 @@ class OEVAEEmbedder(BaseEmbedder):
         "domain_dim": [Interval(Integral, 1, None, closed="left")],
         "lambda_vae": [Interval(Real, 0, None, closed="left")],
         "standardize_embedding": ["boolean"],
+        "standardize_alpha": ["boolean"],
         "attribute_gain": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "target_section": [object, None],
         "n_segments": [Interval(Integral, 1, None, closed="left")],
@@ -181,6 +195,7 @@ class OEVAEEmbedder(BaseEmbedder):
         *,
         lambda_vae: float = 1e-3,
         standardize_embedding: bool = True,
+        standardize_alpha: bool = True,
         attribute_gain: Literal["auto"] | float = "auto",
         target_section: Any = None,
         n_segments: int = 8,
@@ -214,6 +229,7 @@ class OEVAEEmbedder(BaseEmbedder):
         self.domain_dim = domain_dim
         self.lambda_vae = lambda_vae
         self.standardize_embedding = standardize_embedding
+        self.standardize_alpha = standardize_alpha
         self.attribute_gain = attribute_gain
         self.target_section = target_section
         self.n_segments = n_segments
@@ -309,6 +325,25 @@ class OEVAEEmbedder(BaseEmbedder):
             )
         return None if is_normal.all() else is_normal
 
+    def _choose_held_out(self, metadata, n_clips):
+        """Return which clips of the machine alpha is standardised by."""
+        if not self.standardize_alpha:
+            return np.zeros(n_clips, dtype=bool)
+        is_normal = self._is_normal(metadata, n_clips)
+        return held_out_clips(
+            np.ones(n_clips, dtype=bool) if is_normal is None else is_normal, self.validation_fraction
+        )
+
+    def _augment(self, clips, metadata):
+        # nothing is made of proxies; what is made of other clips bears their marks and is dropped
+        n_clips = len(clips)
+        held_out = self._choose_held_out(metadata, n_clips)
+        proxy = held_out if metadata.get("proxy") is None else held_out | metadata["proxy"]
+        clips, metadata = super()._augment(clips, {**metadata, "proxy": proxy, "held_out": held_out})
+        held_out = metadata["held_out"]
+        metadata["proxy"] = metadata["proxy"] & ~held_out
+        return take_rows(clips, metadata, ~held_out | (np.arange(len(held_out)) < n_clips))
+
     def _make_targets(self, labels, n_classes, metadata):
         if self.exposed_to_ == "proxies":
             label = labels.astype(np.float32)
@@ -321,7 +356,28 @@ class OEVAEEmbedder(BaseEmbedder):
         self.attribute_gain_ = (
             nn.domain_gain(torch.from_numpy(value[is_normal])) if gain == "auto" else float(gain)
         )
-        return {"label": label, "attribute": (self.attribute_gain_ * value).astype(np.float32)}
+        held_out = metadata.get("held_out")
+        return {
+            "label": label,
+            "attribute": (self.attribute_gain_ * value).astype(np.float32),
+            "held_out": self._choose_held_out(metadata, len(labels)) if held_out is None else held_out,
+        }
+
+    def _train(self, dataset, clips, labels):
+        held_out = dataset.targets["held_out"].numpy()
+        rows = np.flatnonzero(~held_out)
+        super()._train(dataset.take(rows), clips, labels[rows])
+        self.alpha_mean_, self.alpha_scale_, self.n_held_out_ = 0.0, 1.0, int(held_out.sum())
+        if self.standardize_alpha:
+            if not held_out.any():
+                held_out = labels == 1 if self.exposed_to_ == "proxies" else ~held_out
+            self._prepare_embedding()
+            (alpha,) = self._embed(take_rows(clips, {}, held_out)[0], ["alpha"], verbose=0)
+            alpha = alpha.astype(np.float64)
+            spread = alpha.std()
+            # equal scores have no spread to divide by but that of rounding
+            self.alpha_mean_ = float(alpha.mean())
+            self.alpha_scale_ = float(spread) if spread > 1e-6 * abs(self.alpha_mean_) else 1.0
 
     def _make_batch(self, x, targets, generator):
         # drawn here, not in the network: all chance of a run comes from its own generator
@@ -360,7 +416,9 @@ class OEVAEEmbedder(BaseEmbedder):
         objective = network.objective
         make = {
             "embedding": lambda: embedding,
-            "alpha": lambda: objective.oevae.negative_log_likelihood(embedding),
+            "alpha": lambda: (
+                (objective.oevae.negative_log_likelihood(embedding) - self.alpha_mean_) / self.alpha_scale_
+            ),
             "latent": lambda: objective.oevae.encode(embedding)[0],
             "log_proba": lambda: objective.log_proba(embedding),
         }
@@ -396,6 +454,23 @@ class OEVAEObjective(torch.nn.Module):
         """Return the log-probabilities (n, n_classes): of proxy and target, or of each section by itself."""
         logit = self.oevae.machine(features)
         return logsigmoid(torch.cat([-logit, logit], 1) if self.oevae.n_machines == 1 else logit)
+
+
+def held_out_clips(is_normal, share):
+    """Return which of the clips ``is_normal`` are held out: none where their share is fewer than two.
+
+    Windows of a recording stand side by side and are alike, so whole runs of them are taken; more than one, as
+    recordings differ.
+    """
+    rows = np.flatnonzero(is_normal)
+    n_held_out = round(share * len(rows))
+    held_out = np.zeros(len(is_normal), dtype=bool)
+    if 2 <= n_held_out <= len(rows) - 2:
+        ends = np.linspace(0, len(rows), N_RUNS + 1).astype(int)[1:]
+        sizes = np.diff(np.linspace(0, n_held_out, N_RUNS + 1).astype(int))
+        for end, size in zip(ends, sizes, strict=True):
+            held_out[rows[end - size : end]] = True
+    return held_out
 
 
 def attribute_values(attribute, is_normal):

@@ -31,8 +31,10 @@ class OEVAEScorer(NeighborScorer):
         is compared with the segments of other clips, and beta is the mean over the clip's.
 
     standardize : bool, default=True
-        Whether alpha and beta are standardised before they are weighed, by mean and standard deviation over the
-        training clips: of beta held-out, of alpha as it comes. False: equation 6 of [1]_ to the letter.
+        Whether beta is standardised before it is weighed, by mean and standard deviation of the held-out scores of
+        the training clips. Alpha is taken as it comes: held-out clips of the network are known to the embedder, which
+        standardises it by them (``standardize_alpha``). False: equation 6 of [1]_ to the letter, if the embedder
+        does not either.
 
     contamination : float in (0, 0.5], default=0.1
         False-alarm rate that the threshold aims at.
@@ -51,10 +53,10 @@ class OEVAEScorer(NeighborScorer):
     ----------
     held_out_scores_ : ndarray of shape (n_training_clips, 2)
         Alpha and beta of the training clips, beta against references without the clip.
-    mean_, scale_ : ndarray of shape (2,)
-        What alpha and beta are standardised by; 0 and 1 without `standardize`.
+    mean_, scale_ : float
+        What beta is standardised by; 0 and 1 without `standardize`.
     alpha_limit_ : float
-        The largest alpha of the training clips, standardised.
+        The largest alpha of the training clips.
     references_ : dict
         ``references_[None]`` holds the search index over the training rows, by domain ("all" without
         domains).
@@ -83,14 +85,15 @@ class OEVAEScorer(NeighborScorer):
     prints its :math:`\omega`, and no training clip tells it: healthy clips say how the two scores spread, not which
     of them faults raise. Where alpha is the larger and faults lower it, any fixed weight drowns beta.
 
-    "auto" therefore asks only what healthy clips can answer. With z for standardised scores and n training clips, the
-    anomaly score is
+    "auto" therefore asks only what healthy clips can answer. With z for the standardised beta and n training clips,
+    the anomaly score is
 
-    .. math:: z_\beta + \max(0, z_\alpha - \max_{i \le n} z_{\alpha_i})
+    .. math:: z_\beta + \max(0, \alpha - \max_{i \le n} \alpha_i)
 
     An alpha in the range of healthy clips, or below it, leaves beta as it is. If alpha of new healthy clips is
     distributed as that of the training clips, it counts for one healthy clip in n + 1, the least p-value that n clips
-    can give. A network has learnt its training clips, so that its alpha of new ones is somewhat higher.
+    can give. A network has learnt its training clips, so that its alpha of new ones is somewhat higher: where the
+    embedder has held out m of them, alpha counts for one new healthy clip in m + 1 at most.
 
     References
     ----------
@@ -100,10 +103,10 @@ class OEVAEScorer(NeighborScorer):
     Examples
     --------
     >>> from skasd.scorers import OEVAEScorer
-    >>> X = [[10, 0, 0], [10, 0, 1], [12, 0, 2], [12, 0, 4]]  # alpha, embedding
-    >>> OEVAEScorer(omega=0.25, standardize=False, contamination=0.2).fit(X).anomaly_score([[20, 0, 7]])
-    array([7.25])
-    >>> OEVAEScorer(contamination=0.2).fit(X).anomaly_score([[9, 0, 7], [12, 0, 7], [13, 0, 7]]).round(1)
+    >>> X = [[-1, 0, 0], [-1, 0, 1], [1, 0, 2], [1, 0, 4]]  # alpha, embedding
+    >>> OEVAEScorer(omega=0.25, standardize=False, contamination=0.2).fit(X).anomaly_score([[9, 0, 7]])
+    array([4.5])
+    >>> OEVAEScorer(contamination=0.2).fit(X).anomaly_score([[-2, 0, 7], [1, 0, 7], [2, 0, 7]]).round(1)
     array([4., 4., 5.])
     """
 
@@ -192,13 +195,14 @@ class OEVAEScorer(NeighborScorer):
             self._normalization[None] = own_statistics(betas, banks, references)
         recorded = is_recorded(stems, len(X))
         X, betas = X[recorded], betas[recorded]
-        self.held_out_scores_ = np.column_stack([X[:, 0], self._over_domains(betas, None)])
-        self.mean_, self.scale_ = np.zeros(2), np.ones(2)
+        betas = self._over_domains(betas, None)
+        self.held_out_scores_ = np.column_stack([X[:, 0], betas])
+        self.mean_, self.scale_ = 0.0, 1.0
         if self.standardize:
-            # groups may leave a clip without a reference
-            columns = [scores[np.isfinite(scores)] for scores in self.held_out_scores_.T]
-            self.mean_, self.scale_ = np.transpose([mean_and_spread(scores) for scores in columns])
-        self.alpha_limit_ = float((X[:, 0].max() - self.mean_[0]) / self.scale_[0])
+            self.mean_, self.scale_ = mean_and_spread(
+                betas[np.isfinite(betas)]
+            )  # groups may leave no reference
+        self.alpha_limit_ = float(X[:, 0].max())
         if self.calibration == "train":
             self.training_scores_ = self._score_section(X, None)
         else:
@@ -206,7 +210,7 @@ class OEVAEScorer(NeighborScorer):
         self.offset_ = self.section_offset_ = -self._threshold(self.training_scores_)
 
     def _weigh(self, alpha, beta):
-        alpha, beta = (np.column_stack([alpha, beta]) - self.mean_).T / self.scale_[:, None]
+        beta = (beta - self.mean_) / self.scale_
         if self.omega == "auto":
             return beta + np.maximum(0, alpha - self.alpha_limit_)
         return self.omega * alpha + (1 - self.omega) * beta

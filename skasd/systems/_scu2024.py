@@ -88,7 +88,7 @@ def scu2024_oevae(
     Parameters
     ----------
     omega : "auto" or float in [0, 1], default="auto"
-        Weight of the likelihood (equation 6) beside the distance, both standardised by the training clips; the report
+        Weight of the likelihood (equation 6) beside the distance, both standardised by held-out clips; the report
         does not print its own. "auto": only what exceeds every training clip counts, see
         :class:`~skasd.scorers.OEVAEScorer`.
 
@@ -122,8 +122,9 @@ def scu2024_oevae(
       do not part (:class:`~skasd.embedders.OEVAEEmbedder`).
     - Neighbours are augmented as embeddings, so that the threshold can leave a clip out together with all that was
       made of it; the report augments clips.
-    - Likelihood and distance are standardised before they are weighed. The plain sum of the report is
-      ``scu2024_oevae(omega).set_params(oevaescorer__standardize=False)``.
+    - Likelihood and distance are standardised before they are weighed; for the likelihood a tenth of the machine's
+      clips is not trained on. The plain sum of the report is
+      ``scu2024_oevae(omega, standardize_alpha=False).set_params(oevaescorer__standardize=False)``.
 
     What outlier exposure gives was measured; see the page "Published systems" of the documentation.
 
