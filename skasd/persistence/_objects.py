@@ -12,6 +12,7 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from .._sklearn_compat import SIMPLE_METHODS, MetadataRequest
 from ._allowed import class_kind, find_class, public_name
 from ._coding import Codec
+from ._earlier import present_name, present_state
 from ._fitting import check_parts
 
 _SEARCH_TREES = {cls.__name__: cls for cls in (KDTree, BallTree)}
@@ -49,7 +50,8 @@ class Estimator(Codec):
     def decode(self, node, decoder):
         value = decoder.register(node, _new(node, decoder, "estimator"))
         net = decoder(node["net"]) if "net" in node else None
-        vars(value).update({name: decoder(item) for name, item in node["state"].items()})
+        state = {name: decoder(item) for name, item in node["state"].items()}
+        vars(value).update(present_state(type(value), state))
         for name, parameter in signature(type(value).__init__).parameters.items():
             if parameter.default is not parameter.empty:  # the file may be older than a parameter
                 vars(value).setdefault(name, parameter.default)
@@ -312,7 +314,7 @@ class TorchWord(Codec):
 
 
 def _class(node, decoder, wanted):
-    cls, kind = find_class(node["class"], decoder.trusted)
+    cls, kind = find_class(present_name(node["class"]), decoder.trusted)
     if kind != wanted:
         raise ValueError(f"{node['class']} is no {wanted}")
     return cls

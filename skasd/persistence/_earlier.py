@@ -1,0 +1,62 @@
+"""What became of classes and parameters of earlier versions, for the files that hold them.
+
+Whoever renames or removes a class or a parameter of a public estimator adds a line here; a file that names something
+which is neither there nor in the class is refused with words for the user.
+"""
+
+from ._allowed import public_name
+
+# by former dotted name: the present one
+CLASSES: dict[str, str] = {}
+
+# by present dotted name of a class (the shortest, as "skasd.LOFScorer"), which counts for its subclasses as well:
+# former parameter, present one
+RENAMED: dict[str, dict[str, str]] = {}
+
+# by the same names: former parameter, and the values with which an estimator did what it does now without it
+REMOVED: dict[str, dict[str, tuple]] = {}
+
+
+def present_name(name):
+    """Return the present dotted name of a class that a file names."""
+    return CLASSES.get(name, name)
+
+
+def present_state(cls, state):
+    """Return parameters and fitted attributes as the installed version of a class has them.
+
+    Parameters
+    ----------
+    cls : type
+        Class of an estimator.
+
+    state : dict of str to object
+        As the file has them.
+
+    Returns
+    -------
+    dict of str to object
+
+    Raises
+    ------
+    ValueError
+        If an estimator of skasd has a parameter that there is no longer, with a value that mattered.
+    """
+    names = [public_name(base) for base in cls.__mro__]
+    renamed = {old: new for name in names for old, new in RENAMED.get(name, {}).items()}
+    removed = {old: values for name in names for old, values in REMOVED.get(name, {}).items()}
+    known = cls._get_param_names() if cls.__module__.startswith("skasd.") else None
+    present, gone = {}, []
+    for name, value in state.items():
+        name = renamed.get(name, name)
+        # what neither begins nor ends with _ is a parameter
+        if known is None or name in known or name.startswith("_") or name.endswith("_"):
+            present[name] = value
+        elif not any(type(value) is type(without) and value == without for without in removed.get(name, ())):
+            gone.append(f"{name}={value!r}")
+    if gone:
+        raise ValueError(
+            f"{cls.__name__} no longer has {', '.join(gone)} (CHANGELOG.md says what to use instead): load the file "
+            "with the version of skasd that wrote it, or fit again"
+        )
+    return present

@@ -1,0 +1,90 @@
+"""Files whose classes or parameters have been renamed or removed since: loaded, or refused with what to do."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from skasd.persistence import ModelFileError, _earlier, load, save
+from skasd.persistence._allowed import public_name
+from skasd.scorers import KNNScorer, LOFScorer
+
+from .test_damaged_files import rewrite
+
+X = np.random.default_rng(0).normal(size=(30, 4))
+NAME = "skasd.scorers.BaseScorer"  # what counts for a class counts for its subclasses
+
+
+@pytest.fixture
+def older(tmp_path):
+    """Return a function that writes a file in which the state of a scorer is changed."""
+    save(LOFScorer(n_neighbors=4).fit(X), tmp_path / "m")
+
+    def write(**changes):
+        def change(structure):
+            state = structure["state"]
+            for name, value in changes.items():
+                state[name] = state.pop(value) if value in state else value
+            return structure
+
+        rewrite(tmp_path / "m", tmp_path / "older", change)
+        return tmp_path / "older"
+
+    return write
+
+
+def test_removed_parameters(older, monkeypatch):
+    with pytest.raises(ModelFileError, match=r"LOFScorer no longer has leaves=3 \(CHANGELOG.md .* fit again"):
+        load(older(leaves=3))
+    monkeypatch.setitem(_earlier.REMOVED, NAME, {"leaves": (3, None)})
+    expected = LOFScorer(n_neighbors=4).fit(X).score_samples(X)
+    for value in (3, None):
+        again = load(older(leaves=value))
+        assert not hasattr(again, "leaves")
+        np.testing.assert_array_equal(again.score_samples(X), expected)
+    for value in (4, 3.0, True, "3"):
+        with pytest.raises(ModelFileError, match=f"no longer has leaves={value!r}"):
+            load(older(leaves=value))
+
+
+def test_renamed_parameters(older, monkeypatch):
+    path = older(neighbours="n_neighbors")
+    with pytest.raises(ModelFileError, match="no longer has neighbours=4"):
+        load(path)
+    monkeypatch.setitem(_earlier.RENAMED, NAME, {"neighbours": "n_neighbors"})
+    assert load(path).n_neighbors == 4
+
+
+def test_renamed_classes(tmp_path, monkeypatch):
+    save(KNNScorer().fit(X), tmp_path / "m")
+    rewrite(tmp_path / "m", tmp_path / "older", lambda node: {**node, "class": "skasd.scorers.NNScorer"})
+    with pytest.raises(ModelFileError, match="NNScorer does not exist"):
+        load(tmp_path / "older")
+    monkeypatch.setitem(_earlier.CLASSES, "skasd.scorers.NNScorer", "skasd.scorers.KNNScorer")
+    again = load(tmp_path / "older")
+    assert type(again) is KNNScorer
+    save(again, tmp_path / "n")
+    with zipfile.ZipFile(tmp_path / "n") as archive:
+        assert json.loads(archive.read("manifest.json"))["estimator"] == "skasd.KNNScorer"
+
+
+def test_a_former_name_opens_no_door(tmp_path, monkeypatch):
+    save(KNNScorer().fit(X), tmp_path / "m")
+    monkeypatch.setitem(_earlier.CLASSES, "skasd.scorers.NNScorer", "os.system")
+    rewrite(tmp_path / "m", tmp_path / "n", lambda node: {**node, "class": "skasd.scorers.NNScorer"})
+    with pytest.raises(ModelFileError, match=r"os\.system is in none of"):
+        load(tmp_path / "n")
+
+
+def test_what_the_tables_name_exists():
+    for name in {*_earlier.CLASSES.values(), *_earlier.RENAMED, *_earlier.REMOVED}:
+        module, _, last = name.rpartition(".")
+        cls = getattr(__import__(module, fromlist=[last]), last)
+        assert name in {
+            *_earlier.CLASSES.values(),
+            public_name(cls),
+        }  # the shortest: others would not be found
+        parameters = set(cls._get_param_names())
+        assert set(_earlier.RENAMED.get(name, {}).values()) <= parameters
+        assert not {*_earlier.RENAMED.get(name, {}), *_earlier.REMOVED.get(name, {})} & parameters
