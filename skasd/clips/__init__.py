@@ -4,8 +4,8 @@ This is the one place of the package that reads audio. A collection of clips ``X
 
 - a 2-D array ``(n_clips, n_samples)``; integer PCM is scaled to [-1, 1);
 - a list (or 1-D object array) of 1-D arrays, of unequal length if need be;
-- a list, array, pandas Series or Index of file paths (``str`` or ``PathLike``; wav, flac, ogg and
-  whatever else libsndfile reads).
+- a list, array, pandas Series or Index of file paths (``str`` or ``PathLike``; wav, flac, ogg, mp3,
+  aiff and other formats of libsndfile of which truncated files can be told).
 """
 
 from ._audio_file import BadClip

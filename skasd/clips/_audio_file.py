@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._containers import ogg_ends, sample_chunks
+from ._containers import CHECKED_FORMATS, nist_frames, ogg_ends, sample_chunks
 
 # the 44 bytes before the samples of nearly all WAV files
 _PLAIN_WAV = struct.Struct("<4sI4s4sIHHIIHH4sI")
@@ -143,7 +143,19 @@ def _by_libsndfile(path, file, size):
         return soundfile.SoundFile(_with_data_size(file, unfilled, size))
     if file.seek(0) == 0 and file.read(4) == b"OggS" and not ogg_ends(file, size):
         raise BadClip("it is truncated: its last page is missing")
-    return soundfile.SoundFile(libsndfile_name(path))
+    sound = soundfile.SoundFile(libsndfile_name(path))
+    promised = nist_frames(file) if sound.format == "NIST" else None
+    cause = None
+    if promised is not None and promised > sound.frames:
+        cause = f"it is truncated: its header promises {promised} samples, the file holds {sound.frames}"
+    elif promised is None and sound.format not in CHECKED_FORMATS:
+        cause = (
+            f"it is a {sound.format} file, and whether one is whole cannot be told: convert it to WAV or FLAC"
+        )
+    if cause is not None:
+        sound.close()
+        raise BadClip(cause)
+    return sound
 
 
 def libsndfile_name(path):

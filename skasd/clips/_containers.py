@@ -3,8 +3,15 @@
 libsndfile shortens most truncated files silently, which would make a truncated recording a short, good one.
 """
 
+import re
 from typing import NamedTuple
 
+# Truncated files of these formats are found: by `sample_chunks`, `ogg_ends` or libsndfile itself. It takes all others
+# but NIST, see `nist_frames`, for as long as the file is (AVR, IRCAM, MAT, MPC2K, PAF, PVF, SDS, VOC, WVE, XI), and
+# some of these do not say how long they are.
+CHECKED_FORMATS = frozenset(
+    ("AIFF", "AU", "CAF", "FLAC", "HTK", "MP3", "OGG", "RF64", "SVX", "W64", "WAV", "WAVEX")
+)
 # sizes from these on stand for "until the end" in the headers of streamed files; SoX writes the lowest
 _UNKNOWN_SIZE = {4: 0x7F000000, 8: 0x7FFFFFFFFFFFFFFF}
 # without a bound a file of empty chunks would be walked through for minutes
@@ -122,3 +129,10 @@ def ogg_ends(file, end):
         return False
     sizes = page[27 : 27 + page[26]]
     return len(page) >= 27 + page[26] + sum(sizes)
+
+
+def nist_frames(file):
+    """Return the number of frames that the header of an open NIST file promises, None where it does not."""
+    file.seek(0)
+    count = re.search(rb"\nsample_count -i (\d{1,18})\n", file.read(1024))
+    return None if count is None else int(count[1])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from .._whole_file import whole_file
 from ._auc import DOMAINS, check_clips, check_labels
 from ._official import OfficialScore, check_year, official_score
 
@@ -113,7 +115,8 @@ def write_submission(folder: str | PathLike, table: pd.DataFrame, *, year: int) 
     Parameters
     ----------
     folder : str or PathLike
-        Where to write; made if missing. Files of the same names are overwritten.
+        Where to write; made if missing. Files of the same names are replaced when all are written; if writing
+        fails, none is.
     table : DataFrame
         One row per clip with the columns ``path`` (the file's name is written), ``machine``, ``section``
         ("03", 3 or "section_03"; in 2020 the machine ID), ``anomaly_score`` (higher = more anomalous), for
@@ -168,12 +171,14 @@ def write_submission(folder: str | PathLike, table: pd.DataFrame, *, year: int) 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for key, part in clips.groupby(by, sort=True):
-        for kind, column in columns.items():
-            unit = "id" if year == 2020 else "section"
-            tail = {2020: "", 2021: f"_{key[-1]}_test"}.get(year, "_test")
-            files.append(folder / f"{kind}_{key[0]}_{unit}_{key[1]}{tail}.csv")
-            part[["path", column]].to_csv(files[-1], header=False, index=False, lineterminator="\n")
+    with ExitStack() as written:
+        for key, part in clips.groupby(by, sort=True):
+            for kind, column in columns.items():
+                unit = "id" if year == 2020 else "section"
+                tail = {2020: "", 2021: f"_{key[-1]}_test"}.get(year, "_test")
+                files.append(folder / f"{kind}_{key[0]}_{unit}_{key[1]}{tail}.csv")
+                name = written.enter_context(whole_file(files[-1]))
+                part[["path", column]].to_csv(name, header=False, index=False, lineterminator="\n")
     return files
 
 

@@ -635,10 +635,9 @@ def test_an_empty_wav_file_with_other_chunks_is_empty(name, tmp_path):
         read([path])
 
 
-# MAT, NIST, VOC and the like are shortened by libsndfile as well, but no formats of recordings of machines
 SHORTENED = [
     (kind, endian)
-    for kind in ("AIFF", "AU", "CAF", "RF64", "SVX", "W64", "WAV", "WAVEX", "FLAC", "MP3", "OGG")
+    for kind in ("AIFF", "AU", "CAF", "RF64", "SVX", "W64", "WAV", "WAVEX", "FLAC", "MP3", "NIST", "OGG")
     for endian in ("FILE", "LITTLE", "BIG")
     if soundfile.check_format(kind, endian=endian)
 ]
@@ -655,6 +654,14 @@ def test_truncated_files_are_no_shorter_clips(kind, endian, tmp_path):
         path.write_bytes(content[: int(share * len(content))])
         with pytest.raises(ClipError, match=r"truncated|malformed"):
             read([path])
+
+
+def test_a_nist_file_that_does_not_say_its_length_is_refused(tmp_path, waveform):
+    path = tmp_path / "clip"
+    soundfile.write(path, waveform, RATE, format="NIST")
+    path.write_bytes(path.read_bytes().replace(b"sample_count", b"sample_cuont"))
+    with pytest.raises(ClipError, match=r"NIST file, .* convert it to WAV or FLAC"):
+        read([path])
 
 
 @pytest.mark.parametrize(

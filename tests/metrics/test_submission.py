@@ -102,6 +102,23 @@ def test_names_of_files(tmp_path, table, year, name):
     assert name in {file.name for file in write_submission(tmp_path, for_year(table, year), year=year)}
 
 
+def test_files_that_cannot_all_be_written_are_left_as_they_were(tmp_path, table, monkeypatch):
+    files = write_submission(tmp_path, table, year=2022)
+    before = {path: path.read_bytes() for path in files}
+    to_csv, calls = pd.DataFrame.to_csv, []
+
+    def on_a_full_disk(self, name, **options):
+        to_csv(self, name, **options)
+        calls.append(name)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", on_a_full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_submission(tmp_path, table.assign(anomaly_score=-1.0), year=2022)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("section", [3, "3", "03", "section_03", "id_03"])
 def test_forms_of_section(tmp_path, section):
     table = pd.DataFrame({"path": ["a.wav"], "machine": "fan", "section": section, "anomaly_score": 0.1})
