@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ..compose import requested_metadata
 from ._identity import FORMAT, describe, digest, versions
-from ._work import Task, fit_method, taken_apart, wanted
+from ._work import Task, fit_method, taken_apart
 
 
 @dataclass
@@ -56,11 +57,11 @@ def _task(data, system, seed, machines, n_threads, identities):
         identities[place] = digest([data.identity[i] for i in train], [data.identity[i] for i in test])
     key = digest(FORMAT, versions(), n_threads, identities[place])
     for step in steps[:-1]:
-        key = digest(key, describe(step), _values(wanted(step, fit_method(step), metadata)))
+        key = digest(key, describe(step), _values(requested_metadata(step, fit_method(step), metadata)))
         task.stages.append(key)
     last = steps[-1]
-    told = wanted(last, "decision_function", known) if hasattr(last, "decision_function") else {}
-    task.key = digest(key, describe(last), _values(wanted(last, "fit", metadata)), _values(told))
+    told = requested_metadata(last, "decision_function", known) if hasattr(last, "decision_function") else {}
+    task.key = digest(key, describe(last), _values(requested_metadata(last, "fit", metadata)), _values(told))
     return task
 
 

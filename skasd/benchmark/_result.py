@@ -11,10 +11,9 @@ from scipy.stats import t as student_t
 
 from .._csv_tables import read_csv
 from .._typing import PathName
-from ._figures import HALF_WIDTH, OFFICIAL
 
 _FIGURES = {
-    ("", OFFICIAL): OFFICIAL,
+    ("", "official score"): "official score",
     ("source", "AUC"): "AUC (source)",
     ("target", "AUC"): "AUC (target)",
     ("", "AUC"): "AUC",
@@ -123,7 +122,7 @@ class BenchmarkResult:
         randomness have no spread.
         """
         machines = self.table[self.table["section"] == ""]
-        half = machines[machines["metric"] == HALF_WIDTH]
+        half = machines[machines["metric"] == "official score ci95"]
         by = ["data", "system", "machine"]
         keys = list(zip(machines["domain"], machines["metric"], strict=True))
         known = machines.assign(figure=[_FIGURES.get(key, "") for key in keys])
@@ -133,7 +132,7 @@ class BenchmarkResult:
         quantile = student_t.ppf(0.975, np.maximum(n - 1, 1))
         grouped["ci95"] = np.where(n > 1, quantile * grouped["std"] / np.sqrt(n), np.nan)
         wide = grouped.unstack("figure").swaplevel(axis=1)
-        wide[OFFICIAL, "jackknife"] = half.groupby(by)["value"].mean()
+        wide["official score", "jackknife"] = half.groupby(by)["value"].mean()
         order = [
             name for name in dict.fromkeys(_FIGURES.values()) if name in wide.columns.get_level_values(0)
         ]

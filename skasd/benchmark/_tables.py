@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from ._figures import figures
+from ..metrics import score_figures
 from ._result import BenchmarkResult
 
 _CELL = ["data", "system", "seed", "machine"]
@@ -29,11 +29,11 @@ def assemble(cells, done, errors, data_sets, settings):
         scores.append(_scores_table(place, cell, found, known))
         timings += [{**place, **row} for row in found["timings"]]
     table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame(columns=[*_CELL, *_SCORES])
-    rows, problems = [], {}
+    figures, problems = [], {}
     years = {data.name: data.year for data in data_sets}
     for (data, system, seed), clips in table.groupby(["data", "system", "seed"], sort=False):
-        found_rows, problem = figures(clips, years[data])
-        rows += [{"data": data, "system": system, "seed": seed, **row} for row in found_rows]
+        found, problem = score_figures(clips, years[data])
+        figures += [{"data": data, "system": system, "seed": seed, **row} for row in found.to_dict("records")]
         if problem:
             problems[data] = problem
     for data, problem in problems.items():
@@ -49,7 +49,7 @@ def assemble(cells, done, errors, data_sets, settings):
             UserWarning,
         )
     return BenchmarkResult(
-        pd.DataFrame(rows, columns=_TABLE),
+        pd.DataFrame(figures, columns=_TABLE),
         table,
         pd.DataFrame(timings, columns=[*_CELL, "step", "stage", "seconds", "peak_mb", "shared"]),
         pd.DataFrame(failures, columns=[*_CELL, "error"]),

@@ -9,12 +9,11 @@ import numpy as np
 import sklearn
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._sklearn_compat import safe_indexing
 from .._threads import fixed_threads
-from ..clips import ClipError, ClipWarning
-from ..compose import PerSection, anomaly_scores_of, offset_of
+from ..clips import ClipWarning, leave_out_bad
+from ..compose import PerSection, requested_metadata, score_clips
 from ._measure import Measured
 from ._store import Features
 
@@ -62,13 +61,6 @@ def _transformers(step):
     return [step]
 
 
-def wanted(step, method, metadata):
-    """Return the metadata that a method of a step requests."""
-    with sklearn.config_context(enable_metadata_routing=True):
-        names = get_routing_for_object(step).consumes(method, metadata)
-    return {name: metadata[name] for name in sorted(names)}
-
-
 def fit_method(step):
     """Return the method by which a pipeline would fit a transformer."""
     return "fit_transform" if hasattr(step, "fit_transform") else "fit"
@@ -110,24 +102,25 @@ def _features(X, task, depth, store):
     step = clone(task.steps[depth - 1])
     name = type(step).__name__
     method = fit_method(step)
-    rows: list[dict] = []
+    timed: list[dict] = []
 
-    def fit(clips, kept):
-        metadata = {k: v[kept] for k, v in wanted(step, method, task.metadata).items()}
+    def fit(clips, rows):
+        metadata = _taken(requested_metadata(step, method, task.metadata), features.kept_train[rows])
         if method == "fit_transform":
             return step.fit_transform(clips, None, **metadata)  # with a y, as pipelines do
         return step.fit(clips, None, **metadata).transform(clips)
 
-    with Measured(rows, name, "fit"):
-        train, kept_train, bad = _without_bad(fit, features.train, features.kept_train)
-    causes = {**features.causes, **{int(task.train[i]): cause for i, cause in bad.items()}}
-    with Measured(rows, name, "score"):
-        test, kept_test, bad = _without_bad(
-            lambda clips, kept: step.transform(clips), features.test, features.kept_test, may_be_empty=True
+    with Measured(timed, name, "fit"):
+        train, rows_train, bad = leave_out_bad(fit, features.train)
+    causes = {**features.causes, **{int(task.train[features.kept_train[i]]): bad[i] for i in bad}}
+    with Measured(timed, name, "score"):
+        test, rows_test, bad = leave_out_bad(
+            lambda clips, rows: step.transform(clips), features.test, allow_empty=True
         )
-    causes |= {int(task.test[i]): cause for i, cause in bad.items()}
-    timings = [*features.timings, *({**row, "shared": stored} for row in rows)]
-    features = Features(train, test, kept_train, kept_test, causes, timings)
+    causes |= {int(task.test[features.kept_test[i]]): bad[i] for i in bad}
+    kept = features.kept_train[rows_train], features.kept_test[rows_test]
+    timings = [*features.timings, *({**timing, "shared": stored} for timing in timed)]
+    features = Features(train, test, *kept, causes, timings)
     if stored:
         store.write_features(key, features)
     return features
@@ -137,71 +130,32 @@ def _cell(X, task, store):
     features = _features(X, task, len(task.steps) - 1, store)
     detector = clone(task.steps[-1])
     name = type(detector).__name__
-    rows: list[dict] = []
+    timed: list[dict] = []
 
-    def fit(clips, kept):
-        metadata = {k: v[kept] for k, v in wanted(detector, "fit", task.metadata).items()}
+    def fit(clips, rows):
+        metadata = _taken(requested_metadata(detector, "fit", task.metadata), features.kept_train[rows])
         return detector.fit(clips, None, **metadata)
 
-    with Measured(rows, name, "fit"):
-        _, _, bad = _without_bad(fit, features.train, features.kept_train)
-    causes = {**features.causes, **{int(task.train[i]): cause for i, cause in bad.items()}}
-    known = (
-        wanted(detector, "decision_function", task.known) if hasattr(detector, "decision_function") else {}
-    )
-    threshold = 0.0
+    with Measured(timed, name, "fit"):
+        _, _, bad = leave_out_bad(fit, features.train)
+    causes = {**features.causes, **{int(task.train[features.kept_train[i]]): bad[i] for i in bad}}
 
-    def score(clips, kept):
-        nonlocal threshold
-        if not hasattr(detector, "score_samples"):
-            return -detector.decision_function(clips, **{k: v[kept] for k, v in known.items()})
-        offset = offset_of(detector, clips)
-        threshold = -offset
-        return anomaly_scores_of(detector, clips, offset, **{k: v[kept] for k, v in known.items()})
+    def score(clips, rows):
+        return score_clips(detector, clips, _taken(task.known, features.kept_test[rows]))
 
-    with Measured(rows, name, "score"):
-        some, kept_test, bad = _without_bad(score, features.test, features.kept_test, may_be_empty=True)
-    causes |= {int(task.test[i]): cause for i, cause in bad.items()}
+    with Measured(timed, name, "score"):
+        scored, rows_test, bad = leave_out_bad(score, features.test, allow_empty=True)
+    causes |= {int(task.test[features.kept_test[i]]): bad[i] for i in bad}
+    found, threshold = ([], 0.0) if scored is None else scored
     scores = np.full(len(task.test), np.nan)
-    if some is not None:
-        scores[kept_test] = some
+    scores[features.kept_test[rows_test]] = found
     return {
         "anomaly_score": scores.tolist(),
         "threshold": float(threshold),
         "causes": [[row, cause] for row, cause in sorted(causes.items())],
-        "timings": [*features.timings, *({**row, "shared": False} for row in rows)],
+        "timings": [*features.timings, *({**timing, "shared": False} for timing in timed)],
     }
 
 
-def _without_bad(call, clips, kept, may_be_empty=False):
-    """Call a function with clips and the positions of those kept, again without those it finds unusable.
-
-    Returns
-    -------
-    result : object
-        None if there is no clip left and that is allowed.
-    kept : ndarray of int
-    bad : dict
-        Cause by position.
-    """
-    bad: dict[int, str] = {}
-    while len(kept) or not may_be_empty:
-        try:
-            return call(clips, kept), kept, bad
-        except ClipError as error:
-            found = _positions(error, clips)
-            if not found or (len(found) == len(kept) and not may_be_empty):
-                raise
-            bad |= {int(kept[i]): cause for i, cause in found.items()}
-            left = np.array([i for i in range(len(kept)) if i not in found], dtype=int)
-            clips, kept = safe_indexing(clips, left), kept[left]
-    return None, kept, bad
-
-
-def _positions(error, clips):
-    """Return the causes by position; files are looked up, since a part of a detector may have seen some clips only."""
-    found = {}
-    for position, (what, cause) in error.bad_clips.items():
-        same = [i for i, clip in enumerate(clips) if isinstance(clip, str) and repr(clip) == what]
-        found |= dict.fromkeys(same or [position], cause)
-    return {position: cause for position, cause in found.items() if position < len(clips)}
+def _taken(metadata, rows):
+    return {name: values[rows] for name, values in metadata.items()}

@@ -8,9 +8,9 @@ import pandas as pd
 
 from .._csv_tables import write_csv
 from .._whole_file import check_output
-from ..benchmark._figures import figures
+
 from ..datasets import load_recordings
-from ..metrics import decision_figures, evaluate_submission, write_submission
+from ..metrics import decision_figures, evaluate_submission, score_figures, write_submission
 from ..report._figures import wide_figures
 from ..report._scores_table import scores_table
 
@@ -51,13 +51,12 @@ def run(args, console):
     domains = set(table["domain"].dropna()) if "domain" in table else set()
     year = args.year or (2026 if {"source", "target"} <= domains else 2020)
     n_used = int((table["y"].notna() & table["anomaly_score"].notna()).sum())
-    rows, problem = figures(table, year)
+    found, problem = score_figures(table, year)
     decisions = _decisions(table)
-    if not rows and decisions.empty:
+    if found.empty and decisions.empty:
         raise ValueError(f"No figure can be computed: {problem}.")
     console.say(f"{n_used} of {len(table)} clips have a score and ground truth; rules of {year}")
-    found = pd.DataFrame(rows)
-    if rows:
+    if len(found):
         areas = wide_figures(found).drop(columns=list(_OF_DECISIONS), errors="ignore")
         console.say("\nRanking, whatever the threshold:")
         console.table(areas, index=False)

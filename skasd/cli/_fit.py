@@ -8,7 +8,8 @@ from sklearn import config_context
 
 from .. import save
 from .._whole_file import check_output
-from ..benchmark._work import _without_bad, wanted
+from ..clips import leave_out_bad
+from ..compose import requested_metadata
 from ..datasets import load_recordings
 from . import _recordings, _remarks, _systems
 from ._console import printable
@@ -85,11 +86,12 @@ def run(args, console):
     others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
     console.note(f"learning from {len(table) - n_others} recordings below {where}{others}")
 
-    def fit(paths, kept):
-        return detector.fit(paths, **wanted(detector, "fit", {k: v[kept] for k, v in metadata.items()}))
+    def fit(paths, rows):
+        known = {name: values[rows] for name, values in metadata.items()}
+        return detector.fit(paths, **requested_metadata(detector, "fit", known))
 
     with config_context(enable_metadata_routing=True), _systems.progress(detector, console):
-        _, kept, bad = _without_bad(fit, table["path"].tolist(), np.arange(len(table)))
+        _, kept, bad = leave_out_bad(fit, table["path"].tolist())
     for position, cause in bad.items():
         console.trouble(f"skasd: left out {printable(table['path'].iloc[position])}: {cause}")
     proxy = table["proxy"].to_numpy(dtype=bool)

@@ -6,8 +6,8 @@ import pandas as pd
 from .. import load
 from .._csv_tables import write_csv
 from .._whole_file import check_output
-from ..benchmark._work import _without_bad
-from ..compose import anomaly_scores_of, offset_of, threshold_for
+from ..clips import leave_out_bad
+from ..compose import score_clips, threshold_for
 from ..datasets import find_recordings
 from . import _remarks, _systems
 from ._console import printable
@@ -50,17 +50,14 @@ def run(args, console):
     threshold = _threshold(args, detector)
     console.note(f"scoring {len(paths)} recordings with {args.model}")
 
-    def score(clips, kept):
-        nonlocal threshold
-        offset = offset_of(detector, clips)
-        threshold = -offset if threshold is None else threshold
-        return anomaly_scores_of(detector, clips, offset)
-
     with _systems.progress(detector, console):
-        found, kept, bad = _without_bad(score, paths, np.arange(len(paths)), may_be_empty=True)
-    threshold = np.nan if threshold is None else threshold
+        scored, kept, bad = leave_out_bad(
+            lambda clips, rows: score_clips(detector, clips), paths, allow_empty=True
+        )
+    found, own_threshold = ([], np.nan) if scored is None else scored
+    threshold = own_threshold if threshold is None else threshold
     scores = np.full(len(paths), np.nan)
-    scores[kept] = [] if found is None else found
+    scores[kept] = found
     table = pd.DataFrame({"path": paths, "anomaly_score": scores})
     table["decision"] = np.where(scores > threshold, "anomalous", "normal")
     table.loc[np.isnan(scores), "decision"] = ""

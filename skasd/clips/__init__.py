@@ -11,6 +11,7 @@ This is the one place of the package that reads audio. A collection of clips ``X
 from ._audio_file import BadClip
 from ._checks import check_clips, n_clips
 from ._clips import LIMITS, ClipError, Clips, ClipWarning, KeptBuffers, check_limits
+from ._left_out import leave_out_bad
 from ._recording_conditions import RecordingConditions, describe_clips
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "check_clips",
     "check_limits",
     "describe_clips",
+    "leave_out_bad",
     "n_clips",
 ]

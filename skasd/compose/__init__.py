@@ -2,11 +2,12 @@
 
 from ._augmented import Augmented
 from ._domain_dependent import DomainDependent
-from ._held_out import anomaly_scores_of, offset_of, threshold_for
+from ._held_out import threshold_for
 from ._normal_only import NormalOnly
 from ._per_section import PerSection
 from ._pipeline import Pipeline, make_pipeline
 from ._score_ensemble import ScoreEnsemble
+from ._scored_clips import requested_metadata, score_clips
 from ._select_best import SelectBest
 
 __all__ = [
@@ -17,8 +18,8 @@ __all__ = [
     "Pipeline",
     "ScoreEnsemble",
     "SelectBest",
-    "anomaly_scores_of",
     "make_pipeline",
-    "offset_of",
+    "requested_metadata",
+    "score_clips",
     "threshold_for",
 ]

@@ -9,7 +9,6 @@ import pandas as pd
 from ._official import check_year
 
 _COLUMNS = ["data", "system", "machine", "domain", "metric", "value", "source"]
-_OFFICIAL = "official score"
 
 _ASDKIT = "challenge baseline as drawn in ASDKit's comparison, arXiv:2507.10264, figure 2"
 _EVALUATOR = "README of the challenge's evaluator, {year}"
@@ -89,13 +88,20 @@ _MACHINES = {
 }
 
 
-def published_baseline(year: int) -> pd.DataFrame:
+def published_baseline(
+    year: int, *, machines: Iterable[str] | None = None, sections: Iterable[str] = ()
+) -> pd.DataFrame:
     """Return the published figures of the challenge's baseline systems of a year.
 
     Parameters
     ----------
     year : int
         2020 to 2026.
+    machines : iterable of str or None, default=None
+        Only the figures that hold for clips of these machines and `sections`; figures over all machines are among
+        them where the machines are just those of the set. None: all figures.
+    sections : iterable of str, default=()
+        The sections of those clips, such as "00"; not looked at without `machines`.
 
     Returns
     -------
@@ -136,7 +142,7 @@ def published_baseline(year: int) -> pd.DataFrame:
     """
     check_year(year)
     rows = [
-        (data, system, "", "", _OFFICIAL, value, source.format(year=year))
+        (data, system, "", "", "official score", value, source.format(year=year))
         for data, system, value, source in _SCORES.get(year, [])
     ]
     if year == 2021:
@@ -157,15 +163,11 @@ def published_baseline(year: int) -> pd.DataFrame:
             for machine, value in zip(_MACHINES_2023, values, strict=True)
             if value is not None
         ]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    figures = pd.DataFrame(rows, columns=_COLUMNS)
+    return figures if machines is None else _that_hold_for(figures, year, machines, sections)
 
 
-def baseline_figures(year: int, machines: Iterable[str], sections: Iterable[str] = ()) -> pd.DataFrame:
-    """Return those published figures that hold for some machines and sections.
-
-    Figures over all machines are among them where the machines are just those of the set.
-    """
-    figures = published_baseline(year)
+def _that_hold_for(figures, year, machines, sections):
     machines, sections = set(machines), set(map(str, sections))
     kept = []
     for data, part in figures.groupby("data", sort=False):

@@ -9,8 +9,7 @@ import pandas as pd
 from .. import __version__
 from .._typing import PathName
 from ..benchmark import BenchmarkResult
-from ..benchmark._figures import HALF_WIDTH, OFFICIAL
-from ..metrics._baselines import baseline_figures
+from ..metrics import published_baseline
 from ._clips import worst_clips, write_clips
 from ._figures import wide_figures, write_baselines
 from ._knowledge import Knowledge
@@ -119,7 +118,7 @@ def _write_official(page, result):
         page.missing("There are no figures: they need ground truth of normal and of anomalous test clips.")
         return ranking
     overall = result.table[
-        (result.table["machine"] == "") & result.table["metric"].isin([OFFICIAL, HALF_WIDTH])
+        (result.table["machine"] == "") & result.table["metric"].isin(["official score", "official score ci95"])
     ]
     for name in ranking:
         year = _year(result, name)
@@ -134,17 +133,17 @@ def _write_official(page, result):
         values = own.pivot_table(
             index="system", columns="metric", values="value", aggfunc=["mean", "std", "count"]
         )
-        values = values.sort_values(("mean", OFFICIAL), ascending=False, kind="stable")
+        values = values.sort_values(("mean", "official score"), ascending=False, kind="stable")
         ranking[name] = [*values.index, *(s for s in ranking[name] if s not in values.index)]
-        interval = result.summary()[OFFICIAL].get("ci95")
+        interval = result.summary()["official score"].get("ci95")
         rows = pd.DataFrame(
             {
                 "system": values.index,
-                "official score": values["mean", OFFICIAL].to_numpy(),
-                "std over seeds": _spread(values, OFFICIAL),
+                "official score": values["mean", "official score"].to_numpy(),
+                "std over seeds": _spread(values, "official score"),
                 "± seeds": [_of(interval, (name, system, "")) for system in values.index],
-                "± clips": values["mean", HALF_WIDTH].to_numpy(),
-                "seeds": values["count", OFFICIAL].to_numpy(),
+                "± clips": values["mean", "official score ci95"].to_numpy(),
+                "seeds": values["count", "official score"].to_numpy(),
             }
         )
         page.table(rows, f"{name}: official score{rules}, mean over seeds")
@@ -164,10 +163,10 @@ def _write_machines(page, result, ranking):
         year = _year(result, name)
         if len(ranking) > 1:
             page.subsection(name)
-        own = result.table[(result.table["data"] == name) & (result.table["metric"] != HALF_WIDTH)]
+        own = result.table[(result.table["data"] == name) & (result.table["metric"] != "official score ci95")]
         sections = {section for section in own["section"] if section}
         machines = [machine for machine in _names(own, "machine") if machine]
-        comparable = year is not None and not baseline_figures(year, machines, sections).empty
+        comparable = year is not None and not published_baseline(year, machines=machines, sections=sections).empty
         if year is not None and not comparable:
             page.paragraph(
                 f"No figure of a baseline of {year} is published for these machines and sections "

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hmean
 
-from ..benchmark._figures import OFFICIAL
-from ..metrics._baselines import baseline_figures
+from ..metrics import published_baseline
 
 _SETS = {"dev": "development", "eval": "evaluation"}
 _COLUMNS = {
@@ -15,7 +14,7 @@ _COLUMNS = {
     ("source", "pAUC"): "pAUC (source)",
     ("target", "pAUC"): "pAUC (target)",
     ("", "pAUC"): "pAUC",
-    ("", OFFICIAL): "official score",
+    ("", "official score"): "official score",
     ("", "false alarms"): "false alarms",
     ("", "recall"): "hit rate",
     ("", "precision"): "precision",
@@ -78,7 +77,7 @@ def against_baselines(figures, year, sections):
     sources : list of str
     """
     machines = [name for name in dict.fromkeys(figures["machine"]) if name]
-    published = baseline_figures(year, machines, sections)
+    published = published_baseline(year, machines=machines, sections=sections)
     if published.empty:
         return pd.DataFrame(), []
     whole = figures[figures["section"] == ""]

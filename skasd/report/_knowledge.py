@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from ..clips import ClipError
+from ..clips import ClipError, leave_out_bad
 from ..plotting._anomaly_map import pipeline_steps, transformed
 
 _MOST_TRAINING = 500  # recordings looked at for neighbours and map
@@ -70,13 +70,15 @@ class Knowledge:
         missing = [file for file in dict.fromkeys(files) if file not in self._rows]
         # one first: what is no row may be large
         for some in (missing[:1], missing[1:]):
-            good, rows = _without_bad(lambda kept: transformed(self.steps[:-1], kept), some)
-            if good:
+            rows, kept, _ = leave_out_bad(
+                lambda files, _: transformed(self.steps[:-1], files), some, allow_empty=True
+            )
+            if rows is not None:
                 rows = np.asarray(rows)
                 self._scores_rows = rows.ndim == 2 and rows.shape[1] > 1
                 if not self._scores_rows:
                     return None
-                self._rows |= dict(zip(good, rows, strict=True))
+                self._rows |= dict(zip([some[i] for i in kept], rows, strict=True))
         if not self._rows:
             return None
         nothing = np.full_like(next(iter(self._rows.values())), np.nan)
@@ -113,17 +115,3 @@ class Knowledge:
             scores = self.scores[~np.isnan(self.scores)]
             return float((np.sum(scores > threshold) + 1) / (len(scores) + 1))
         return self._contamination
-
-
-def _without_bad(call, files):
-    """Return the files that can be used, and what a function makes of them; None of none."""
-    while files:
-        try:
-            return files, call(files)
-        except ClipError as error:
-            bad = {what for what, _ in error.bad_clips.values()}
-            left = [file for file in files if repr(file) not in bad]
-            if len(left) == len(files):
-                raise
-            files = left
-    return [], None

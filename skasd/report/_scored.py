@@ -8,8 +8,7 @@ import pandas as pd
 
 from .. import __version__
 from .._typing import PathName
-from ..benchmark._figures import HALF_WIDTH, OFFICIAL
-from ..benchmark._figures import figures as figures_of
+from ..metrics import score_figures
 from ._clips import truth, worst_clips, write_clips
 from ._figures import wide_figures, write_baselines
 from ._knowledge import Knowledge
@@ -284,15 +283,13 @@ def _write_figures(page, table, year):
         )
     domains = set(clips["domain"]) if "domain" in clips else set()
     rules = year if year is not None else 2026 if {"source", "target"} <= domains else 2020
-    rows, problem = figures_of(clips, rules)
-    rows += _false_alarms(clips)
-    figures = pd.DataFrame(rows, columns=["machine", "section", "domain", "metric", "value"])
-    over_all = figures[(figures["machine"] == "") & figures["metric"].isin([OFFICIAL, HALF_WIDTH])]
-    over_all = over_all.set_index("metric")["value"]
-    if OFFICIAL in over_all:
+    figures, problem = score_figures(clips, rules)
+    figures = pd.concat([figures, pd.DataFrame(_false_alarms(clips), columns=figures.columns)], ignore_index=True)
+    over_all = figures[figures["machine"] == ""].set_index("metric")["value"]
+    if "official score" in over_all:
         page.paragraph(
-            f"Official score by the rules of {rules}: {over_all[OFFICIAL]:.4f} ± {over_all[HALF_WIDTH]:.4f} "
-            "(95 % interval over clips, jackknife)."
+            f"Official score by the rules of {rules}: {over_all['official score']:.4f} ± "
+            f"{over_all['official score ci95']:.4f} (95 % interval over clips, jackknife)."
         )
     else:
         page.missing(f"No official score by the rules of {rules}: {problem}.")

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from skasd import ClipStatistics, LogMelTransformer
 from skasd.benchmark import run
 from skasd.datasets import load_folder, load_recordings, write_machine_sounds
+from skasd.metrics import official_score
 
 ALL = ("section", "domain", "attribute", "proxy", "machine")
 
@@ -207,3 +208,29 @@ def test_folders_given_as_data(told, tmp_path):
     pd.testing.assert_series_equal(
         *(named.scores.query(f"data == {n!r}")["path"].reset_index(drop=True) for n in "ab")
     )
+
+
+def test_year_of_the_rules(gearbox, quick):
+    one = (gearbox.X, gearbox.table.assign(domain="source"))
+    dated = gearbox.table.copy()
+    dated.attrs["year"] = 2021
+    years = {
+        "two domains": run(quick["knn"], gearbox),
+        "one domain": run(quick["knn"], one),
+        "the table's": run(quick["knn"], (gearbox.X, dated)),
+        "told": run(quick["knn"], (gearbox.X, dated), year=2023),
+    }
+    assert [r.settings["data"]["data"]["year"] for r in years.values()] == [2026, 2020, 2021, 2023]
+    for result in years.values():
+        year = result.settings["data"]["data"]["year"]
+        scores = result.scores
+        expected = official_score(
+            scores["y"].astype(int), scores["anomaly_score"], year=year, domain=scores["domain"]
+        )
+        assert (
+            result.table.query("metric == 'official score' and machine == ''").value.item() == expected.score
+        )
+    with pytest.raises(ValueError, match="year"):
+        run(quick["knn"], gearbox, year=2019)
+    with pytest.warns(UserWarning, match=r"No official score of 2023 over all machines of 'data': .*target"):
+        assert len(run(quick["knn"], one, year=2023).table)

@@ -4,7 +4,6 @@ import pytest
 from scipy.stats import hmean
 
 from skasd.metrics import published_baseline
-from skasd.metrics._baselines import baseline_figures
 
 
 @pytest.mark.parametrize("year", range(2020, 2027))
@@ -50,19 +49,19 @@ def test_official_scores_of_the_evaluators():
 
 def test_figures_hold_for_their_machines_and_sections_only():
     dev = {"bearing", "fan", "gearbox", "slider", "valve", "ToyCar", "ToyTrain"}
-    everything = baseline_figures(2023, dev, ["00"])
+    everything = published_baseline(2023, machines=dev, sections=["00"])
     assert set(everything["data"]) == {"dev"}
     assert (everything["machine"] == "").sum() == 6
-    some = baseline_figures(2023, {"fan", "CarIdle"}, ["00"])
+    some = published_baseline(2023, machines={"fan", "CarIdle"}, sections=["00"])
     assert set(some["machine"]) == {"fan"}
     assert len(some) == 6
-    assert baseline_figures(2023, {"CarIdle"}, ["00"]).empty
-    assert baseline_figures(2024, dev, ["00"]).empty
+    assert published_baseline(2023, machines={"CarIdle"}, sections=["00"]).empty
+    assert published_baseline(2024, machines=dev, sections=["00"]).empty
     # the machines of 2022 are the same in both sets
-    assert baseline_figures(2022, dev, ["00", "01", "02"]).empty
-    assert len(baseline_figures(2022, dev, ["03", "04", "05"])) == 2
-    assert set(baseline_figures(2021, {"fan"}, ["00", "01", "02"])["machine"]) == {"fan"}
-    assert baseline_figures(2021, {"fan"}, ["00"]).empty
+    assert published_baseline(2022, machines=dev, sections=["00", "01", "02"]).empty
+    assert len(published_baseline(2022, machines=dev, sections=["03", "04", "05"])) == 2
+    assert set(published_baseline(2021, machines={"fan"}, sections=["00", "01", "02"])["machine"]) == {"fan"}
+    assert published_baseline(2021, machines={"fan"}, sections=["00"]).empty
 
 
 def test_year_is_checked():

@@ -1,32 +1,67 @@
-"""From scored clips to figures: areas per section and domain, rates, official scores."""
+"""From a table of scored clips to figures: areas per section and domain, rates, official scores."""
+
+from __future__ import annotations
 
 import warnings
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from ..metrics import official_score, partial_auc, precision_recall_f1_by_domain
-from ..metrics._auc import DOMAINS, harmonic_mean
+from ._auc import DOMAINS, harmonic_mean, partial_auc
+from ._decisions import precision_recall_f1_by_domain
+from ._official import official_score
 
-OFFICIAL, HALF_WIDTH = "official score", "official score ci95"
+_COLUMNS = ["machine", "section", "domain", "metric", "value"]
 
 
-def figures(scores, year):
-    """Return the figures of one system and seed on one data set.
+def score_figures(scores: pd.DataFrame, year: int) -> tuple[pd.DataFrame, str]:
+    """Return the figures of one detector on the clips of one or several machines.
 
     Parameters
     ----------
     scores : DataFrame
-        Table of scored clips of all machines.
+        One row per clip: ``path``, ``anomaly_score``, ``decision`` ("normal" or "anomalous"), ``machine``,
+        ``section``, ``y`` (+1 normal, -1 anomalous) and, where known, ``domain`` ("source" or "target"). Clips without
+        a finite score or without ``y`` do not count.
     year : int
-        Rules of the challenge.
+        Year of the challenge whose rules apply, 2020 to 2026.
 
     Returns
     -------
-    rows : list of dict
-        ``machine``, ``section``, ``domain``, ``metric`` and ``value``.
+    figures : DataFrame
+        One row per figure: ``machine``, ``section``, ``domain``, ``metric`` and ``value``. ``section`` and ``domain``
+        are "" for figures over all of them, ``machine`` is "" for those over all machines. Metrics: "AUC", "pAUC",
+        "precision", "recall", "F1 score" per section, per section and domain, and their means per machine and over all
+        machines (harmonic; arithmetic in 2020); "official score", and "official score ci95", the half-width of its
+        jackknife interval over clips. A figure that the clips do not allow is left out.
     problem : str
         Why there is no official score over all machines; "" if there is one.
+
+    See Also
+    --------
+    official_score : The official score alone.
+    decision_figures : Rates of decisions.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skasd.metrics import score_figures
+    >>> scores = pd.DataFrame(
+    ...     {
+    ...         "path": ["a.wav", "b.wav", "c.wav", "d.wav"],
+    ...         "anomaly_score": [0.1, 0.4, 0.3, 0.9],
+    ...         "decision": ["normal", "normal", "normal", "anomalous"],
+    ...         "y": [1, 1, -1, -1],
+    ...         "machine": "fan",
+    ...         "section": "00",
+    ...     }
+    ... )
+    >>> figures, problem = score_figures(scores, 2020)
+    >>> figures.query("section == '00' and metric in ('AUC', 'recall')")[["metric", "value"]]
+       metric  value
+    0     AUC   0.75
+    3  recall   0.50
     """
     clips = scores[scores["y"].notna() & np.isfinite(scores["anomaly_score"])]
     rows: list[dict] = []
@@ -45,7 +80,7 @@ def figures(scores, year):
     if not problem:
         official, problem = _official(clips, year)
         rows += [{"machine": "", **row} for row in [*_means(every, year), *official]]
-    return rows, problem
+    return pd.DataFrame(rows, columns=_COLUMNS), problem
 
 
 def _of_section(clips, year):
@@ -102,5 +137,5 @@ def _official(clips, year):
         return [], str(error)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant scores have an interval of width 0
-        both = {OFFICIAL: result.score, HALF_WIDTH: result.ci95}
+        both = {"official score": result.score, "official score ci95": result.ci95}
     return [{"section": "", "domain": "", "metric": m, "value": float(v)} for m, v in both.items()], ""
