@@ -36,8 +36,7 @@ from skasd.labels import (
 from skasd.metrics import harmonic_auc, official_score
 from skasd.model_selection import RecordingKFold
 from skasd.plotting import EmbeddingDisplay
-from skasd.report import report_scores
-from skasd.report._scores_table import scores_table
+from skasd.report import report_scores, scores_table
 from skasd.scorers import CosineMeanScorer, GammaSoftmaxScorer, KNNScorer
 
 from .label_kinds import KINDS, MISSING, NOT_HASHABLE, Word, rows_of

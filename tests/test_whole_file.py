@@ -13,7 +13,7 @@ import soundfile
 import skasd
 from skasd._whole_file import check_output, whole_file
 from skasd.cli import main
-from skasd.report._scores_table import scores_table
+from skasd.report import scores_table
 
 BAD_NAME = os.fsdecode(b"sc\xf6res")  # Latin-1, no UTF-8
 

@@ -2,5 +2,6 @@
 
 from ._result import BenchmarkResult
 from ._run import run
+from ._systems import System, as_systems
 
-__all__ = ["BenchmarkResult", "run"]
+__all__ = ["BenchmarkResult", "System", "as_systems", "run"]

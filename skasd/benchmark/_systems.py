@@ -143,9 +143,9 @@ def _names():
 
 
 def _submissions():
-    from ..systems._secom2021 import _SUBMISSIONS
+    from ..systems import SECOM2021_SUBMISSIONS
 
-    return tuple(_SUBMISSIONS)
+    return tuple(SECOM2021_SUBMISSIONS)
 
 
 def _published(function, source):

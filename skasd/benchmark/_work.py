@@ -120,7 +120,7 @@ def _features(X, task, depth, store):
     causes |= {int(task.test[features.kept_test[i]]): bad[i] for i in bad}
     kept = features.kept_train[rows_train], features.kept_test[rows_test]
     timings = [*features.timings, *({**timing, "shared": stored} for timing in timed)]
-    features = Features(train, test, *kept, causes, timings)
+    features = Features(train, [] if test is None else test, *kept, causes, timings)
     if stored:
         store.write_features(key, features)
     return features

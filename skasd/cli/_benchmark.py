@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from .._whole_file import check_output
+from ..benchmark import as_systems
 from ..benchmark import run as run_benchmark
-from ..benchmark._systems import as_systems
 from ..datasets import load_recordings
 from . import _systems
 

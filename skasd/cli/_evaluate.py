@@ -8,11 +8,9 @@ import pandas as pd
 
 from .._csv_tables import write_csv
 from .._whole_file import check_output
-
 from ..datasets import load_recordings
 from ..metrics import decision_figures, evaluate_submission, score_figures, write_submission
-from ..report._figures import wide_figures
-from ..report._scores_table import scores_table
+from ..report import scores_table, wide_figures
 
 HELP = "compare scores with the ground truth: AUC, pAUC, rates, official score"
 

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from .. import ClipStatistics, LogMelTransformer, MahalanobisScorer
 from .._documentation import DocumentationLinkMixin
-from ..benchmark._systems import System, _submissions
+from ..benchmark import System
 
 HELP = "list the detectors that --system and --systems know"
 DEFAULT = "default"
@@ -111,6 +111,6 @@ def run(args, console):
         listed[name] = inspect.getdoc(getattr(systems, name)).splitlines()[0]
         console.say(f"{name}\n    {listed[name]}\n    {name}{inspect.signature(getattr(systems, name))}")
     console.say(f"{DEFAULT}\n    {listed[DEFAULT]}")
-    console.say(f"submissions, by name: {', '.join(_submissions())}")
-    console.result(systems=listed, submissions=list(_submissions()))
+    console.say(f"submissions, by name: {', '.join(systems.SECOM2021_SUBMISSIONS)}")
+    console.result(systems=listed, submissions=list(systems.SECOM2021_SUBMISSIONS))
     return 0

@@ -3,6 +3,7 @@
 from ._augmented import Augmented
 from ._domain_dependent import DomainDependent
 from ._held_out import threshold_for
+from ._last_step import fitted_steps
 from ._normal_only import NormalOnly
 from ._per_section import PerSection
 from ._pipeline import Pipeline, make_pipeline
@@ -18,6 +19,7 @@ __all__ = [
     "Pipeline",
     "ScoreEnsemble",
     "SelectBest",
+    "fitted_steps",
     "make_pipeline",
     "requested_metadata",
     "score_clips",

@@ -1,17 +1,50 @@
-"""Where the detector is in pipelines and other wrappings."""
+"""The steps of fitted detectors, in pipelines and other wrappings."""
+
+from typing import Any
 
 from sklearn.base import MetaEstimatorMixin
+from sklearn.ensemble import BaseEnsemble
 from sklearn.pipeline import Pipeline
 
 from .._sklearn_compat import BaseSearchCV
 
 
+def fitted_steps(detector: Any) -> list:
+    """Return the fitted estimators of a detector in the order in which clips pass them.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted. Pipelines, also within pipelines, are taken apart; searches and meta-estimators of one estimator are
+        looked through.
+
+    Returns
+    -------
+    list of estimators
+        Transformers, then what gives the scores. Samplers, which play no part after training, are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skasd import ClipStatistics, KNNScorer, NormalOnly
+    >>> from skasd.compose import fitted_steps
+    >>> detector = make_pipeline(ClipStatistics(), NormalOnly(KNNScorer())).fit(np.zeros((4, 3, 2)))
+    >>> [type(step).__name__ for step in fitted_steps(detector)]
+    ['ClipStatistics', 'KNNScorer']
+    """
+    if isinstance(detector, Pipeline):
+        *front, last = [step for _, step in detector.steps if step not in (None, "passthrough")]
+        return [*(step for step in front if hasattr(step, "transform")), *fitted_steps(last)]
+    if isinstance(detector, BaseSearchCV):
+        return fitted_steps(detector.best_estimator_)
+    # in an ensemble of one kind `estimator_` is what its many members are made from
+    one = isinstance(detector, MetaEstimatorMixin) and not isinstance(detector, BaseEnsemble)
+    if one and hasattr(detector, "estimator_"):
+        return fitted_steps(detector.estimator_)
+    return [detector]
+
+
 def last_step(detector):
     """Return the fitted detector inside pipelines, searches and meta-estimators of one estimator."""
-    if isinstance(detector, Pipeline):
-        return last_step(detector.steps[-1][1])
-    if isinstance(detector, BaseSearchCV):
-        return last_step(detector.best_estimator_)
-    if isinstance(detector, MetaEstimatorMixin) and hasattr(detector, "estimator_"):
-        return last_step(detector.estimator_)
-    return detector
+    return fitted_steps(detector)[-1]

@@ -39,9 +39,7 @@ def requested_metadata(estimator: Any, method: str, metadata: Mapping[str, Any])
     return {name: metadata[name] for name in sorted(names)}
 
 
-def score_clips(
-    detector: Any, X: Any, metadata: Mapping[str, Any] | None = None
-) -> tuple[np.ndarray, float]:
+def score_clips(detector: Any, X: Any, metadata: Mapping[str, Any] | None = None) -> tuple[np.ndarray, float]:
     """Score clips with any fitted detector, with what is known about them.
 
     Parameters

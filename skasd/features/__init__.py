@@ -1,11 +1,13 @@
 """From waveforms to time-frequency arrays, and from those to one row of statistics per clip."""
 
+from ._axes import spectrogram_unit, time_frequency_axes
 from ._clip_statistics import ClipStatistics
 from ._log_mel import LogMelTransformer
 from ._phase import PhaseTransformer
 from ._spectrogram_image import SpectrogramImageTransformer
 from ._spectrum import SpectrumTransformer
 from ._stft_transformer import STFTTransformer
+from ._time_frequency import check_time_frequency
 
 __all__ = [
     "ClipStatistics",
@@ -14,4 +16,7 @@ __all__ = [
     "STFTTransformer",
     "SpectrogramImageTransformer",
     "SpectrumTransformer",
+    "check_time_frequency",
+    "spectrogram_unit",
+    "time_frequency_axes",
 ]

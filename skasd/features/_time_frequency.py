@@ -45,8 +45,7 @@ def check_time_frequency(estimator, X, *, reset=True, dtype=_FLOATS, min_clips=1
     Examples
     --------
     >>> import numpy as np
-    >>> from skasd.features import ClipStatistics
-    >>> from skasd.features._time_frequency import check_time_frequency
+    >>> from skasd.features import ClipStatistics, check_time_frequency
     >>> X = np.ones((2, 3, 4), dtype=np.float32)
     >>> X[1] = np.nan
     >>> checked, missing = check_time_frequency(ClipStatistics(), X)

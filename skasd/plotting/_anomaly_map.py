@@ -7,9 +7,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike
-from ..features import LogMelTransformer, STFTTransformer
-from ._base import ANOMALOUS, NEUTRAL, check_length, innermost, make_panels, plain_axes
-from ._spectrogram import frequency_ticks, time_frequency_axes
+from ..compose import fitted_steps
+from ..features import LogMelTransformer, STFTTransformer, time_frequency_axes
+from ._base import check_length, make_panels
+from ._spectrogram import frequency_ticks
+from .style import ANOMALOUS, NEUTRAL, plain_axes
 
 
 class AnomalyMapDisplay:
@@ -112,8 +114,8 @@ class AnomalyMapDisplay:
         maps = anomaly_map(detector, X)
         if names is not None:
             names = list(check_length(names, len(maps), "names"))
-        first = pipeline_steps(detector)[0]
-        axes = {}
+        first = fitted_steps(detector)[0]
+        axes: dict[str, Any] = {}
         if isinstance(first, (LogMelTransformer, STFTTransformer)):
             axes = dict(zip(("frequencies", "hop", "start"), time_frequency_axes(first), strict=True))
         profile = all(part.shape[1] == 1 for part in maps)
@@ -242,13 +244,13 @@ def anomaly_map(detector: Any, X: Any) -> list[np.ndarray]:
     array([0., 0., 7., 0.])
     """
     check_is_fitted(detector)
-    steps = pipeline_steps(detector)
+    steps = fitted_steps(detector)
     for place, step in enumerate(steps):
         if hasattr(step, "reconstruction_error"):
-            return step.reconstruction_error(transformed(steps[:place], X))
+            return step.reconstruction_error(_transformed(steps[:place], X))
     scorer = steps[-1]
     if len(steps) >= 2 and hasattr(scorer, "feature_contributions") and hasattr(steps[-2], "statistics"):
-        shares = scorer.feature_contributions(transformed(steps[:-1], X))
+        shares = scorer.feature_contributions(_transformed(steps[:-1], X))
         # column s * n_bins + b is statistic s of bin b
         per_statistic = shares.reshape(len(shares), len(steps[-2].statistics), -1)
         return list(per_statistic.sum(axis=1)[:, :, None])
@@ -260,19 +262,7 @@ def anomaly_map(detector: Any, X: Any) -> list[np.ndarray]:
     )
 
 
-def pipeline_steps(detector):
-    """Return the fitted estimators of a pipeline in their order, inside searches and wrappers of one estimator."""
-    while not hasattr(detector, "steps"):
-        inner = getattr(detector, "best_estimator_", getattr(detector, "estimator_", None))
-        if inner is None:
-            return [innermost(detector)]
-        detector = inner
-    *front, last = [step for _, step in detector.steps if step not in (None, "passthrough")]
-    # samplers play no part after training
-    return [*(step for step in front if hasattr(step, "transform")), *pipeline_steps(last)]
-
-
-def transformed(steps, X):
+def _transformed(steps, X):
     for step in steps:
         X = step.transform(X)
     return X

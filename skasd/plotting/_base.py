@@ -1,26 +1,10 @@
-"""What the displays share: colours, the late import of matplotlib, panels, checks of their input."""
+"""What the displays share: panels, checks of their input."""
 
 from numbers import Real
 
 import numpy as np
 
-from ..labels import sort_labels
-
-# Okabe and Ito's palette: told apart with any colour vision. The order also alternates dark and light,
-# so that neighbours differ in grey.
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D00", "#999999"]
-NORMAL, ANOMALOUS, NEUTRAL = "#56B4E9", "#B23C00", "#555555"
-
-
-def import_pyplot(display):
-    """Return ``matplotlib.pyplot``, or say how to get it."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            f"{display} draws with matplotlib, which is not installed: pip install skasd[plot]"
-        ) from error
-    return pyplot
+from .style import NEUTRAL, import_pyplot
 
 
 def make_panels(display, ax, n_rows, n_columns, panel_size):
@@ -55,11 +39,6 @@ def make_panels(display, ax, n_rows, n_columns, panel_size):
     box.set_axis_off()
     grid = box.get_subplotspec().subgridspec(n_rows, n_columns)
     return grid.subplots(sharex=True, sharey=True, squeeze=False).ravel()
-
-
-def plain_axes(ax):
-    """Take away the lines that carry nothing."""
-    ax.spines[["top", "right"]].set_visible(False)
 
 
 def check_length(values, n_clips, name):
@@ -104,12 +83,6 @@ def check_threshold(threshold):
     return threshold
 
 
-def ordered(values):
-    """Return the distinct values in the order of a report: source, target, then the others sorted."""
-    rank = {"source": 0, "target": 1}
-    return sorted(sort_labels(values), key=lambda value: (rank.get(value, 2), str(value).casefold()))
-
-
 def anomaly_score(estimator, X):
     """Return the anomaly score of every clip, higher = more anomalous."""
     return -np.asarray(estimator.score_samples(X), dtype=float)
@@ -120,16 +93,3 @@ def skipped_note(ax, n_skipped):
     if n_skipped:
         clips = "1 clip" if n_skipped == 1 else f"{n_skipped} clips"
         ax.set_title(f"{clips} without a score, not shown", loc="right", fontsize="small", color=NEUTRAL)
-
-
-def innermost(estimator):
-    """Return the fitted detector inside pipelines, searches and meta-estimators."""
-    while True:
-        if hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif not hasattr(estimator, "offset_") and hasattr(estimator, "estimator_"):
-            estimator = estimator.estimator_
-        else:
-            return estimator

@@ -9,7 +9,8 @@ from sklearn.manifold import TSNE
 
 from .._typing import ArrayLike
 from ..labels import as_labels, label_names
-from ._base import ANOMALOUS, PALETTE, check_y, import_pyplot, make_panels, ordered
+from ._base import check_y, make_panels
+from .style import ANOMALOUS, PALETTE, import_pyplot, ordered
 
 
 class EmbeddingDisplay:

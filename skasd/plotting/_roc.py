@@ -6,19 +6,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from .._typing import ArrayLike
-from ._base import (
-    NEUTRAL,
-    PALETTE,
-    anomaly_score,
-    check_length,
-    check_scores,
-    check_y,
-    innermost,
-    make_panels,
-    ordered,
-    plain_axes,
-    skipped_note,
-)
+from ..compose import fitted_steps
+from ._base import anomaly_score, check_length, check_scores, check_y, make_panels, skipped_note
+from .style import NEUTRAL, PALETTE, ordered, plain_axes
 
 ALL = "all clips"
 
@@ -140,7 +130,7 @@ class ROCByDomainDisplay:
         -------
         display : ROCByDomainDisplay
         """
-        name = type(innermost(estimator)).__name__ if name is None else name
+        name = type(fitted_steps(estimator)[-1]).__name__ if name is None else name
         scores = anomaly_score(estimator, X)
         return cls.from_predictions(scores, y, domain=domain, max_fpr=max_fpr, name=name, ax=ax, **kwargs)
 

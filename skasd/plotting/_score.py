@@ -5,21 +5,17 @@ from typing import Any, Literal
 import numpy as np
 
 from .._typing import ArrayLike
+from ..compose import fitted_steps
 from ._base import (
-    ANOMALOUS,
-    NEUTRAL,
-    NORMAL,
     anomaly_score,
     check_length,
     check_scores,
     check_threshold,
     check_y,
-    innermost,
     make_panels,
-    ordered,
-    plain_axes,
     skipped_note,
 )
+from .style import ANOMALOUS, NEUTRAL, NORMAL, ordered, plain_axes
 
 
 class ScoreDisplay:
@@ -126,7 +122,7 @@ class ScoreDisplay:
         -------
         display : ScoreDisplay
         """
-        last = innermost(estimator)
+        last = fitted_steps(estimator)[-1]
         if threshold == "auto":
             offset = getattr(last, "offset_", None)
             threshold = -float(np.ravel(offset)[0]) if offset is not None and np.size(offset) == 1 else None

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from .._typing import ArrayLike
+from ..features import spectrogram_unit, time_frequency_axes
 from ._base import check_length, make_panels
 
 
@@ -273,37 +274,3 @@ def frequency_ticks(frequencies):
         if not kept or places[kept[-1]] - places[i] >= 0.05 * frequencies.size:
             kept.append(i)
     return octaves[kept[::-1]], places[kept[::-1]]
-
-
-def time_frequency_axes(transformer):
-    """Return the frequency of every row, the seconds between frames and the middle of the first frame."""
-    rate = transformer.sample_rate
-    start = 0.0 if transformer.center else transformer.n_fft / 2 / rate
-    return _frequencies(transformer), transformer.hop_length / rate, start
-
-
-def _frequencies(transformer):
-    """Return the centre frequency of every row that a transformer makes."""
-    import librosa
-
-    rate = transformer.sample_rate
-    if hasattr(transformer, "n_mels"):
-        fmax = rate / 2 if transformer.fmax is None else transformer.fmax
-        edges = librosa.mel_frequencies(
-            transformer.n_mels + 2,
-            fmin=transformer.fmin,
-            fmax=fmax,
-            htk=getattr(transformer, "htk", False),
-        )
-        return edges[1:-1]
-    frequencies = librosa.fft_frequencies(sr=rate, n_fft=transformer.n_fft)
-    bins = getattr(transformer, "bins", "all")
-    return frequencies[1:] if bins == "no_dc" else frequencies[:-1] if bins == "no_nyquist" else frequencies
-
-
-def spectrogram_unit(transformer):
-    """Return the label of the colour bar."""
-    log = getattr(transformer, "log", "")
-    if log is None:
-        return {1: "magnitude", 2: "power"}.get(transformer.power, f"magnitude to the {transformer.power:g}")
-    return {"db": "dB", "natural": "natural logarithm"}.get(log, "")

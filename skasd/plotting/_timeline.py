@@ -6,17 +6,8 @@ import numpy as np
 import pandas as pd
 
 from .._typing import ArrayLike
-from ._base import (
-    ANOMALOUS,
-    NEUTRAL,
-    NORMAL,
-    check_length,
-    check_scores,
-    check_threshold,
-    make_panels,
-    plain_axes,
-    skipped_note,
-)
+from ._base import check_length, check_scores, check_threshold, make_panels, skipped_note
+from .style import ANOMALOUS, NEUTRAL, NORMAL, plain_axes
 
 _LEAST_FOR_MEDIAN = 30
 

@@ -4,7 +4,9 @@ Nothing in it is fetched from elsewhere: pictures, sound, style and the script t
 """
 
 from ._benchmark import report_benchmark
+from ._figures import wide_figures
 from ._scored import report_scores
+from ._scores_table import scores_table
 from ._verdict import USUAL_CAUSES
 
-__all__ = ["USUAL_CAUSES", "report_benchmark", "report_scores"]
+__all__ = ["USUAL_CAUSES", "report_benchmark", "report_scores", "scores_table", "wide_figures"]

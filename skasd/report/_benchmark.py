@@ -118,7 +118,8 @@ def _write_official(page, result):
         page.missing("There are no figures: they need ground truth of normal and of anomalous test clips.")
         return ranking
     overall = result.table[
-        (result.table["machine"] == "") & result.table["metric"].isin(["official score", "official score ci95"])
+        (result.table["machine"] == "")
+        & result.table["metric"].isin(["official score", "official score ci95"])
     ]
     for name in ranking:
         year = _year(result, name)
@@ -166,7 +167,9 @@ def _write_machines(page, result, ranking):
         own = result.table[(result.table["data"] == name) & (result.table["metric"] != "official score ci95")]
         sections = {section for section in own["section"] if section}
         machines = [machine for machine in _names(own, "machine") if machine]
-        comparable = year is not None and not published_baseline(year, machines=machines, sections=sections).empty
+        comparable = (
+            year is not None and not published_baseline(year, machines=machines, sections=sections).empty
+        )
         if year is not None and not comparable:
             page.paragraph(
                 f"No figure of a baseline of {year} is published for these machines and sections "

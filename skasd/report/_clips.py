@@ -9,10 +9,9 @@ import pandas as pd
 import soundfile
 
 from ..clips import ClipError
-from ..features import LogMelTransformer, STFTTransformer
+from ..compose import fitted_steps
+from ..features import LogMelTransformer, STFTTransformer, spectrogram_unit, time_frequency_axes
 from ..plotting import anomaly_map
-from ..plotting._anomaly_map import pipeline_steps
-from ..plotting._spectrogram import spectrogram_unit, time_frequency_axes
 from ._bands import in_words
 from ._healthy import Healthy, Sound, read_sound
 from ._pictures import anomaly_picture, data_uri, levels_picture, spectrogram_picture
@@ -213,7 +212,7 @@ def encoded(waveform, rate):
 def _spectrograms(files, sounds, detector):
     """Return a front end, the detector's own if it makes spectrograms, and what it makes of each file."""
     if detector is not None:
-        front = pipeline_steps(detector)[0]
+        front = fitted_steps(detector)[0]
         if isinstance(front, (LogMelTransformer, STFTTransformer)):
             return front, dict(zip(files, front.transform(files), strict=True))
     rate = max(sound.rate for sound in sounds)
@@ -229,7 +228,7 @@ def _maps(page, files, detector):
     """Return where the clips' anomalies lie, and the unit; nothing where that cannot be told."""
     if detector is None:
         return [], ""
-    if not isinstance(pipeline_steps(detector)[0], (LogMelTransformer, STFTTransformer)):
+    if not isinstance(fitted_steps(detector)[0], (LogMelTransformer, STFTTransformer)):
         page.missing(
             "Where the anomalies lie is shown for detectors that begin with a log-mel or STFT transformer."
         )

@@ -1,12 +1,13 @@
 """What a fitted detector knows beside the scores: training recordings, held-out scores, features."""
 
 import os
+from functools import reduce
 
 import numpy as np
 import pandas as pd
 
 from ..clips import ClipError, leave_out_bad
-from ..plotting._anomaly_map import pipeline_steps, transformed
+from ..compose import fitted_steps
 
 _MOST_TRAINING = 500  # recordings looked at for neighbours and map
 
@@ -34,7 +35,7 @@ class Knowledge:
 
     def __init__(self, detector=None, training=None):
         self.detector = detector
-        self.steps = [] if detector is None else pipeline_steps(detector)
+        self.steps = [] if detector is None else fitted_steps(detector)
         last = self.steps[-1] if self.steps else None
         self.scores = np.ravel(np.asarray(getattr(last, "training_scores_", []), dtype=float))
         self.held_out = getattr(last, "calibration", "cross") != "train"
@@ -71,7 +72,9 @@ class Knowledge:
         # one first: what is no row may be large
         for some in (missing[:1], missing[1:]):
             rows, kept, _ = leave_out_bad(
-                lambda files, _: transformed(self.steps[:-1], files), some, allow_empty=True
+                lambda files, _: reduce(lambda X, step: step.transform(X), self.steps[:-1], files),
+                some,
+                allow_empty=True,
             )
             if rows is not None:
                 rows = np.asarray(rows)

@@ -13,7 +13,7 @@ from ..plotting import (
     SpectrogramDisplay,
     TimelineDisplay,
 )
-from ..plotting._base import ANOMALOUS, NEUTRAL, NORMAL, import_pyplot, ordered, plain_axes
+from ..plotting.style import ANOMALOUS, NEUTRAL, NORMAL, import_pyplot, ordered, plain_axes
 
 _DPI = 150
 

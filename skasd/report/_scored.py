@@ -284,7 +284,9 @@ def _write_figures(page, table, year):
     domains = set(clips["domain"]) if "domain" in clips else set()
     rules = year if year is not None else 2026 if {"source", "target"} <= domains else 2020
     figures, problem = score_figures(clips, rules)
-    figures = pd.concat([figures, pd.DataFrame(_false_alarms(clips), columns=figures.columns)], ignore_index=True)
+    figures = pd.concat(
+        [figures, pd.DataFrame(_false_alarms(clips), columns=figures.columns)], ignore_index=True
+    )
     over_all = figures[figures["machine"] == ""].set_index("metric")["value"]
     if "official score" in over_all:
         page.paragraph(

@@ -6,6 +6,7 @@ from ._itmo2022 import itmo2022, itmo2022_autoencoder, itmo2022_image
 from ._jless2022 import jless2022_dpt, jless2022_ensemble, jless2022_mfn, jless2022_submission
 from ._official import official_autoencoder, official_mobilenetv2
 from ._scu2024 import scu2024, scu2024_classification, scu2024_oevae
+from ._secom2021 import SECOM2021_SUBMISSIONS as SECOM2021_SUBMISSIONS  # data as well
 from ._secom2021 import secom2021, secom2021_submission
 from ._wilkinghoff import wilkinghoff_multibranch
 

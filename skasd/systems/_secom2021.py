@@ -15,7 +15,7 @@ _MODELS = {
     "mobilenetv2": (MobileNetV2Embedder, {"variant": "secom"}),
 }
 _DETECTORS: dict[str, type] = {"lof": LOFScorer, "knn": KNNCosineScorer}
-_SUBMISSIONS = {
+SECOM2021_SUBMISSIONS = {
     "Morita_SECOM_task2_1": lambda valve: ("lof", "lof"),
     "Morita_SECOM_task2_2": lambda valve: ("knn", "knn"),
     "Morita_SECOM_task2_3": lambda valve: ("knn" if valve else "lof", "knn"),
@@ -138,5 +138,5 @@ def secom2021_submission(
     'std'
     """
     valve = machine == "valve"
-    detector, target = chosen("name", name, _SUBMISSIONS)(valve)
+    detector, target = chosen("name", name, SECOM2021_SUBMISSIONS)(valve)
     return secom2021("mfn", detector, "std" if valve else "mean", target_detector=target, **embedder)

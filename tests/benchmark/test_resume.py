@@ -290,7 +290,7 @@ KEYS = """
     from sklearn.pipeline import make_pipeline
     from skasd.benchmark._data import as_data_sets
     from skasd.benchmark._plan import make_cells
-    from skasd.benchmark._systems import as_systems
+    from skasd.benchmark import as_systems
     from skasd.datasets import make_machine_sounds
 
     names = ["jless2022_mfn", "jless2022_mfn:detector=cosine", "secom2021", "cqupt2023_ensemble", "scu2024"]

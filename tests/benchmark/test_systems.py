@@ -6,8 +6,8 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.random_projection import GaussianRandomProjection
 
 from skasd import KNNScorer, LogMelTransformer, systems
-from skasd.benchmark import run
-from skasd.benchmark._systems import as_systems, with_seed
+from skasd.benchmark import as_systems, run
+from skasd.benchmark._systems import with_seed
 
 
 def seeds_of(estimator):

@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 import skasd
-from skasd.benchmark._systems import System
+from skasd.benchmark import System
 from skasd.cli import main
 from skasd.cli._console import Console, printable
 from skasd.cli._systems import DEFAULT, default_detector, show_progress

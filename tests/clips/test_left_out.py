@@ -47,7 +47,9 @@ def test_arrays(files):
 def test_files_that_a_part_of_the_work_has_seen(files):
     """Positions in the error are those in the part; files are found by their names, also where they come twice."""
     given = [files[0], files[4], files[2], files[4]]
-    _, rows, causes = leave_out_bad(lambda clips, rows: FRONT.transform(clips[1:]) if len(clips) > 1 else 0, given)
+    _, rows, causes = leave_out_bad(
+        lambda clips, rows: FRONT.transform(clips[1:]) if len(clips) > 1 else 0, given
+    )
     assert rows.tolist() == [0, 2]
     assert sorted(causes) == [1, 3]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import SGDOneClassSVM
 from sklearn.pipeline import make_pipeline
@@ -19,7 +20,7 @@ def X():
 
 @pytest.mark.parametrize("detector", [KNNScorer(), OneClassSVM(), IsolationForest(random_state=0)])
 def test_scores_and_threshold_agree_with_the_decision(detector, X):
-    for fitted in (detector.fit(X), make_pipeline(StandardScaler(), detector).fit(X)):
+    for fitted in (clone(detector).fit(X), make_pipeline(StandardScaler(), detector).fit(X)):
         new = np.concatenate([X[:5], X[:5] + 30])
         scores, threshold = score_clips(fitted, new)
         np.testing.assert_allclose(scores, -fitted.score_samples(new))
@@ -49,9 +50,14 @@ def test_detector_with_decisions_only(X):
 
 
 def test_requested_metadata(X):
-    known = {"section": [0], "domain": [1], "machine": [2], "proxy": [3]}
-    assert requested_metadata(KNNScorer(), "fit", known) == {"domain": [1], "proxy": [3]}
-    assert list(requested_metadata(KNNScorer(), "fit", known)) == ["domain", "proxy"]
-    in_pipeline = make_pipeline(StandardScaler(), PerSection(detector=KNNScorer()))
-    assert requested_metadata(in_pipeline, "fit", known).keys() == {"section", "domain", "proxy"}
+    class Asking(OutlierMixin, BaseEstimator):
+        __metadata_request__fit = {"proxy": True, "domain": True}
+
+        def fit(self, X, y=None, domain=None, proxy=None):
+            return self
+
+    known = {"section": [0], "proxy": [3], "domain": [1], "machine": [2]}
+    for detector in (Asking(), make_pipeline(StandardScaler(), Asking())):
+        assert list(requested_metadata(detector, "fit", known).items()) == [("domain", [1]), ("proxy", [3])]
+        assert requested_metadata(detector, "predict", known) == {}
     assert requested_metadata(StandardScaler(), "fit", known) == {}

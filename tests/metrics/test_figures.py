@@ -76,7 +76,9 @@ def test_means_of_a_machine(scores):
     for year, mean in ((2020, np.mean), (2024, hmean)):
         figures, _ = score_figures(scores, year)
         areas = [lookup(figures, machine="fan", section=s, domain="", metric="pAUC") for s in ("00", "01")]
-        assert lookup(figures, machine="fan", section="", domain="", metric="pAUC") == pytest.approx(mean(areas))
+        assert lookup(figures, machine="fan", section="", domain="", metric="pAUC") == pytest.approx(
+            mean(areas)
+        )
         alone = scores[scores["machine"] == "fan"]
         of_fan = official_score(
             alone["y"], alone["anomaly_score"], year=year, section=alone["section"], domain=alone["domain"]

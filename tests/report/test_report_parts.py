@@ -11,10 +11,9 @@ from sklearn.pipeline import make_pipeline
 
 import skasd
 from skasd import ClipStatistics, KNNScorer, LogMelTransformer
-from skasd.report import USUAL_CAUSES, report_scores
+from skasd.report import USUAL_CAUSES, report_scores, scores_table
 from skasd.report._bands import band_edges, band_fluctuations, band_levels, differing_bands, in_words
 from skasd.report._order import in_order, time_stamp
-from skasd.report._scores_table import scores_table
 from skasd.report._verdict import Verdict, alarm_run
 
 from .conftest import sounds
