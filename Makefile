@@ -40,6 +40,7 @@ $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	mkdir -p build && $(BIN)/python tests/readme_code.py > build/readme.py
 	$(BIN)/mypy examples build/readme.py
