@@ -3,6 +3,7 @@
 from ._dcase import load_dcase
 from ._folder import load_folder
 from ._machine_sounds import make_machine_sounds, write_machine_sounds
+from ._random_sounds import make_random_sounds
 from ._recordings import find_recordings, load_recordings
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "load_folder",
     "load_recordings",
     "make_machine_sounds",
+    "make_random_sounds",
     "write_machine_sounds",
 ]

@@ -8,9 +8,11 @@ from ._dual_path import DualPathTransformer
 from ._feature_exchange import feature_exchange
 from ._folding import fold_batch_norm
 from ._linear_objective import BinaryCrossEntropy, CrossEntropy, FocalLoss
+from ._machine_encoder import MachineEncoder
 from ._mixing import FMix, Mixup, OneOf, domain_partners
 from ._mobilefacenet import MobileFaceNet
 from ._mobilenetv2 import MobileNetV2
+from ._mobilenetv3 import MobileNetV3
 from ._multibranch import MultiBranchNet
 from ._oevae import OEVAE, OEVAEOutput, domain_gain
 from ._prelu import PReLU
@@ -33,9 +35,11 @@ __all__ = [
     "DualPathTransformer",
     "FMix",
     "FocalLoss",
+    "MachineEncoder",
     "Mixup",
     "MobileFaceNet",
     "MobileNetV2",
+    "MobileNetV3",
     "MultiBranchNet",
     "OEVAEOutput",
     "OneOf",
