@@ -12,7 +12,9 @@ _DATA = Path(os.environ.get("SKASD_DATA", Path(__file__).parents[3] / "shared" /
 _CHECKPOINT = _DATA / "weights" / "mn04_as_mAP_432.pt"
 
 
-@pytest.mark.parametrize(("width", "expected"), [(0.4, 983_599), (1.0, 4_876_831)])  # published: 0.983 and 4.88 million
+@pytest.mark.parametrize(
+    ("width", "expected"), [(0.4, 983_599), (1.0, 4_876_831)]
+)  # published: 0.983 and 4.88 million
 def test_number_of_parameters(width, expected):
     assert sum(p.numel() for p in MobileNetV3(width).parameters()) == expected
 
