@@ -91,6 +91,8 @@ class MachineEncoder(nn.Module):
     [(2, 16, 16, 3), (2, 32, 8, 3)]
     """
 
+    emphasis: Tensor
+
     receptive_field = 75
     stride = 10
     n_mels = 128

@@ -154,7 +154,7 @@ class MobileNetV3(nn.Module):
         """
         wanted = list(layers)
         found = {}
-        for number, layer in enumerate(self.features[: max(wanted) + 1]):
+        for number, layer in enumerate(list(self.features)[: max(wanted) + 1]):
             x = layer(x)
             if number in wanted:
                 found[number] = x
