@@ -10,12 +10,6 @@ import skasd
 ROOT = Path(skasd.__file__).parent
 # private names that scikit-learn's protocols prescribe
 PROTOCOL = {"_parameter_constraints"}
-# still to be made public where they stand
-KNOWN = {
-    "embedders/_base.py: skasd.features._time_frequency.check_time_frequency",
-    "embedders/_pretrained.py: skasd.nn._inverted_residual.ConvBlock",
-    "persistence/_model_file.py: skasd.embedders._training.resolve_device",
-}
 
 
 def is_private(name):
@@ -63,11 +57,10 @@ def borrowed(path, source):
 def test_no_room_takes_private_names_of_another():
     paths = sorted(ROOT.rglob("*.py"))
     assert len(paths) > 150
-    found = {
+    found = [
         name for path in paths for name in borrowed(path.relative_to(ROOT), path.read_text(encoding="utf-8"))
-    }
-    assert sorted(found - KNOWN) == []
-    assert sorted(KNOWN - found) == [], "these are public now: take them from the list"
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize(

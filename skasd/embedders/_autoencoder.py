@@ -264,7 +264,7 @@ class AutoencoderEmbedder(BaseEmbedder):
         return nn.DenseAutoencoder(n_bins * n_frames, self.hidden, self.bottleneck, self.bn_momentum)
 
     def _make_network(self, backbone, mean, scale, n_classes):
-        return VectorNetwork(backbone, ReconstructionObjective(n_classes), mean, scale, self.patch_frames_)
+        return nn.WindowNetwork(backbone, nn.WindowError(n_classes), mean, scale, self.patch_frames_)
 
     def _wrap(self, network):
         net = super()._wrap(network)
@@ -334,70 +334,3 @@ class AutoencoderEmbedder(BaseEmbedder):
             values, vectors = np.linalg.eigh(self.residual_precision_)
         roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
         self.embedding_network_.precision_roots = torch.from_numpy(roots).to(self.device_, torch.float32)
-
-
-class ReconstructionObjective(torch.nn.Module):
-    """Distance of the windows' errors from the errors they should have; without outliers the mean error."""
-
-    def __init__(self, n_classes):
-        super().__init__()
-        self.n_classes = n_classes
-
-    def forward(self, error, wanted):
-        """Return the mean of ``|wanted - error|``, both of shape (n,)."""
-        return (wanted - error).abs().mean()
-
-
-class VectorNetwork(torch.nn.Module):
-    """Standardise vectors of frames, reconstruct them, and return their errors.
-
-    Parameters
-    ----------
-    backbone : skasd.nn.DenseAutoencoder
-
-    objective : ReconstructionObjective
-
-    mean, scale : float or ndarray of shape (n_bins,)
-        Input standardisation, ``(x - mean) / scale``.
-
-    n_frames : int
-        Frames of a vector.
-    """
-
-    def __init__(self, backbone, objective, mean, scale, n_frames):
-        super().__init__()
-        self.backbone = backbone
-        self.objective = objective
-        self.autocast = None
-        self.precision_roots = None
-        for name, value in (("mean", mean), ("scale", scale)):
-            value = np.tile(value, n_frames) if np.ndim(value) else value
-            self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
-        self.is_standardised = bool((self.mean != 0).any() or (self.scale != 1).any())
-
-    mean: torch.Tensor
-    scale: torch.Tensor
-
-    def standardize(self, x):
-        """Return the standardised vectors."""
-        return (x - self.mean) / self.scale if self.is_standardised else x
-
-    def reconstruct(self, x):
-        """Return the reconstruction of standardised vectors (n, n_frames * n_bins)."""
-        with torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None):
-            return self.backbone(x).float()
-
-    def residual(self, x):
-        """Return what the reconstruction of vectors (n, n_frames * n_bins) leaves of them."""
-        x = self.standardize(x)
-        return x - self.reconstruct(x)
-
-    def encode(self, x):
-        """Return the bottlenecks (n, bottleneck)."""
-        with torch.autocast(x.device.type, dtype=self.autocast, enabled=self.autocast is not None):
-            return self.backbone.encode(self.standardize(x)).float()
-
-    def forward(self, x):
-        """Return the mean squared error (n,) of each vector."""
-        x = self.standardize(x)
-        return torch.nn.functional.mse_loss(self.reconstruct(x), x, reduction="none").mean(1)

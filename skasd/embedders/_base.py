@@ -9,19 +9,19 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, clone
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from .. import nn
 from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
 from .._sklearn_compat import Interval, Options, StrOptions, fit_context
 from .._threads import fixed_threads, resolve_threads
 from .._typing import ArrayLike, PathName
 from .._unfitted import unfitted_on_failure
-from ..features._time_frequency import check_time_frequency
+from ..features import check_time_frequency
 from ..labels import encode, natural_array
 from ._batches import ClipPatches, TrainingBatches, check_single_precision, take_rows
 from ._choices import MIXINGS, OBJECTIVES, OPTIMIZERS
 from ._classes import pseudo_labels, section_labels
 from ._embedding import EmbeddingMixin
-from ._network import Network
 from ._stored import StoredNetMixin
 from ._training import TrainingMixin
 
@@ -259,7 +259,7 @@ class BaseEmbedder(
     def _make_network(self, backbone, mean, scale, n_classes):
         """Return the module to be trained; its ``objective`` is the criterion."""
         objective = OBJECTIVES[self.loss](backbone.embedding_dim, n_classes, **(self.loss_params or {}))
-        return Network(backbone, objective, mean, scale)
+        return nn.StandardizedNetwork(backbone, objective, mean, scale)
 
     def _make_targets(self, labels, n_classes, metadata):
         """Return the targets of the training clips by name, one row per clip."""

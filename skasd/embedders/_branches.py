@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from .. import nn
 from ..features import PhaseTransformer, SpectrumTransformer, STFTTransformer
 
 KINDS = ("stft", "spectrum", "phase")
@@ -99,65 +98,3 @@ class Spectra:
         start = np.zeros(1, dtype=np.intp)
         for i in range(len(self)):
             yield self.transformer.transform(self.patches.cut(np.array([i]), start)[:, 0].numpy())[0]
-
-
-class MultiBranchObjective(torch.nn.Module):
-    """Classification of the embedding, plus that of an embedding whose parts are exchanged between clips.
-
-    Parameters
-    ----------
-    classification : skasd.nn objective
-        For the classes.
-
-    exchange : skasd.nn.SubclusterAdaCos or None
-        For one set of classes per branch, and one for clips that are left as they are.
-
-    p : float
-        Probability of an exchange.
-    """
-
-    def __init__(self, classification, exchange, p):
-        super().__init__()
-        self.classification = classification
-        self.exchange = exchange
-        self.p = p
-        self.n_classes = classification.n_classes
-
-    def forward(self, outputs, target):
-        """Return the loss of ``(branches, embedding)``; nothing is exchanged in evaluation mode."""
-        branches, embedding = outputs
-        loss = self.classification(embedding, target["label"])
-        if self.training and self.exchange is not None:
-            generator = torch.Generator().manual_seed(int(target["seed"]))
-            branches, label = nn.feature_exchange(branches, target["label"], self.p, generator)
-            loss = loss + self.exchange(torch.cat(branches, dim=1), label)
-        return loss
-
-    def log_proba(self, embedding):
-        """Return the log-probabilities (n, n_classes) of embeddings (n, embedding_dim)."""
-        return self.classification.log_proba(embedding)
-
-
-class MultiBranchNetwork(torch.nn.Module):
-    """The branches; the objective travels along as a submodule.
-
-    Parameters
-    ----------
-    backbone : skasd.nn.MultiBranchNet
-
-    objective : MultiBranchObjective
-    """
-
-    def __init__(self, backbone, objective):
-        super().__init__()
-        self.backbone = backbone
-        self.objective = objective
-        self.autocast = None
-
-    def forward(self, inputs=None, **named):
-        """Return the embeddings of a dict of inputs; of inputs by keyword those of each branch and all together."""
-        inputs = named if inputs is None else inputs
-        device = next(iter(inputs.values())).device.type
-        with torch.autocast(device, dtype=self.autocast, enabled=self.autocast is not None):
-            branches, embedding = self.backbone(inputs)
-        return ([branch.float() for branch in branches], embedding.float()) if named else embedding.float()

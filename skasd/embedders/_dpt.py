@@ -4,7 +4,6 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from .. import nn
 from .._sklearn_compat import Interval, StrOptions
@@ -12,7 +11,6 @@ from .._typing import PathName
 from ._base import BaseEmbedder
 from ._choices import OBJECTIVES
 from ._docs import with_shared_parameters
-from ._network import Network
 
 _LOSSES = {"cross_entropy", "focal"}
 
@@ -235,9 +233,8 @@ class DPTEmbedder(BaseEmbedder):
 
     def _make_network(self, backbone, mean, scale, n_classes):
         objective = OBJECTIVES[self.loss](backbone.embedding_dim, n_classes, **(self.loss_params or {}))
-        network = MaskedNetwork(backbone, JointObjective(objective, self.reconstruction_weight), mean, scale)
-        network.n_bands = max(2, round(1 / self.mask_ratio))
-        return network
+        joint = nn.JointObjective(objective, self.reconstruction_weight)
+        return nn.MaskedNetwork(backbone, joint, mean, scale, n_bands=max(2, round(1 / self.mask_ratio)))
 
     def _make_batch(self, x, targets, generator):
         # drawn here, not in the network: all chance of a run comes from its own generator
@@ -250,55 +247,3 @@ class DPTEmbedder(BaseEmbedder):
         if "reconstruction_error" in names:
             outputs["reconstruction_error"] = network.reconstruction_error(x)
         return {name: outputs[name] for name in names}
-
-
-class JointObjective(torch.nn.Module):
-    """Classification loss plus weighted reconstruction error; called with the outputs of `MaskedNetwork`."""
-
-    def __init__(self, classification, weight):
-        super().__init__()
-        self.classification = classification
-        self.weight = weight
-        self.n_classes = classification.n_classes
-
-    def forward(self, outputs, target):
-        """Return the loss of ``(embedding, error)``, of shapes (n, embedding_dim) and (n,)."""
-        embedding, error = outputs
-        return self.classification(embedding, target) + self.weight * error.mean()
-
-    def log_proba(self, embedding):
-        """Return the log-probabilities (n, n_classes) of embeddings (n, embedding_dim)."""
-        return self.classification.log_proba(embedding)
-
-
-class MaskedNetwork(Network):
-    """Network that, given a mask, also returns how well it restores what the mask hides.
-
-    ``n_bands`` is the number of bands of frequencies that are hidden in turn for the reconstruction error.
-    """
-
-    n_bands = 4
-
-    def forward(self, x, mask=None):
-        """Return embeddings; with a mask (n, n_patches), also the mean squared error (n,) over hidden pieces."""
-        if mask is None:
-            return super().forward(x)
-        image = self.standardize(x)
-        with self.precision(x.device):
-            embedding, restored = self.backbone.forward_both(image, mask)
-        errors = self.backbone.patch_errors(image, restored.float())
-        return embedding.float(), (errors * mask).sum(1) / mask.sum(1).clamp(min=1)
-
-    def reconstruction_error(self, x):
-        """Return the mean squared error (n,) of patches, of which one band of frequencies after another is hidden."""
-        image = self.standardize(x)
-        rows, columns = self.backbone.grid(*image.shape[2:])
-        row = torch.arange(rows, device=x.device).repeat_interleave(columns)
-        n_bands = min(self.n_bands, rows)
-        error = 0.0
-        for band in range(n_bands):
-            mask = (row * n_bands // rows == band).expand(len(x), -1)
-            with self.precision(x.device):
-                restored = self.backbone.reconstruct(image, mask)
-            error = error + self.backbone.patch_errors(image, restored.float()) * mask
-        return error.mean(1)

@@ -15,7 +15,6 @@ from ._pretrained import (
     input_scaling,
     load_panns_mobilenetv2,
     panns_front_end,
-    pool_instead_of_strides,
     read_state,
 )
 from ._target import SoundEventTarget
@@ -211,7 +210,7 @@ class MobileNetV2Embedder(SoundEventTarget):
         )
         if self.pretrained is not None:
             self._check_fit_of_pretrained()
-            pool_instead_of_strides(backbone)
+            backbone.pool_instead_of_strides()
         return backbone
 
     def _load_pretrained(self, backbone, mean, scale):

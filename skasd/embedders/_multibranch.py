@@ -15,8 +15,6 @@ from ..clips import Clips, check_clips
 from ..labels import encode
 from ._base import BaseEmbedder
 from ._branches import (
-    MultiBranchNetwork,
-    MultiBranchObjective,
     Spectra,
     features,
     kind_of,
@@ -399,8 +397,8 @@ class MultiBranchEmbedder(BaseEmbedder):
                 params.get("n_subclusters", 16),
                 trainable=True,
             )
-        return MultiBranchNetwork(
-            backbone, MultiBranchObjective(classification, exchange, self.feature_exchange)
+        return nn.ExchangeNetwork(
+            backbone, nn.ExchangeObjective(classification, exchange, self.feature_exchange)
         )
 
     def _make_batch(self, x, targets, generator):

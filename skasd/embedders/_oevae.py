@@ -5,7 +5,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from torch.nn.functional import logsigmoid
 
 from .. import nn
 from .._sklearn_compat import Interval, StrOptions, fit_context
@@ -14,7 +13,6 @@ from ..labels import as_label, encode
 from ._base import BaseEmbedder
 from ._batches import take_rows
 from ._docs import with_shared_parameters
-from ._network import Network
 from ._segments import BalancedBatches, ClipSegments
 
 MOST_LEVELS = 20  # of an attribute; more are taken for a continuous one and rounded
@@ -402,7 +400,9 @@ class OEVAEEmbedder(BaseEmbedder):
             n_machines=n_machines,
             standardize=self.standardize_embedding,
         )
-        return Network(backbone, OEVAEObjective(oevae, self.lambda_vae, n_classes), mean, scale)
+        return nn.StandardizedNetwork(
+            backbone, nn.OEVAEObjective(oevae, self.lambda_vae, n_classes), mean, scale
+        )
 
     def _merge_patches(self, way, values, index, first, mean):
         if way != "segments":
@@ -423,37 +423,6 @@ class OEVAEEmbedder(BaseEmbedder):
             "log_proba": lambda: objective.log_proba(embedding),
         }
         return {name: make[name]() for name in names}
-
-
-class OEVAEObjective(torch.nn.Module):
-    """The loss of classifier and variational autoencoder, which it owns.
-
-    Parameters
-    ----------
-    oevae : skasd.nn.OEVAE
-
-    lambda_vae : float
-        Weight of the autoencoder's terms.
-
-    n_classes : int
-        Proxies and target, or the sections.
-    """
-
-    def __init__(self, oevae, lambda_vae, n_classes):
-        super().__init__()
-        self.oevae = oevae
-        self.lambda_vae = lambda_vae
-        self.n_classes = n_classes
-
-    def forward(self, features, target):
-        """Return the loss of embeddings (n, feature_dim) with ``label``, ``attribute`` and ``noise``."""
-        output = self.oevae(features, noise=target["noise"], is_target=target["label"])
-        return self.oevae.loss(output, target["label"], target["attribute"], lambda_vae=self.lambda_vae)
-
-    def log_proba(self, features):
-        """Return the log-probabilities (n, n_classes): of proxy and target, or of each section by itself."""
-        logit = self.oevae.machine(features)
-        return logsigmoid(torch.cat([-logit, logit], 1) if self.oevae.n_machines == 1 else logit)
 
 
 def held_out_clips(is_normal, share):

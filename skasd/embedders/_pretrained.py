@@ -11,8 +11,6 @@ import safetensors
 import safetensors.torch
 import torch
 
-from ..nn._inverted_residual import ConvBlock
-
 # what PANNs' training script saves beside the weights: positions of its sampler, as arrays of NumPy; NumPy 1 and 2
 # write the two functions under different names
 _OF_ARRAYS = [
@@ -125,7 +123,7 @@ def load_panns_mobilenetv2(backbone, state):
     Three things differ between the two. The published one lists the layers of a block flat, with the poolings
     counted; halves the map by average pooling after a convolution, before batch normalisation; and its images have
     time along their rows. So layers are matched by their order, kernels are transposed, and ``backbone`` should have
-    gone through `pool_instead_of_strides`.
+    gone through its method ``pool_instead_of_strides``.
 
     Parameters
     ----------
@@ -296,12 +294,3 @@ def _layers(block):
     return [
         module for module in block.modules() if isinstance(module, (torch.nn.Conv2d, torch.nn.BatchNorm2d))
     ]
-
-
-def pool_instead_of_strides(backbone):
-    """Let every strided convolution of a MobileNetV2 step by 1 and average its output over 2 x 2 instead."""
-    for block in backbone.modules():
-        if isinstance(block, ConvBlock) and block[0].stride != (1, 1):
-            stride = block[0].stride
-            block[0].stride = (1, 1)
-            block.insert(1, torch.nn.AvgPool2d(stride))

@@ -1,9 +1,8 @@
 """Segments of clips: a fixed number of patches that cover each clip, in batches that balance machine and proxies."""
 
 import numpy as np
-import torch
 
-from ..nn import DomainBatchSampler
+from ..nn import BalancedBatchSampler
 from ._batches import ClipPatches, TrainingBatches
 
 
@@ -48,39 +47,4 @@ class BalancedBatches(TrainingBatches):
         super().__init__(dataset, batch_size)
         label = dataset.targets["label"][dataset.rows]
         if label.ndim == 1 and 0 < (label == 1).sum() < len(label):
-            self.sampler = BalancedSampler(label == 1, max(2, batch_size), dataset.generator)
-
-
-class BalancedSampler:
-    """Positions of mini-batches with as many clips of the machine as proxies.
-
-    Parameters
-    ----------
-    is_normal : torch.Tensor of bool of shape (n_clips,)
-        True for clips of the machine.
-
-    batch_size : int
-        Largest number of clips in a batch.
-
-    generator : torch.Generator
-        Source of all chance.
-    """
-
-    def __init__(self, is_normal, batch_size, generator):
-        self.generator = generator
-        self.normal = is_normal.nonzero()[:, 0]
-        self.proxies = (~is_normal).nonzero()[:, 0]
-        nothing = torch.zeros(len(self.normal), dtype=torch.bool)
-        self.batches = DomainBatchSampler(nothing, max(1, batch_size // 2), generator)
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __iter__(self):
-        queue = self.proxies[:0]
-        for positions in self.batches:
-            while len(queue) < len(positions):
-                order = torch.randperm(len(self.proxies), generator=self.generator)
-                queue = torch.cat([queue, self.proxies[order]])
-            drawn, queue = queue[: len(positions)], queue[len(positions) :]
-            yield torch.cat([self.normal[positions], drawn])
+            self.sampler = BalancedBatchSampler(label == 1, max(2, batch_size), dataset.generator)

@@ -4,7 +4,8 @@ import warnings
 
 import torch
 
-from ._training import INITIALISATION, resolve_device
+from ..nn import resolve_device
+from ._training import INITIALISATION
 
 
 class StoredNetMixin:

@@ -5,7 +5,6 @@ from .._sklearn_compat import StrOptions
 from ._base import BaseEmbedder
 from ._choices import MIXINGS, OBJECTIVES
 from ._docs import with_shared_parameters
-from ._network import Network
 
 
 @with_shared_parameters(BaseEmbedder)
@@ -55,7 +54,7 @@ class SoundEventTarget(BaseEmbedder):
         objective = OBJECTIVES[self._loss_name()](
             backbone.embedding_dim, n_classes, **(self.loss_params or {})
         )
-        return Network(backbone, objective, mean, scale)
+        return nn.StandardizedNetwork(backbone, objective, mean, scale)
 
     def _make_mixing(self):
         if not (isinstance(self.mixing, str) and self.mixing == "auto"):

@@ -16,7 +16,7 @@ from .._whole_file import check_output
 from ._batches import PatchDataset, ValidationBatches
 from ._callbacks import Checkpoint, Divergence, EpochProgress, OneCycle, run_epochs
 from ._choices import MIXINGS, OPTIMIZERS
-from ._network import clip_moments
+from ._moments import clip_moments
 
 # torch modules draw their first weights from torch's global generator: one network at a time
 INITIALISATION = threading.Lock()
@@ -165,20 +165,7 @@ class TrainingMixin:
             ) from error
 
     def _resolve_device(self):
-        return resolve_device(self.device)
-
-
-def resolve_device(device):
-    """Return the name of the device that ``device`` stands for; raise ValueError where there is none."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        resolved = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device={device!r} is no torch device: use 'auto', 'cpu' or 'cuda'.") from error
-    if resolved.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'.")
-    return str(resolved)
+        return nn.resolve_device(self.device)
 
 
 def _callback_identity(callback):

@@ -1,6 +1,6 @@
 """MobileNetV2."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -157,6 +157,15 @@ class MobileNetV2(nn.Module):
         """
         x = x.expand(-1, self.in_channels, -1, -1)
         return self.projection(self.features(x).mean(dim=(2, 3)))
+
+    def pool_instead_of_strides(self) -> None:
+        """Let every strided convolution step by 1 and average its output over 2 x 2 instead, as in PANNs' network."""
+        for block in self.modules():
+            if isinstance(block, ConvBlock):
+                convolution: Any = block[0]
+                if convolution.stride != (1, 1):
+                    block.insert(1, nn.AvgPool2d(convolution.stride))
+                    convolution.stride = (1, 1)
 
 
 def _relu6(_channels: int) -> nn.Module:

@@ -159,7 +159,7 @@ def load(path: PathName, *, device: str | None = None, trusted: tuple[str, ...] 
     path = _check_path(path)
     trusted = _check_trusted(trusted)
     if device is not None:
-        from ..embedders._training import resolve_device
+        from ..nn import resolve_device
 
         device = resolve_device(device)
     manifest, structure, arrays, tensors = read(path)

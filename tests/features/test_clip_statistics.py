@@ -16,8 +16,8 @@ from skasd.features import (
     SpectrogramImageTransformer,
     SpectrumTransformer,
     STFTTransformer,
+    check_time_frequency,
 )
-from skasd.features._time_frequency import check_time_frequency
 
 ALL = ("mean", "std", "max", "min", "median", 5, 97.5)
 

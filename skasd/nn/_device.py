@@ -1,0 +1,38 @@
+"""Where networks are."""
+
+import torch
+
+
+def resolve_device(device: str | torch.device) -> str:
+    """Return the name of the device that a parameter stands for.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        "auto" is CUDA where there is one, else the CPU.
+
+    Returns
+    -------
+    str
+        As "cpu" or "cuda:1".
+
+    Raises
+    ------
+    ValueError
+        If there is no such device.
+
+    Examples
+    --------
+    >>> from skasd.nn import resolve_device
+    >>> resolve_device("cpu")
+    'cpu'
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is no torch device: use 'auto', 'cpu' or 'cuda'.") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'.")
+    return str(resolved)
