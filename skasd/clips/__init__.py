@@ -8,10 +8,12 @@ This is the one place of the package that reads audio. A collection of clips ``X
   aiff and other formats of libsndfile of which truncated files can be told).
 """
 
-from ._audio_file import BadClip
 from ._checks import check_clips, n_clips
-from ._clips import LIMITS, ClipError, Clips, ClipWarning, KeptBuffers, check_limits
+from ._clips import Clips
+from ._errors import BadClip, ClipError, ClipWarning
+from ._kept_buffers import KeptBuffers
 from ._left_out import leave_out_bad
+from ._limits import LIMITS, check_limits
 from ._recording_conditions import RecordingConditions, describe_clips
 
 __all__ = [

@@ -10,15 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ._containers import CHECKED_FORMATS, nist_frames, ogg_ends, sample_chunks
+from ._errors import BadClip
 
 # the 44 bytes before the samples of nearly all WAV files
 _PLAIN_WAV = struct.Struct("<4sI4s4sIHHIIHH4sI")
-
-
-class BadClip(Exception):
-    """Says why one clip cannot be used, as "it is empty"; for functions that :meth:`Clips.map` calls."""
-
-    __module__ = "skasd.clips"
 
 
 class Header(NamedTuple):

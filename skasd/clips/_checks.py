@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
-from ._audio_file import BadClip
+from ._errors import BadClip
 
 
 def check_clips(X: Any) -> Any:

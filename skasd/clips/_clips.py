@@ -1,74 +1,26 @@
 """Clips as one collection: checked, read one at a time."""
 
-import math
 import os
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from numbers import Real
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from joblib import effective_n_jobs
 
-from ._audio_file import BadClip, Header, read_header, read_samples
+from ._audio_file import Header, read_header, read_samples
 from ._checks import array_length, check_clips, is_path
-
-LIMITS = MappingProxyType(
-    {
-        "min_sample_rate": 100,
-        "max_sample_rate": 10_000_000,
-        "max_channels": 64,
-        "max_seconds": 3600,
-        "max_samples": 2**29,
-        "max_amplitude": 2.0**31,
-    }
-)  # check_limits has their meaning
-
-# libsndfile's own mark of "as long as it goes on" in streamed FLAC
-_UNKNOWN_FRAMES = 1 << 62
-_MOST_LISTED = 200
-
-
-class ClipError(ValueError):
-    """Some clips cannot be used; the message lists them, each with its cause.
-
-    Attributes
-    ----------
-    bad_clips : dict of int to (str, str)
-        For the position of every bad clip: what it is (its path, for files) and the cause.
-    """
-
-    bad_clips: dict = {}
-
-
-class ClipWarning(UserWarning):
-    """Some clips cannot be used and were skipped, since ``on_error="skip"`` asked for that."""
-
-
-class KeptBuffers(threading.local):
-    """Scratch arrays that are allocated once per thread and name, and used again for every clip.
-
-    The first touch of fresh memory costs more than the arithmetic on it; kept buffers avoid it.
-    """
-
-    def array(self, name, shape, dtype):
-        """Return an uninitialised array of that shape, valid until the same name is asked for again."""
-        size = math.prod(shape)
-        flat = self.__dict__.get(name)
-        if flat is None or flat.dtype != dtype or flat.size < size:
-            flat = self.__dict__[name] = np.empty(size, dtype)
-        return flat[:size].reshape(shape)
+from ._errors import BadClip, report
+from ._kept_buffers import KeptBuffers
+from ._limits import beyond, check_header, check_limits
 
 
 class Clips:
     """A checked view of a collection of clips, read one at a time.
 
-    Making it looks at the collection and, for files, at the headers; samples are read by `map` and by
-    iteration only, a few clips at a time, never the whole collection.
+    Making it looks at the collection only; headers of files are read when `n_samples` or `causes` is first looked at,
+    samples by `map` and by iteration, a few clips at a time, never the whole collection.
 
     Parameters
     ----------
@@ -94,14 +46,6 @@ class Clips:
 
     limits : dict or None, default=None
         Bounds that differ from :data:`LIMITS`, by name, as ``{"max_seconds": 7200}``.
-
-    Attributes
-    ----------
-    n_samples : ndarray of shape (n_clips,)
-        Length of each clip at `sample_rate`; -1 where the clip is known to be bad.
-
-    causes : dict of int to str
-        The bad clips found so far, by position, with the cause.
 
     Notes
     -----
@@ -155,14 +99,8 @@ class Clips:
         self._clips = check_clips(X)
         self._buffers = KeptBuffers()
         self._headers: dict[int, Header] = {}
-        self.causes: dict[int, str] = {}
-        self.n_samples = np.full(len(self._clips), -1)
-        for i, clip in enumerate(self._clips):
-            with self._noting_the_cause(i):
-                length = self._header_length(i, clip) if is_path(clip) else array_length(clip)
-                if length < min_samples:
-                    raise BadClip(self._too_short(length))
-                self.n_samples[i] = length
+        self._lengths: np.ndarray | None = None
+        self._causes: dict[int, str] = {}
 
     def __len__(self):
         return len(self._clips)
@@ -180,6 +118,31 @@ class Clips:
                 self._report()
             yield None if waveform is None else waveform.copy()
         self._report()
+
+    @property
+    def array(self) -> np.ndarray | None:
+        """The clips themselves where they are an array (n_clips, n_samples), unconverted; else None."""
+        return self._clips if isinstance(self._clips, np.ndarray) else None
+
+    @property
+    def n_samples(self) -> np.ndarray:
+        """Length of each clip at `sample_rate`; -1 where the clip is known to be bad."""
+        if self._lengths is None:
+            lengths = np.full(len(self), -1)
+            for i, clip in enumerate(self._clips):
+                with self._noting_the_cause(i):
+                    length = self._file_length(i, clip) if is_path(clip) else array_length(clip)
+                    if length < self.min_samples:
+                        raise BadClip(self._too_short(length))
+                    lengths[i] = length
+            self._lengths = lengths
+        return self._lengths
+
+    @property
+    def causes(self) -> dict[int, str]:
+        """The bad clips found so far, by position, with the cause."""
+        _ = self.n_samples
+        return self._causes
 
     @property
     def dtypes(self):
@@ -225,7 +188,7 @@ class Clips:
             If there are bad clips and `on_error` is "raise". All clips are looked at before, so that
             the error is complete, but the function is not called any more once one is bad.
         """
-        results = [None] * len(self)
+        results = [None] * len(self.n_samples)  # all headers are read by now
 
         def run(positions):
             for i in positions:
@@ -274,11 +237,11 @@ class Clips:
         try:
             yield
         except BadClip as bad:
-            self.causes[i] = str(bad)
+            self._causes[i] = str(bad)
         except (MemoryError, OverflowError) as error:
-            self.causes[i] = f"it takes more memory than there is ({error or type(error).__name__})"
-        if i in self.causes:
-            self.n_samples[i] = -1
+            self._causes[i] = f"it takes more memory than there is ({error or type(error).__name__})"
+        if i in self._causes and self._lengths is not None:
+            self._lengths[i] = -1
 
     def _check_amplitude(self, waveform):
         # one call, and no temporary array: where the sum of squares is small, so is every sample
@@ -309,13 +272,9 @@ class Clips:
             out[...] = clip
         return out
 
-    def _header_length(self, i, path):
+    def _file_length(self, i, path):
         header = self._headers[i] = read_header(path)
-        if header.frames >= _UNKNOWN_FRAMES:
-            raise BadClip("its header does not tell its length (streamed FLAC?): write the file anew")
-        if header.frames == 0:
-            raise BadClip("it is empty (no samples)")
-        self._check_limits_of(header)
+        check_header(header, self.limits)
         if self.channel != "mean" and not -header.channels <= self.channel < header.channels:
             raise BadClip(f"channel={self.channel} asked for, but it has {header.channels} channel(s)")
         # soxr rounds the new length half up
@@ -323,29 +282,9 @@ class Clips:
         length = (2 * header.frames * int(self.sample_rate) + rate) // (2 * rate)
         if length > self.limits["max_samples"]:
             raise BadClip(
-                f"it would have {length} samples at {self.sample_rate} Hz, {self._beyond('max_samples')}"
+                f"it would have {length} samples at {self.sample_rate} Hz, {beyond('max_samples', self.limits)}"
             )
         return length
-
-    def _check_limits_of(self, header):
-        """Raise if a header, which may lie, speaks of more than a clip may be."""
-        limits, rate = self.limits, header.sample_rate
-        n_values = header.frames * header.channels
-        if rate < limits["min_sample_rate"]:
-            raise BadClip(f"its sample rate is {rate} Hz, {self._beyond('min_sample_rate')}")
-        if rate > limits["max_sample_rate"]:
-            raise BadClip(f"its sample rate is {rate} Hz, {self._beyond('max_sample_rate')}")
-        if header.channels > limits["max_channels"]:
-            raise BadClip(f"it has {header.channels} channels, {self._beyond('max_channels')}")
-        if header.frames > limits["max_seconds"] * rate:
-            raise BadClip(
-                f"it lasts {header.frames / rate:.6g} s by its header, {self._beyond('max_seconds')}"
-            )
-        if n_values > limits["max_samples"]:
-            raise BadClip(f"it has {n_values} samples by its header, {self._beyond('max_samples')}")
-
-    def _beyond(self, name):
-        return f"beyond {name}={self.limits[name]} (limits= changes that)"
 
     def _read(self, i, path):
         header = self._headers[i]
@@ -372,75 +311,14 @@ class Clips:
 
     def _report(self):
         """Raise the error, or give the warning, that lists the bad clips."""
-        if not self.causes:
-            return
         bad = {i: (self._name(i), self.causes[i]) for i in sorted(self.causes)}
-        lines = [f"  clip {i}, {name}: {cause}" for i, (name, cause) in list(bad.items())[:_MOST_LISTED]]
-        if len(bad) > _MOST_LISTED:
-            lines.append(f"  ... and {len(bad) - _MOST_LISTED} more (all are in the error's bad_clips)")
-        head = f"{len(bad)} of {len(self)} clips cannot be used"
-        if self.on_error == "skip":
-            warnings.warn("\n".join([head + " and are skipped:", *lines]), ClipWarning)
-            return
-        remedy = 'Repair or remove them, or pass on_error="skip" to go on without them.'
-        error = ClipError("\n".join([head + ":", *lines, remedy]))
-        error.bad_clips = bad
-        raise error
+        report(bad, len(self), self.on_error)
 
     def _name(self, i):
         clip = self._clips[i]
         if is_path(clip):
             return repr(os.fspath(clip))
         return f"array of shape {clip.shape}" if isinstance(clip, np.ndarray) else type(clip).__name__
-
-
-def check_limits(limits: dict | None) -> dict:
-    """Check bounds of what a clip may be, and return all of them.
-
-    Parameters
-    ----------
-    limits : dict or None
-        Those that differ from :data:`LIMITS`, by name.
-
-    Returns
-    -------
-    limits : dict
-        All of them.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, or a bound no positive number.
-
-    Notes
-    -----
-    A header costs its writer a few bytes and its reader, if it is believed, all memory: files beyond these bounds
-    are bad clips.
-
-    =================== ========== ===========================================================================
-    ``min_sample_rate`` 100        Hz, of files
-    ``max_sample_rate`` 10,000,000 Hz, of files: that of acoustic emission
-    ``max_channels``    64         of files
-    ``max_seconds``     3600       length of a file
-    ``max_samples``     2^29       of a file, all channels together, and after resampling: 2 GiB as float32
-    ``max_amplitude``   2^31       of files and arrays. Float audio lies in [-1, 1), unscaled 16-bit PCM within
-                                   32768, unscaled 32-bit PCM within 2^31; what is greater is no sound, and
-                                   its powers would overflow
-    =================== ========== ===========================================================================
-
-    Examples
-    --------
-    >>> from skasd.clips import check_limits
-    >>> check_limits({"max_seconds": 7200})["max_seconds"]
-    7200
-    """
-    limits = dict(limits or {})
-    for name, value in limits.items():
-        if name not in LIMITS:
-            raise ValueError(f"limits has {name!r}; there are {', '.join(LIMITS)}.")
-        if not isinstance(value, Real) or isinstance(value, bool) or not float(value) > 0:
-            raise ValueError(f"limits[{name!r}] must be a positive number, got {value!r}.")
-    return {**LIMITS, **limits}
 
 
 def _no_bar(n):

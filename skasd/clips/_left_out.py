@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._sklearn_compat import num_samples, safe_indexing
-from ._clips import ClipError
+from ._errors import ClipError
 
 
 def leave_out_bad(

@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from .._documentation import DocumentationLinkMixin
 from .._sklearn_compat import Interval, StrOptions
-from ..clips import BadClip, Clips, check_clips, check_limits
+from ..clips import BadClip, Clips
 from ._band_names import band_names
 from ._stft import ShortTimeFourier, least_samples
 
@@ -20,7 +20,7 @@ from ._stft import ShortTimeFourier, least_samples
 class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     """Base of the stateless estimators that take clips.
 
-    A subclass implements `_plan(dtype)`, called once per `transform` and precision, which returns an
+    A subclass implements `_plan(dtype)`, called once for each precision of the clips given, which returns an
     object with `shape(n_samples)`, the shape of what a clip of that length gives, and
     `write(waveform, out)`; and `_frequencies()`, which returns the centres of the bins in Hz.
     """
@@ -55,15 +55,29 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         self : object
             The transformer itself.
         """
-        self._validate_params()
-        check_limits(self.limits)
-        self._plan(np.float32)
-        clips = check_clips(X)
-        if isinstance(clips, np.ndarray):
-            validate_data(self, X, skip_check_array=True)
-            if self.on_error == "raise":
-                self._clips(clips).map(lambda i, waveform: None)
+        clips = self._check_clips(X, reset=True)
+        self._plans(clips)  # raises where parameters contradict each other
+        if clips.array is not None and self.on_error == "raise":
+            clips.map(lambda i, waveform: None)
         return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Compute the features of every clip, as ``fit(X).transform(X)`` does, reading each clip once.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips; arrays are taken to be at `sample_rate`.
+
+        y : Ignored
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        features : ndarray of shape (n_clips, n_bins, n_frames), or list of ndarrays
+            As `transform` gives them.
+        """
+        return self._features(self._check_clips(X, reset=True))
 
     def transform(self, X: Any) -> np.ndarray:
         """Compute the features of every clip.
@@ -85,12 +99,34 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         skasd.clips.ClipError
             If clips cannot be used and `on_error` is "raise". The message lists all of them.
         """
+        return self._features(self._check_clips(X, reset=False))
+
+    def _check_clips(self, X, reset):
+        """Check the parameters and the kind of X; return the clips, of which none is read yet."""
         self._validate_params()
-        if hasattr(self, "n_features_in_"):
+        least, reason = self._least_samples()
+        clips = Clips(
+            X,
+            sample_rate=self.sample_rate,
+            channel=self.channel,
+            on_error=self.on_error,
+            min_samples=least,
+            min_samples_reason=reason,
+            limits=self.limits,
+        )
+        if clips.array is not None if reset else hasattr(self, "n_features_in_"):
             # clips may have another length than those seen in fit, but not other column names
-            validate_data(self, X, reset=False, skip_check_array=True, ensure_2d=False)
-        clips = self._clips(X)
-        plans = {dtype: self._plan(dtype) for dtype in {np.dtype(self.fft_dtype or d) for d in clips.dtypes}}
+            validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=reset)
+        return clips
+
+    def _plans(self, clips):
+        """Return what computes the features of clips, by the precision of their waveforms."""
+        plans = {dtype: np.dtype(self.fft_dtype or dtype) for dtype in clips.dtypes}
+        made = {precision: self._plan(precision) for precision in set(plans.values())}
+        return {dtype: made[precision] for dtype, precision in plans.items()}
+
+    def _features(self, clips):
+        plans = self._plans(clips)
         shape = next(iter(plans.values())).shape
         shortest = shape(self._least_samples()[0])
         skipped = (shortest[0], 1)
@@ -104,7 +140,7 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
         def write(i, waveform):
             # an overflow is looked for below, clip by clip
             with np.errstate(over="ignore", invalid="ignore"):
-                plans[np.dtype(self.fft_dtype or waveform.dtype)].write(waveform, out[i])
+                plans[waveform.dtype].write(waveform, out[i])
             # NaN would mean that the clip was skipped
             if not np.isfinite(out[i]).all():
                 raise BadClip(f"its features are not finite in {self.dtype}: scale its samples to [-1, 1)")
@@ -150,18 +186,6 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
             The transformer itself.
         """
         return self
-
-    def _clips(self, X):
-        least, reason = self._least_samples()
-        return Clips(
-            X,
-            sample_rate=self.sample_rate,
-            channel=self.channel,
-            on_error=self.on_error,
-            min_samples=least,
-            min_samples_reason=reason,
-            limits=self.limits,
-        )
 
     def _least_samples(self):
         """Return the length that a clip must have, and why."""

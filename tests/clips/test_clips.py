@@ -563,6 +563,7 @@ def test_a_file_that_is_cut_off_between_two_looks_is_bad(tmp_path):
     path = tmp_path / "clip.wav"
     soundfile.write(path, np.zeros(5000), 16000)
     clips = Clips([path])
+    assert clips.n_samples[0] == 5000
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(ClipError, match="truncated"):
         list(clips)
@@ -572,6 +573,7 @@ def test_a_file_that_vanishes_between_two_looks_is_bad(tmp_path):
     path = tmp_path / "clip.wav"
     soundfile.write(path, np.zeros(5000), 16000)
     clips = Clips([path])
+    assert clips.n_samples[0] == 5000
     path.unlink()
     with pytest.raises(ClipError, match="no such file"):
         list(clips)
@@ -583,6 +585,7 @@ def test_a_file_that_is_replaced_between_two_looks_is_bad(kind, tmp_path):
     options = {"format": "FLAC"} if kind == "FLAC" else {"format": "WAV", "subtype": "PCM_16"}
     soundfile.write(path, np.zeros(5000), 16000, **options)
     clips = Clips([path])
+    assert clips.n_samples[0] == 5000
     soundfile.write(path, np.zeros((6000, 2)), 8000, **options)
     with pytest.raises(
         ClipError, match=r"changed .*5000 samples, 1 .*16000 Hz, then 6000 samples, 2 .*8000 Hz"

@@ -326,7 +326,7 @@ def test_bad_clips_raise_in_fit_where_that_costs_nothing():
 )
 def test_bad_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
-        LogMelTransformer(**parameters).fit(np.zeros((1, 2000)))
+        LogMelTransformer(**parameters).fit(np.zeros((1, 2000), dtype=np.float32))
 
 
 def test_transform_works_without_fit():

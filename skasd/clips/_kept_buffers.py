@@ -1,0 +1,21 @@
+"""Scratch memory for work that is done clip by clip."""
+
+import math
+import threading
+
+import numpy as np
+
+
+class KeptBuffers(threading.local):
+    """Scratch arrays that are allocated once per thread and name, and used again for every clip.
+
+    The first touch of fresh memory costs more than the arithmetic on it; kept buffers avoid it.
+    """
+
+    def array(self, name, shape, dtype):
+        """Return an uninitialised array of that shape, valid until the same name is asked for again."""
+        size = math.prod(shape)
+        flat = self.__dict__.get(name)
+        if flat is None or flat.dtype != dtype or flat.size < size:
+            flat = self.__dict__[name] = np.empty(size, dtype)
+        return flat[:size].reshape(shape)
