@@ -110,7 +110,7 @@ def losses(maps, targets, spreads):
 def rate_at(step, n_steps, n_falling, lr):
     """Learning rate: rising over 200 steps, constant, falling to zero by a cosine over the last ones."""
     falling = np.clip((n_steps - step) / n_falling, 0, 1)
-    return lr * min(1, (step + 1) / 200) * (1 - np.cos(np.pi * falling)) / 2
+    return float(lr * min(1, (step + 1) / 200) * (1 - np.cos(np.pi * falling)) / 2)
 
 
 def errors_on(student, mel, targets, spreads, batch_size):
