@@ -54,6 +54,7 @@ from .persistence import (
     save as save,
 )
 from .scorers import (
+    BandScorer as BandScorer,
     ColumnScorer as ColumnScorer,
     CosineMeanScorer as CosineMeanScorer,
     GammaSoftmaxScorer as GammaSoftmaxScorer,

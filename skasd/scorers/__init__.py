@@ -4,6 +4,7 @@
 ``__all__``.
 """
 
+from ._band import BandScorer
 from ._base import BaseScorer as BaseScorer
 from ._column import ColumnScorer
 from ._cosine_mean import CosineMeanScorer
@@ -17,6 +18,7 @@ from ._oevae import OEVAEScorer
 from .thresholds import FewClipsWarning
 
 __all__ = [
+    "BandScorer",
     "ColumnScorer",
     "CosineMeanScorer",
     "FewClipsWarning",

@@ -1,0 +1,216 @@
+"""Scores of groups of features added up."""
+
+from numbers import Integral
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from .._sklearn_compat import Interval, fit_context
+from .._typing import ArrayLike
+from ._base import BaseScorer
+from ._held_out import mean_and_spread
+from ._mahalanobis import MahalanobisScorer
+
+_N_BLOCKS = 5  # the spread of a band's scores is that of rows whose neighbours in time are left out as well
+
+
+class BandScorer(BaseScorer):
+    r"""Sum of the scores that a scorer gives to each of several groups of features.
+
+    A fault that shows in one frequency band is lost among many features that stay as they were; judged band by
+    band it counts as much as if there were no others.
+
+    Parameters
+    ----------
+    estimator : scorer of this package or None, default=None
+        Gives a band's anomaly scores: `MahalanobisScorer`, `KNNScorer`, `KNNCosineScorer`, ... Only its formula is
+        used; the threshold, and what it is set from, are this estimator's. None: ``MahalanobisScorer()``.
+
+    bands : int, array-like of shape (n_features,) or list of array-likes of int, default=8
+        The features of each band. An int: that many contiguous bands of equal width (or nearly so), of fewer
+        features as many as there are. An array: the
+        label of the band of each feature, such as ``bands_`` of a
+        :class:`~skasd.embedders.PretrainedEmbedder`. A list of lists of positions: the features of each band, which
+        may overlap.
+
+    weights : array-like of shape (n_bands,) or None, default=None
+        Factor of each band's score, not negative; in the order of `bands`, of labels in the order in which they
+        appear. None: all equal. They are scaled to a sum of 1.
+
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at.
+
+    calibration : {"cross", "train", "gamma"}, default="cross"
+        Where the threshold comes from, see `BaseScorer`.
+
+    domain_normalization : {"zscore"} or None, default=None
+        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
+
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
+        Adds made rows to the reference, see `BaseScorer`.
+
+    Attributes
+    ----------
+    bands_ : list of ndarray of int
+        The features of each band.
+    weights_ : ndarray of shape (n_bands,)
+        The factors, which sum to 1.
+    references_ : dict
+        By section (None for all clips) and domain ("all" without domains): the reference of each band and the
+        spread of its scores.
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        The anomaly scores the threshold was set from.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where `X` had names that are all strings.
+
+    See Also
+    --------
+    MahalanobisScorer : All features at once.
+    skasd.compose.ScoreEnsemble : Several detectors, each with a threshold of its own.
+
+    Notes
+    -----
+    The anomaly score is :math:`\sum_b w_b\, a_b(x) / \sigma_b` with the anomaly score :math:`a_b` of band b and
+    the standard deviation :math:`\sigma_b` of the scores of the training clips, each scored against a reference
+    without the fifth of the clips, in their order, that it is part of (1 where they do not vary). Clips that
+    follow each other are often windows of one recording; so the spread is not only that within one.
+
+    With one row the spreads are 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.scorers import BandScorer
+    >>> X = np.random.default_rng(0).normal(size=(100, 6))
+    >>> scorer = BandScorer(bands=[0, 0, 1, 1, 2, 2]).fit(X)
+    >>> scorer.predict([[0, 0, 0, 0, 0, 0], [0, 0, 5, -5, 0, 0]])
+    array([ 1, -1])
+    """
+
+    _parameter_constraints: dict = {
+        **BaseScorer._parameter_constraints,
+        "estimator": [BaseScorer, None],
+        "bands": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "weights": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        bands: int | ArrayLike | list = 8,
+        weights: ArrayLike | None = None,
+        contamination: float = 0.1,
+        calibration: Literal["cross", "train", "gamma"] = "cross",
+        domain_normalization: Literal["zscore"] | None = None,
+        augmenter: Any = None,
+    ):
+        super().__init__(
+            contamination=contamination,
+            calibration=calibration,
+            domain_normalization=domain_normalization,
+            augmenter=augmenter,
+        )
+        self.estimator = estimator
+        self.bands = bands
+        self.weights = weights
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None, **metadata) -> Self:
+        """Learn the references of every band from normal clips and set the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            One row per clip. Rows that are NaN everywhere are left out.
+        y : array-like of shape (n_clips,), default=None
+            Not learnt from. A warning is issued if it marks clips as anomalous (-1).
+        **metadata : dict
+            `section`, `domain`, `proxy`, `groups` and `origin`, as in `BaseScorer`.
+
+        Returns
+        -------
+        self : object
+        """
+        self._formula = MahalanobisScorer() if self.estimator is None else clone(self.estimator)
+        self._formula._validate_params()
+        return super().fit(X, y, **metadata)
+
+    @property
+    def _min_rows(self):
+        return self._formula._min_rows
+
+    def _fit_references(self, sets):
+        """Fit the references of all bands to the rows of each domain."""
+        self.bands_ = self._find_bands(self.n_features_in_)
+        self.weights_ = self._find_weights()
+        by_band = [self._references_of(columns, sets) for columns in self.bands_]
+        return {
+            name: ([references[name] for references, _ in by_band], np.array([s for _, s in by_band]))
+            for name in sets
+        }
+
+    def _references_of(self, columns, sets):
+        parts = {name: rows[:, columns] for name, rows in sets.items()}
+        held_out = []
+        for block in range(_N_BLOCKS):
+            rest, left_out = {}, {}
+            for name, rows in parts.items():
+                here = np.arange(len(rows)) * _N_BLOCKS // len(rows) == block
+                if (~here).sum() >= self._min_rows and here.any():
+                    rest[name], left_out[name] = rows[~here], rows[here]
+            if rest:
+                references = self._formula._fit_references(rest)
+                held_out += [
+                    self._formula._score_reference(left_out[name], references[name]) for name in rest
+                ]
+        spread = mean_and_spread(np.concatenate(held_out))[1] if held_out else 1.0
+        return self._formula._fit_references(parts), spread
+
+    def _score_reference(self, X, reference):
+        references, spreads = reference
+        scores = [
+            self._formula._score_reference(X[:, columns], each)
+            for columns, each in zip(self.bands_, references, strict=True)
+        ]
+        return np.transpose(scores) @ (self.weights_ / spreads)
+
+    def _find_bands(self, n_features):
+        bands = self.bands
+        if isinstance(bands, Integral):
+            return np.array_split(np.arange(n_features), min(bands, n_features))
+        if all(np.ndim(band) == 0 for band in bands):
+            if len(bands) != n_features:
+                raise ValueError(f"bands has {len(bands)} labels, but X has {n_features} features: one each.")
+            labels = np.asarray(bands)
+            return [np.flatnonzero(labels == label) for label in dict.fromkeys(labels.tolist())]
+        found = [np.asarray(band) for band in bands]
+        for number, band in enumerate(found):
+            if band.ndim != 1 or not len(band) or band.dtype.kind not in "iu":
+                raise ValueError(
+                    f"bands[{number}]={bands[number]!r}: must be a list of positions of features."
+                )
+            if band.min() < 0 or band.max() >= n_features:
+                raise ValueError(
+                    f"bands[{number}] has the position {band.max() if band.min() >= 0 else band.min()}, but X has "
+                    f"{n_features} features: must be in 0 to {n_features - 1}."
+                )
+        return found
+
+    def _find_weights(self):
+        n_bands = len(self.bands_)
+        if self.weights is None:
+            return np.full(n_bands, 1 / n_bands)
+        weights = np.asarray(self.weights, dtype=float)
+        if weights.shape != (n_bands,):
+            raise ValueError(f"weights has shape {weights.shape}; each of the {n_bands} bands needs one.")
+        if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+            raise ValueError(f"weights must be finite, not negative and not all 0, got {self.weights!r}.")
+        return weights / weights.sum()
