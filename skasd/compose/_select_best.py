@@ -164,6 +164,8 @@ class SelectBest(BestFittingDetector, BaseComposition):
         n_rows = num_samples(X)
         metadata = {"section": section, "domain": domain, "proxy": proxy, **params}
         check_lengths(n_rows, y=y, machine=machine, **metadata)
+        if not n_rows:
+            raise ValueError(f"No clip to fit {type(self).__name__} on: n_samples=0.")
         self._named = "machine" if machine is not None or section is None else "section"
         labels = machine if machine is not None else section
         groups = {None: np.arange(n_rows)}

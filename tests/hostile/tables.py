@@ -10,11 +10,11 @@ def rows(n_rows, n_columns=N_COLUMNS, seed=0):
     return np.random.default_rng(seed).normal(size=(n_rows, n_columns))
 
 
-def degenerate_tables(seed=0):
+def degenerate_tables(seed=0, n_columns=N_COLUMNS, wide=60):
     """Return tables by name: the rows, of shape (n_rows, n_columns), and the metadata of fit."""
     rng = np.random.default_rng(seed)
-    good = rows(N_ROWS, seed=seed)
-    n_rows, n_columns = good.shape
+    good = rows(N_ROWS, n_columns, seed)
+    n_rows = len(good)
 
     def changed(where, value):
         table = good.copy()
@@ -43,7 +43,7 @@ def degenerate_tables(seed=0):
         "1e-300": 1e-300 * good,
         "one column": good[:, :1],
         "one constant column": np.ones((n_rows, 1)),
-        "more columns than rows": rows(4, 60, seed),
+        "more columns than rows": rows(4, wide, seed),
         "duplicated rows": np.repeat(good[:4], 2, axis=0),
         "integers": np.round(100 * good).astype(np.int32),
         "no rows": good[:0],
