@@ -1,4 +1,4 @@
-"""Published figures of the challenge's baseline systems."""
+"""Published figures of baseline systems."""
 
 from __future__ import annotations
 
@@ -11,28 +11,41 @@ from ._official import check_year
 _COLUMNS = ["data", "system", "machine", "domain", "metric", "value", "source"]
 
 _ASDKIT = "challenge baseline as drawn in ASDKit's comparison, arXiv:2507.10264, figure 2"
+_RERUN = "ASDKit, mean of four seeds, arXiv:2507.10264, figure 2"
 _EVALUATOR = "README of the challenge's evaluator, {year}"
 _SECOM = (
     "K. Morita et al., DCASE2021 Challenge technical report, tables 3 to 6 (harmonic means over sections)"
 )
-_SCU = "J. Hai et al., DCASE2024 Challenge technical report, table 1"
+_JLESS = "J. Bai et al., DCASE2022 Challenge technical report, table 2 (harmonic means over sections)"
+_SCU_CQUPT = "J. Hai et al., DCASE2024, table 1; Y. Zeng et al., DCASE2023, tables 4 to 6 (technical reports)"
 _MEANS = "harmonic means over machines, published with later systems' results"
-_AE, _MAHALANOBIS = "autoencoder, MSE", "autoencoder, Mahalanobis"
+_AE, _MAHALANOBIS, _ASDKIT_AE = "autoencoder, MSE", "autoencoder, Mahalanobis", "autoencoder of ASDKit"
 
 # year -> (data, system, value, source)
 _SCORES = {
-    2021: [("eval", "baseline", 0.5638, _ASDKIT)],
+    2020: [("dev", _ASDKIT_AE, 0.6533, _RERUN), ("eval", _ASDKIT_AE, 0.6718, _RERUN)],
+    2021: [
+        ("eval", "baseline", 0.5638, _ASDKIT),
+        ("dev", _ASDKIT_AE, 0.5646, _RERUN),
+        ("eval", _ASDKIT_AE, 0.5489, _RERUN),
+    ],
     2022: [
         ("eval", "example system", 0.5294160921841315, _EVALUATOR),
         ("eval", "baseline", 0.5402, _ASDKIT),
+        ("dev", _ASDKIT_AE, 0.5384, _RERUN),
+        ("eval", _ASDKIT_AE, 0.5346, _RERUN),
     ],
     2023: [
         ("eval", _AE, 0.5925469043549957, _EVALUATOR),
         ("eval", _MAHALANOBIS, 0.6105082186925268, _EVALUATOR),
+        ("dev", _ASDKIT_AE, 0.5482, _RERUN),
+        ("eval", _ASDKIT_AE, 0.5780, _RERUN),
     ],
     2024: [
         ("eval", _AE, 0.5650830191796572, _EVALUATOR),
         ("eval", _MAHALANOBIS, 0.5648933421610234, _EVALUATOR),
+        ("dev", _ASDKIT_AE, 0.5502, _RERUN),
+        ("eval", _ASDKIT_AE, 0.5671, _RERUN),
     ],
     2025: [
         ("eval", _AE, 0.5442827820713174, _EVALUATOR),
@@ -50,15 +63,20 @@ _DEV_2021 = {
 }
 _MACHINES_2021 = ("ToyCar", "ToyTrain", "fan", "gearbox", "pump", "slider", "valve")
 
-# development set of 2023, percent: the report gives these figures without the year, their harmonic means are those
-# published for it (to 0.02). Left out is Mahalanobis, ToyTrain, target: the 43.42 in print repeats that of the ToyCar
-# and contradicts the published mean.
+# development set of 2022, MobileNetV2, of the machines of 2023 below
+_DEV_2022 = {
+    ("source", "AUC"): (60.58, 70.75, 69.21, 65.15, 67.09, 59.12, 57.26),
+    ("target", "AUC"): (59.94, 48.22, 56.19, 38.23, 57.22, 51.96, 45.90),
+}
+
+# development set of 2023, percent: SCU's report gives these figures without the year, CQUPT's with it; their harmonic
+# means are those published (to 0.02). Mahalanobis, ToyTrain, target is CQUPT's: SCU's 43.42 repeats that of the ToyCar.
 _DEV_2023 = {
     (_AE, "source", "AUC"): (65.92, 80.19, 60.31, 70.31, 55.35, 70.10, 57.93),
     (_AE, "target", "AUC"): (55.75, 36.18, 60.78, 48.77, 50.69, 46.89, 57.02),
     (_AE, "", "pAUC"): (50.42, 59.04, 53.22, 56.37, 51.18, 52.47, 48.57),
     (_MAHALANOBIS, "source", "AUC"): (65.16, 87.10, 71.88, 84.02, 56.31, 74.53, 55.98),
-    (_MAHALANOBIS, "target", "AUC"): (55.28, 45.98, 70.78, 73.29, 51.40, 43.42, None),
+    (_MAHALANOBIS, "target", "AUC"): (55.28, 45.98, 70.78, 73.29, 51.40, 43.42, 42.45),
     (_MAHALANOBIS, "", "pAUC"): (51.33, 59.33, 54.34, 54.72, 51.08, 49.18, 48.13),
 }
 _MACHINES_2023 = ("bearing", "fan", "gearbox", "slider", "valve", "ToyCar", "ToyTrain")
@@ -67,14 +85,22 @@ _DEV_2023_MEANS = {
     _MAHALANOBIS: {("source", "AUC"): 68.84, ("target", "AUC"): 52.37, ("", "pAUC"): 52.36},
 }
 
-# what a score over all machines is over: machines, and sections where they tell the sets apart
-_SECTIONS = {"dev": {"00", "01", "02"}, "eval": {"03", "04", "05"}}
+# what a score over all machines is over: machines, and sections where they tell the sets apart (IDs in 2020)
+_SECTIONS = {
+    2020: {"dev": {"00", "01", "02", "03", "04", "06"}, "eval": {"01", "03", "04", "05", "06", "07"}},
+    2021: {"dev": {"00", "01", "02"}, "eval": {"03", "04", "05"}},
+    2022: {"dev": {"00", "01", "02"}, "eval": {"03", "04", "05"}},
+}
 _MACHINES = {
+    **dict.fromkeys(
+        [(2020, "dev"), (2020, "eval")], ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve")
+    ),
     (2021, "dev"): _MACHINES_2021,
     (2021, "eval"): _MACHINES_2021,
     (2022, "dev"): _MACHINES_2023,
     (2022, "eval"): _MACHINES_2023,
     (2023, "dev"): _MACHINES_2023,
+    (2024, "dev"): _MACHINES_2023,
     (2023, "eval"): ("bandsaw", "grinder", "shaker", "ToyDrone", "ToyNscale", "ToyTank", "Vacuum"),
     (2024, "eval"): (
         *("3DPrinter", "AirCompressor", "BrushlessMotor", "HairDryer", "HoveringDrone"),
@@ -91,7 +117,7 @@ _MACHINES = {
 def published_baseline(
     year: int, *, machines: Iterable[str] | None = None, sections: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """Return the published figures of the challenge's baseline systems of a year.
+    """Return the published figures of baseline systems for the data of a year: the challenge's own, and ASDKit's.
 
     Parameters
     ----------
@@ -108,8 +134,8 @@ def published_baseline(
     figures : DataFrame
         One row per figure: ``data`` ("dev" or "eval", the development or the evaluation data), ``system``,
         ``machine`` ("" for a figure over all machines), ``domain`` ("source", "target" or "" for both), ``metric``
-        ("AUC", "pAUC", "official score"), ``value`` in [0, 1], ``source`` (who published it). Empty for 2020, when
-        there was no official score.
+        ("AUC", "pAUC", "official score"; for 2020, when there was none, the arithmetic mean of AUC and pAUC),
+        ``value`` in [0, 1], ``source`` (who published it).
 
     See Also
     --------
@@ -118,10 +144,12 @@ def published_baseline(
     Notes
     -----
     Figures over all machines ("" as machine) hold for exactly the machines and sections of that year's set. For 2021
-    a machine's figures are harmonic means over sections 00 to 02.
+    and 2022 a machine's figures are harmonic means over sections 00 to 02.
 
-    Figures per machine are known for the development data of 2021 and 2023. One cell of the latter (Mahalanobis,
-    ToyTrain, target) is left out: its value in print repeats another machine's and contradicts the published mean.
+    Figures per machine are known for the development data of 2021, 2022 and 2023. Of 2020 the challenge's own are not,
+    and of 2024 to 2026 only those over all machines of the evaluation data.
+
+    The autoencoder of ASDKit [4]_ is a re-run in another program, and no system of the challenge.
 
     References
     ----------
@@ -131,6 +159,10 @@ def published_baseline(
        learning", DCASE2021 Challenge, technical report.
     .. [3] J. Hai, D. Zhou, R. Liu and Y. I. Wu, "Anomalous sound detection by self-supervised learning of VAE with
        domain shift techniques", DCASE2024 Challenge, technical report.
+    .. [4] ASDKit, arXiv:2507.10264, 2025.
+    .. [5] J. Bai et al., "JLESS submission to DCASE2022 task2", DCASE2022 Challenge, technical report.
+    .. [6] Y. Zeng, H. Liu and Y. Zhou, "General anomalous sound detection using sound event classification and
+       detection", DCASE2023 Challenge, technical report.
 
     Examples
     --------
@@ -139,6 +171,8 @@ def published_baseline(
        data                    system          metric   value
     0  eval          autoencoder, MSE  official score  0.5651
     1  eval  autoencoder, Mahalanobis  official score  0.5649
+    2   dev     autoencoder of ASDKit  official score  0.5502
+    3  eval     autoencoder of ASDKit  official score  0.5671
     """
     check_year(year)
     rows = [
@@ -151,6 +185,12 @@ def published_baseline(
             for (domain, metric), values in _DEV_2021.items()
             for machine, value in zip(_MACHINES_2021, values, strict=True)
         ]
+    if year == 2022:
+        rows += [
+            ("dev", "MobileNetV2", machine, domain, metric, value / 100, _JLESS)
+            for (domain, metric), values in _DEV_2022.items()
+            for machine, value in zip(_MACHINES_2023, values, strict=True)
+        ]
     if year == 2023:
         for system, means in _DEV_2023_MEANS.items():
             rows += [
@@ -158,10 +198,9 @@ def published_baseline(
                 for (domain, metric), value in means.items()
             ]
         rows += [
-            ("dev", system, machine, domain, metric, value / 100, _SCU)
+            ("dev", system, machine, domain, metric, value / 100, _SCU_CQUPT)
             for (system, domain, metric), values in _DEV_2023.items()
             for machine, value in zip(_MACHINES_2023, values, strict=True)
-            if value is not None
         ]
     figures = pd.DataFrame(rows, columns=_COLUMNS)
     return figures if machines is None else _that_hold_for(figures, year, machines, sections)
@@ -172,7 +211,7 @@ def _that_hold_for(figures, year, machines, sections):
     kept = []
     for data, part in figures.groupby("data", sort=False):
         named = set(_MACHINES.get((year, str(data)), ()))
-        wanted = _SECTIONS[str(data)] if year in (2021, 2022) else {"00"}
+        wanted = _SECTIONS[year][str(data)] if year in _SECTIONS else {"00"}
         if not machines & named or sections != wanted:
             continue
         keep = part["machine"].isin(machines) | ((part["machine"] == "") & (machines == named))

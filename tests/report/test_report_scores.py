@@ -144,7 +144,7 @@ def test_published_baselines_stand_beside_ours(scored, tmp_path):
     row = table.loc["AUC (target)"]
     assert row["this run"] == pytest.approx(ours, abs=5e-4)
     assert row["autoencoder, MSE (difference)"] == f"{value:.3f} ({ours - value:+.3f})".replace("-", "−")
-    assert "technical report, table 1" in Elements(page).text
+    assert "DCASE2024, table 1" in Elements(page).text
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_csv_keeps_sections_and_relative_paths(scored, tmp_path):
     scored.to_csv(tmp_path / "scores.csv", index=False)
     page = report_scores(tmp_path / "scores.csv", tmp_path / "r.html", year=2023, n_clips=1)
     assert len(Elements(page).all("audio")) == 2
-    assert "technical report, table 1" in Elements(page).text  # the section is "00", not 0
+    assert "DCASE2024, table 1" in Elements(page).text  # the section is "00", not 0
 
 
 def test_unreadable_and_missing_clips(scored, tmp_path):
