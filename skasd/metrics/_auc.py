@@ -82,6 +82,13 @@ def check_clips(
     return table
 
 
+def by_section(table: pd.DataFrame) -> list[tuple[Hashable, pd.DataFrame]]:
+    """Return each section of a table of `check_clips` with its rows, in the order in which they appear."""
+    # groupby fails on missing labels before version 3 of pandas
+    codes, labels = pd.factorize(table["section"], use_na_sentinel=False)
+    return [(label, table[codes == code]) for code, label in enumerate(labels)]
+
+
 def roc_auc(y: np.ndarray, score: np.ndarray, where: str = "", max_fpr: float | None = None) -> float:
     """Area under the ROC curve of checked arrays; ``where`` completes the message for a single class."""
     for label, kind in ((1, "normal"), (-1, "anomalous")):
@@ -254,7 +261,7 @@ def harmonic_auc(
     values: list[float] = []
     parts: Sequence[tuple[Hashable, pd.DataFrame]] = [(None, table)]
     if section is not None:
-        parts = list(table.groupby("section", sort=False, dropna=False))
+        parts = by_section(table)
     for name, part in parts:
         where = f"section {name!r}" if section is not None else ""
         y, score = part["y"].to_numpy(), part["score"].to_numpy()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.integrate import trapezoid
 from scipy.stats import t as student_t
 
 from ._auc import check_clips, check_max_fpr
@@ -33,10 +34,10 @@ def _area(normal: np.ndarray, anomalous: np.ndarray, max_fpr: float | None) -> f
     fpr = np.concatenate([[0.0], np.cumsum(normal)]) / normal.sum()
     tpr = np.concatenate([[0.0], np.cumsum(anomalous)]) / anomalous.sum()
     if max_fpr is None or max_fpr == 1:
-        return float(np.trapezoid(tpr, fpr))
+        return float(trapezoid(tpr, fpr))
     stop = np.searchsorted(fpr, max_fpr, side="right")
     end = np.interp(max_fpr, fpr[stop - 1 : stop + 1], tpr[stop - 1 : stop + 1])
-    area = np.trapezoid(np.append(tpr[:stop], end), np.append(fpr[:stop], max_fpr))
+    area = trapezoid(np.append(tpr[:stop], end), np.append(fpr[:stop], max_fpr))
     chance = max_fpr**2 / 2
     return float((1 + (area - chance) / (max_fpr - chance)) / 2)
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 
 from .._sklearn_compat import Interval
-from ._auc import check_clips, harmonic_auc
+from ._auc import by_section, check_clips, harmonic_auc
 
 
 class HarmonicAUCScorer(BaseEstimator):
@@ -104,7 +104,7 @@ class HarmonicAUCScorer(BaseEstimator):
         """
         self._validate_params()
         table = check_clips(y_true, np.zeros(len(y_true)), section=section)
-        parts = [(None, table)] if section is None else table.groupby("section", sort=False, dropna=False)
+        parts = [(None, table)] if section is None else by_section(table)
         for name, part in parts:
             if part["y"].nunique() < 2:
                 kind = "normal" if part["y"].iloc[0] == -1 else "anomalous"
