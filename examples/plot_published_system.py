@@ -93,4 +93,4 @@ plt.show()
 # Every function of :mod:`skasd.systems` returns an unfitted estimator: look into it, change it, search over
 # it. The question marks lead to the pages of the parts.
 system = cqupt2023("mobilenetv2", "sed")
-system.set_params(persection__detector__shrinkage="oas")
+system.set_params(persection__estimator__shrinkage="oas")

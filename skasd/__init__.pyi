@@ -26,6 +26,7 @@ from .compose import (
     Augmented as Augmented,
     DomainDependent as DomainDependent,
     NormalOnly as NormalOnly,
+    PerMachine as PerMachine,
     PerSection as PerSection,
     ScoreEnsemble as ScoreEnsemble,
     SelectBest as SelectBest,

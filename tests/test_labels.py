@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 import skasd
 from skasd.augment import MixupSMOTEAugmenter
 from skasd.benchmark import run
-from skasd.compose import DomainDependent, PerSection, ScoreEnsemble, SelectBest
+from skasd.compose import DomainDependent, PerMachine, PerSection, ScoreEnsemble
 from skasd.embedders import AutoencoderEmbedder, MFNEmbedder, MultiBranchEmbedder, OEVAEEmbedder
 from skasd.labels import (
     as_label,
@@ -246,8 +246,8 @@ def test_natural_arrays():
     "detector",
     [
         CosineMeanScorer(),
-        PerSection(detector=KNNScorer()),
-        ScoreEnsemble([("cosine", CosineMeanScorer()), ("knn", PerSection(detector=KNNScorer()))]),
+        PerSection(estimator=KNNScorer()),
+        ScoreEnsemble([("cosine", CosineMeanScorer()), ("knn", PerSection(estimator=KNNScorer()))]),
         DomainDependent(CosineMeanScorer(), KNNScorer()),
     ],
     ids=lambda detector: type(detector).__name__,
@@ -276,8 +276,8 @@ def test_one_system_for_each_label(kind):
         row if not isinstance(row, list) else as_label(row): f"knn{code}"
         for row, code in zip(rows, codes, strict=True)
     }
-    named = SelectBest(systems, by=chosen).fit(X, machine=rows)
-    plain = SelectBest(systems, by={code: f"knn{code}" for code in codes}).fit(X, machine=codes)
+    named = PerMachine(systems, chosen).fit(X, machine=rows)
+    plain = PerMachine(systems, {code: f"knn{code}" for code in codes}).fit(X, machine=codes)
     assert_array_equal(named.decision_function(X, machine=rows), plain.decision_function(X, machine=codes))
     assert_array_equal(named.score_samples(X), plain.score_samples(X))
 

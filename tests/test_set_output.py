@@ -21,9 +21,9 @@ from skasd import (
     MixupSMOTEAugmenter,
     MultiBranchEmbedder,
     NormalOnly,
+    PerMachine,
     PerSection,
     ScoreEnsemble,
-    SelectBest,
 )
 from skasd.compose import Augmented
 from skasd.plotting import anomaly_map
@@ -87,7 +87,7 @@ DETECTORS = [
     make_pipeline(ClipStatistics(), PerSection(StandardScaler(), KNNScorer())),
     PerSection(make_pipeline(ClipStatistics(), StandardScaler()), KNNScorer()),
     make_pipeline(ClipStatistics(), DomainDependent(LOFScorer(), KNNScorer())),
-    make_pipeline(ClipStatistics(), SelectBest(**QUICK["SelectBest"])),
+    make_pipeline(ClipStatistics(), PerMachine(**QUICK["PerMachine"])),
     make_pipeline(ClipStatistics(), Augmented(MixupSMOTEAugmenter(random_state=0), KNNScorer())),
     make_pipeline(ClipStatistics(), KNNScorer(augmenter=MixupSMOTEAugmenter(random_state=0))),
 ]
@@ -100,7 +100,7 @@ def test_detectors_score_the_same_under_the_global_setting(detector):
     known = {"domain": np.resize(["source", "source", "target"], 24), "section": np.resize(["a", "b"], 24)}
     if "IsolationForest" in str(detector):
         X, known = np.delete(X, 3, axis=0), {}
-    elif "SelectBest" in str(detector):
+    elif "PerMachine" in str(detector):
         del known["section"]
     with sklearn.config_context(enable_metadata_routing=True):
         fitted = clone(detector).fit(X, **known)

@@ -5,6 +5,7 @@ from ._domain_dependent import DomainDependent
 from ._held_out import threshold_for
 from ._last_step import fitted_steps
 from ._normal_only import NormalOnly
+from ._per_machine import PerMachine
 from ._per_section import PerSection
 from ._pipeline import Pipeline, make_pipeline
 from ._score_ensemble import ScoreEnsemble
@@ -15,6 +16,7 @@ __all__ = [
     "Augmented",
     "DomainDependent",
     "NormalOnly",
+    "PerMachine",
     "PerSection",
     "Pipeline",
     "ScoreEnsemble",

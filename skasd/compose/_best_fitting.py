@@ -16,11 +16,11 @@ from ._rows import route_metadata, routed_to, scores_of_present, take, take_rows
 class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the estimators that keep one detector per section or machine.
 
-    All decisions are put on one scale: ``detectors_[name].decision_function(X) / _scales[name]``, so that
+    All decisions are put on one scale: ``estimators_[name].decision_function(X) / _scales[name]``, so that
     every detector's threshold is at 0. Where the name is not known the greatest decision counts, minus a
     correction for having had the choice.
 
-    A subclass sets ``detectors_``, ``_scales``, ``_shift`` and ``offset_`` in `fit`.
+    A subclass sets ``estimators_``, ``_scales``, ``_shift`` and ``offset_`` in `fit`.
     """
 
     _named = "section"  # what tells which detector to use
@@ -41,18 +41,20 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _decide(self, X, name, metadata):
         """Return the decisions of one detector; NaN for skipped clips."""
-        decisions = scores_of_present(self.detectors_[name].decision_function, X, **metadata)
+        decisions = scores_of_present(self.estimators_[name].decision_function, X, **metadata)
         return decisions / self._scales[name]
 
     def _best(self, X, metadata):
-        return np.max([self._decide(X, name, metadata[name]) for name in self.detectors_], axis=0)
+        return np.max([self._decide(X, name, metadata[name]) for name in self.estimators_], axis=0)
 
     def _decisions(self, X, labels=None, **metadata):
         """Return decisions on the common scale, of clips of known or unknown name."""
         check_is_fitted(self)
         with route_metadata():
             routed = routed_to(self, "decision_function", **metadata)
-            metadata = {name: dict(routed[self._part(name)]["decision_function"]) for name in self.detectors_}
+            metadata = {
+                name: dict(routed[self._part(name)]["decision_function"]) for name in self.estimators_
+            }
             if labels is None:
                 return self._best(self._represent(X), metadata) - self._correction
             n_rows = num_samples(X)
@@ -66,9 +68,9 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
             return decisions
 
     def _check_known(self, groups):
-        unknown = [name for name in groups if name not in self.detectors_]
+        unknown = [name for name in groups if name not in self.estimators_]
         if unknown:
-            known = [name for name in self.detectors_ if name is not None]
+            known = [name for name in self.estimators_ if name is not None]
             raise ValueError(
                 f"Unknown {self._named} {', '.join(map(repr, unknown))}; known: {known}. "
                 f"Fit with {self._named}= to teach them, or score without {self._named}."

@@ -57,7 +57,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
 
     Attributes
     ----------
-    detectors_ : dict
+    estimators_ : dict
         The fitted detectors by domain.
     mean_, scale_ : dict
         Mean and standard deviation of each detector's held-out training scores, by domain.
@@ -202,13 +202,13 @@ class DomainDependent(DetectionMixin, BaseEstimator):
                 )
                 for name, detector in self._parts().items()
             )
-        self.detectors_ = {name: fitted for name, (fitted, _) in zip(fitted_on, fits, strict=True)}
+        self.estimators_ = {name: fitted for name, (fitted, _) in zip(fitted_on, fits, strict=True)}
         self.mean_ = {
             name: float(np.nanmean(scores)) for name, (_, scores) in zip(fitted_on, fits, strict=True)
         }
         self.scale_ = {name: spread(scores) for name, (_, scores) in zip(fitted_on, fits, strict=True)}
-        self._offsets = {name: offset_of(fitted, X) for name, fitted in self.detectors_.items()}
-        self._keep_names_of(self.detectors_["target"])
+        self._offsets = {name: offset_of(fitted, X) for name, fitted in self.estimators_.items()}
+        self._keep_names_of(self.estimators_["target"])
         self._calibrate(X, is_source, [scores for _, scores in fits])
         return self
 
@@ -238,7 +238,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         }
 
     def _standardized(self, X, name, **metadata):
-        score = partial(anomaly_scores_of, self.detectors_[name], offset=self._offsets[name])
+        score = partial(anomaly_scores_of, self.estimators_[name], offset=self._offsets[name])
         return (scores_of_present(score, X, **metadata) - self.mean_[name]) / self.scale_[name]
 
     def anomaly_score(self, X: Any, *, domain: Any = None, **params) -> np.ndarray:

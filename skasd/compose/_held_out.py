@@ -119,7 +119,7 @@ def _drops_anomalies(detector):
         return _drops_anomalies(detector.steps[-1][1])
     if isinstance(detector, BaseSearchCV):
         return _drops_anomalies(detector.best_estimator_)
-    parts = getattr(detector, "detectors_", [])
+    parts = getattr(detector, "estimators_", [])
     return any(_drops_anomalies(part) for part in (parts.values() if isinstance(parts, dict) else parts))
 
 

@@ -29,7 +29,7 @@ class PerSection(BestFittingDetector):
     embedder : transformer, pipeline of transformers or None, default=None
         Fitted on all clips. None: `X` is handed to the detectors as it is.
 
-    detector : estimator or None, default=None
+    estimator : estimator or None, default=None
         Any outlier detector of scikit-learn's kind, also a pipeline; None: ``LOFScorer()``.
 
     n_jobs : int or None, default=None
@@ -39,7 +39,7 @@ class PerSection(BestFittingDetector):
     ----------
     embedder_ : estimator or None
         The fitted embedder.
-    detectors_ : dict
+    estimators_ : dict
         The fitted detector of each section; of None if no section was given.
     sections_ : list
         The known sections; empty if none was given.
@@ -59,7 +59,7 @@ class PerSection(BestFittingDetector):
     See Also
     --------
     DomainDependent : One detector for each domain.
-    SelectBest : Another system for each machine.
+    PerMachine : Another detector for each machine.
     ScoreEnsemble : Several detectors that judge every clip together.
 
     Notes
@@ -90,7 +90,7 @@ class PerSection(BestFittingDetector):
     `GammaSoftmaxScorer` and `CosineMeanScorer` keep sections apart on their own and need no PerSection,
     but work within it, too: a section's detector then finds the section's column by itself.
 
-    A detector may be a search: with ``detector=GridSearchCV(NormalOnly(pipeline), ...)`` and a `y` that marks
+    A detector may be a search: with ``estimator=GridSearchCV(NormalOnly(pipeline), ...)`` and a `y` that marks
     anomalous clips, each section has its own best parameters.
 
     References
@@ -123,13 +123,13 @@ class PerSection(BestFittingDetector):
 
     _parameter_constraints: dict = {
         "embedder": [HasMethods(["fit", "transform"]), None],
-        "detector": [HasMethods(["fit", "decision_function"]), None],
+        "estimator": [HasMethods(["fit", "decision_function"]), None],
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, embedder: Any = None, detector: Any = None, *, n_jobs: int | None = None):
+    def __init__(self, embedder: Any = None, estimator: Any = None, *, n_jobs: int | None = None):
         self.embedder = embedder
-        self.detector = detector
+        self.estimator = estimator
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -182,7 +182,7 @@ class PerSection(BestFittingDetector):
                 raise ValueError(
                     f"No clip to fit a detector on: n_samples={n_rows}, all of them skipped or proxies."
                 )
-            metadata = dict(routed["detector"]["fit"])
+            metadata = dict(routed["estimator"]["fit"])
             metadata.pop("proxy", None)
             metadata = take_rows(metadata, rows, n_rows)
             labels = as_labels("section", section, n_rows)[rows] if section is not None else None
@@ -210,10 +210,10 @@ class PerSection(BestFittingDetector):
             for name, rows in groups.items()
         )
         self.sections_ = [] if labels is None else list(groups)
-        self.detectors_ = {name: fitted for name, (fitted, _) in zip(groups, fits, strict=True)}
+        self.estimators_ = {name: fitted for name, (fitted, _) in zip(groups, fits, strict=True)}
         if self.embedder_ is None:
-            self._keep_names_of(next(iter(self.detectors_.values())))
-        offsets = {name: offset_of(fitted, X) for name, fitted in self.detectors_.items()}
+            self._keep_names_of(next(iter(self.estimators_.values())))
+        offsets = {name: offset_of(fitted, X) for name, fitted in self.estimators_.items()}
         self._scales = dict.fromkeys(groups, 1.0)
         self._shift = self.section_offset_ = float(np.mean(list(offsets.values())))
         held_out = {name: -scores - offsets[name] for name, (_, scores) in zip(groups, fits, strict=True)}
@@ -298,16 +298,16 @@ class PerSection(BestFittingDetector):
         mapping = MethodMapping().add(caller="fit", callee="fit")
         for method in ("predict", "decision_function"):
             mapping.add(caller=method, callee="decision_function")
-        return router.add(detector=self._detector(), method_mapping=mapping)
+        return router.add(estimator=self._detector(), method_mapping=mapping)
 
     def _detector(self):
-        return LOFScorer() if self.detector is None else self.detector
+        return LOFScorer() if self.estimator is None else self.estimator
 
     def _represent(self, X):
         return X if self.embedder_ is None else self.embedder_.transform(X)
 
     def _part(self, name):
-        return "detector"
+        return "estimator"
 
     def _front(self):
         return self._detector() if self.embedder is None else self.embedder

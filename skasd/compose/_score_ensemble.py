@@ -12,22 +12,23 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from .._metadata import as_domains
-from .._sklearn_compat import BaseComposition, StrOptions, fit_context, num_samples
+from .._sklearn_compat import StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from ..scorers import BaseScorer
 from ..scorers.thresholds import set_threshold, warn_about_small_domains
 from ._combination import COMBINE, Standardization, combine_scores
 from ._detection import DetectionMixin
 from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, shuffled_folds
+from ._named_estimators import NamedEstimators
 from ._rows import check_lengths, not_proxies, route_metadata, routed_to
 
 
-class ScoreEnsemble(DetectionMixin, BaseComposition):
+class ScoreEnsemble(DetectionMixin, NamedEstimators):
     r"""Combine the anomaly scores of several detectors.
 
     Parameters
     ----------
-    detectors : list of (str, estimator) tuples
+    estimators : list of (str, estimator) tuples
         Outlier detectors, or pipelines that end in one, by name. "drop" instead of an estimator leaves it
         out.
 
@@ -56,9 +57,9 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
 
     Attributes
     ----------
-    detectors_ : list of estimators
+    estimators_ : list of estimators
         The fitted detectors, without dropped ones.
-    named_detectors_ : Bunch
+    named_estimators_ : Bunch
         The fitted detectors by name.
     held_out_scores_ : ndarray of shape (n_clips, n_detectors)
         Each detector's anomaly scores of the training clips, from fits without them, as they are before
@@ -76,8 +77,8 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
 
     See Also
     --------
-    PerSection : One detector per section; takes an ensemble as its `detector`.
-    SelectBest : One system per machine instead of all together.
+    PerSection : One detector per section; takes an ensemble as its `estimator`.
+    PerMachine : One detector per machine instead of all together.
 
     Notes
     -----
@@ -123,7 +124,7 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
     >>> ensemble = ScoreEnsemble([("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())]).fit(X)
     >>> ensemble.predict([[0, 0, 0], [5, 5, 5]])
     array([ 1, -1])
-    >>> ensemble.set_params(lof__n_neighbors=8, mahalanobis="drop").fit(X).named_detectors_.keys()
+    >>> ensemble.set_params(lof__n_neighbors=8, mahalanobis="drop").fit(X).named_estimators_.keys()
     dict_keys(['lof'])
     """
 
@@ -133,7 +134,7 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
     __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
-        "detectors": [list],
+        "estimators": [list],
         "combine": [StrOptions(set(COMBINE)), callable],
         "weights": ["array-like", None],
         "standardize": [StrOptions({"zscore", "rank"}), None],
@@ -145,7 +146,7 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
 
     def __init__(
         self,
-        detectors: Any,
+        estimators: Any,
         *,
         combine: Literal["sum", "product", "max", "min"] | Callable = "sum",
         weights: ArrayLike | None = None,
@@ -155,7 +156,7 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
         calibration: Literal["cross", "train", "gamma"] = "cross",
         n_jobs: int | None = None,
     ):
-        self.detectors = detectors
+        self.estimators = estimators
         self.combine = combine
         self.weights = weights
         self.standardize = standardize
@@ -198,7 +199,7 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
             If names or weights do not fit, metadata has not one entry per clip, or "product" meets negative
             scores.
         """
-        self._kept = self._check_detectors()
+        self._kept = self._check_estimators()
         self._weights = self._check_weights()
         n_rows = num_samples(X)
         check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
@@ -214,11 +215,11 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
                     delayed(fit_with_held_out)(detector, X, y, metadata, rows, splits, own_threshold=False)
                 )
             fits = Parallel(n_jobs=self.n_jobs)(jobs)
-            self.detectors_ = [fitted for fitted, _ in fits]
-            self.named_detectors_ = Bunch(
-                **{name: fitted for (name, _), fitted in zip(self._kept, self.detectors_, strict=True)}
+            self.estimators_ = [fitted for fitted, _ in fits]
+            self.named_estimators_ = Bunch(
+                **{name: fitted for (name, _), fitted in zip(self._kept, self.estimators_, strict=True)}
             )
-            self._keep_names_of(self.detectors_[0])
+            self._keep_names_of(self.estimators_[0])
             self.held_out_scores_ = np.column_stack([scores for _, scores in fits])
             self._calibrate(X)
         plays_a_part = any("domain" in routed[name]["fit"] for name, _ in self._kept)
@@ -233,7 +234,7 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
         if not learnt.any():
             names = [name for name, _ in self._kept]
             raise ValueError(f"No training clip has a held-out score from each of the detectors {names}.")
-        self._offsets = np.array([offset_of(detector, X) for detector in self.detectors_])
+        self._offsets = np.array([offset_of(detector, X) for detector in self.estimators_])
         self._standardizations = [Standardization(self.standardize, scores) for scores in held_out.T]
         scores = self._anomaly_scores(X)[learnt] if self.calibration == "train" else held_out[learnt]
         self.training_scores_ = self._combine(scores)
@@ -296,7 +297,7 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
     def _anomaly_scores(self, X, **metadata):
         """Return the scores of shape (n_clips, n_detectors), not standardised."""
         routed = routed_to(self, "decision_function", **metadata)
-        columns = zip(self._kept, self.detectors_, self._offsets, strict=True)
+        columns = zip(self._kept, self.estimators_, self._offsets, strict=True)
         return np.column_stack(
             [
                 anomaly_scores_of(detector, X, offset, **routed[name]["decision_function"])
@@ -311,13 +312,10 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
 
     # parameters
 
-    def _check_detectors(self):
-        for item in self.detectors:
-            if not isinstance(item, (tuple, list)) or len(item) != 2 or not isinstance(item[0], str):
-                raise ValueError(f"detectors must be a list of (name, estimator) tuples, got {item!r} in it.")
-        self._validate_names([name for name, _ in self.detectors])
-        kept = [(name, detector) for name, detector in self.detectors if not isinstance(detector, str)]
-        for name, detector in self.detectors:
+    def _check_estimators(self):
+        self._check_names()
+        kept = [(name, detector) for name, detector in self.estimators if not isinstance(detector, str)]
+        for name, detector in self.estimators:
             if isinstance(detector, str) and detector != "drop":
                 raise ValueError(f"The detector {name!r} is {detector!r}: give an estimator or 'drop'.")
         for name, detector in kept:
@@ -327,7 +325,7 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
                     f"got {detector!r}."
                 )
         if not kept:
-            raise ValueError(f"There is no detector left in detectors={self.detectors!r}.")
+            raise ValueError(f"There is no detector left in estimators={self.estimators!r}.")
         if self.combine == "product" and self.standardize == "zscore":
             raise ValueError(
                 "combine='product' needs anomaly scores that are not negative, but standardize='zscore' "
@@ -339,11 +337,11 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
         if self.weights is None:
             return np.ones(len(self._kept))
         weights = np.asarray(self.weights, dtype=float)
-        if weights.shape != (len(self.detectors),):
+        if weights.shape != (len(self.estimators),):
             raise ValueError(
-                f"weights has shape {weights.shape}; each of the {len(self.detectors)} detectors needs one."
+                f"weights has shape {weights.shape}; each of the {len(self.estimators)} detectors needs one."
             )
-        weights = weights[[not isinstance(detector, str) for _, detector in self.detectors]]
+        weights = weights[[not isinstance(detector, str) for _, detector in self.estimators]]
         if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
             raise ValueError(f"weights must be finite, not negative and not all 0, got {self.weights!r}.")
         return weights
@@ -353,35 +351,6 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
         if not isinstance(self.cv, Integral):
             return list(check_cv(self.cv).split(np.zeros((n_rows, 1)), y, **metadata))
         return shuffled_folds(n_rows, self.cv)
-
-    def set_params(self, **params) -> Any:
-        """Set parameters of the ensemble and of its detectors, as ``lof__n_neighbors=8`` or ``lof="drop"``.
-
-        Parameters
-        ----------
-        **params : dict
-            By name.
-
-        Returns
-        -------
-        self : object
-        """
-        self._set_params("detectors", **params)
-        return self
-
-    def get_params(self, deep: bool = True) -> dict:
-        """Return the parameters of the ensemble and of its detectors.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the detectors and their parameters.
-
-        Returns
-        -------
-        dict
-        """
-        return self._get_params("detectors", deep=deep)
 
     def get_metadata_routing(self) -> Any:
         """Return what metadata goes to which detector.
@@ -394,14 +363,14 @@ class ScoreEnsemble(DetectionMixin, BaseComposition):
         mapping = MethodMapping().add(caller="fit", callee="fit")
         for method in ("predict", "decision_function"):
             mapping.add(caller=method, callee="decision_function")
-        detectors = {name: detector for name, detector in self.detectors if not isinstance(detector, str)}
+        detectors = {name: detector for name, detector in self.estimators if not isinstance(detector, str)}
         router.add(**detectors, method_mapping=mapping)
         splitting = MethodMapping().add(caller="fit", callee="split")
         return router.add(cv=check_cv(self.cv), method_mapping=splitting)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inputs = [get_tags(part).input_tags for _, part in self.detectors if not isinstance(part, str)]
+        inputs = [get_tags(part).input_tags for _, part in self.estimators if not isinstance(part, str)]
         if inputs:
             tags.input_tags = inputs[0]
             tags.input_tags.allow_nan = all(each.allow_nan for each in inputs)

@@ -11,7 +11,15 @@ CLASSES: dict[str, str] = {}
 
 # by present dotted name of a class (the shortest, as "skasd.LOFScorer"), which counts for its subclasses as well:
 # former parameter, present one
-RENAMED: dict[str, dict[str, str]] = {}
+RENAMED: dict[str, dict[str, str]] = {
+    "skasd.DomainDependent": {"detectors_": "estimators_"},
+    "skasd.PerSection": {"detector": "estimator", "detectors_": "estimators_"},
+    "skasd.ScoreEnsemble": {
+        "detectors": "estimators",
+        "detectors_": "estimators_",
+        "named_detectors_": "named_estimators_",
+    },
+}
 
 # by the same names: former parameter, and the values with which an estimator did what it does now without it
 REMOVED: dict[str, dict[str, tuple]] = {}

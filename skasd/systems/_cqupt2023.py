@@ -180,7 +180,7 @@ def cqupt2023_ensemble(
     Examples
     --------
     >>> from skasd.systems import cqupt2023_ensemble
-    >>> cqupt2023_ensemble(4)[-1].detector.combine
+    >>> cqupt2023_ensemble(4)[-1].estimator.combine
     'product'
     """
     models = chosen(

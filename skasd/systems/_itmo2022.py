@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 
 from .._typing import PathName
 from ..augment import WaveformAugmenter
-from ..compose import Augmented, SelectBest
+from ..compose import Augmented, PerMachine
 from ..embedders import AutoencoderEmbedder, ImageMobileNetV2Embedder
 from ..features import LogMelTransformer, SpectrogramImageTransformer
 from ..scorers import ColumnScorer
@@ -199,7 +199,7 @@ def itmo2022(
 
     Returns
     -------
-    SelectBest
+    PerMachine
         Unfitted; ``fit(clips, machine=..., proxy=...)`` with metadata routing enabled, where ``machine`` of a
         proxy is the
         machine that it is a proxy for. The autoencoder for fan, ToyCar, ToyTrain and bearing, the image network for
@@ -208,7 +208,7 @@ def itmo2022(
     Examples
     --------
     >>> from skasd.systems import itmo2022
-    >>> itmo2022().by["gearbox"]
+    >>> itmo2022().choice["gearbox"]
     'image'
     """
     systems = [
@@ -220,4 +220,4 @@ def itmo2022(
             ),
         ),
     ]
-    return SelectBest(systems, by=dict(_CHOICE), n_jobs=n_jobs)
+    return PerMachine(systems, dict(_CHOICE), n_jobs=n_jobs)

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from sklearn.pipeline import make_pipeline
 
-from ..compose import PerSection, ScoreEnsemble, SelectBest
+from ..compose import PerMachine, PerSection, ScoreEnsemble
 from ..embedders import DPTEmbedder, MFNEmbedder
 from ..features import LogMelTransformer, STFTTransformer
 from ..scorers import ColumnScorer, GammaSoftmaxScorer
@@ -163,7 +163,7 @@ def jless2022_dpt(
     Examples
     --------
     >>> from skasd.systems import jless2022_dpt
-    >>> [name for name, _ in jless2022_dpt()[-1].detectors]
+    >>> [name for name, _ in jless2022_dpt()[-1].estimators]
     ['log_softmax', 'mse']
     """
     network = DPTEmbedder(
@@ -199,7 +199,7 @@ def jless2022_ensemble(*, n_jobs: int | None = None, **embedder) -> Any:
 
     Returns
     -------
-    SelectBest
+    PerMachine
         Unfitted; ``fit(clips, machine=..., section=..., domain=...)`` with metadata routing enabled.
         :func:`jless2022_mfn` for six machines, :func:`jless2022_dpt` for the bearing.
 
@@ -214,13 +214,13 @@ def jless2022_ensemble(*, n_jobs: int | None = None, **embedder) -> Any:
     Examples
     --------
     >>> from skasd.systems import jless2022_ensemble
-    >>> sorted(jless2022_ensemble().by)
+    >>> sorted(name for name, _ in jless2022_ensemble().estimators)
     ['ToyCar', 'ToyTrain', 'bearing', 'fan', 'gearbox', 'slider', 'valve']
     """
     systems = [
         (machine, jless2022_submission(1, machine, **embedder)) for machine in (*JLESS_TABLE_3, "bearing")
     ]
-    return SelectBest(systems, by={machine: machine for machine, _ in systems}, n_jobs=n_jobs)
+    return PerMachine(systems, n_jobs=n_jobs)
 
 
 def jless2022_submission(

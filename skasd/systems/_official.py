@@ -111,7 +111,7 @@ def official_autoencoder(
         Unfitted; ``fit(clips)``, with ``domain=...`` for the covariances of the domains. One machine type
         until 2022, one
         machine and section later: put it into :class:`~skasd.compose.PerSection` or
-        :class:`~skasd.compose.SelectBest` for several.
+        :class:`~skasd.compose.PerMachine` for several.
 
     Notes
     -----

@@ -201,7 +201,7 @@ def scu2024(
     Examples
     --------
     >>> from skasd.systems import scu2024
-    >>> [name for name, _ in scu2024().detectors]
+    >>> [name for name, _ in scu2024().estimators]
     ['classification', 'oevae', 'baseline']
     """
     members = [

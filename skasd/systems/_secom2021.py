@@ -81,7 +81,7 @@ def secom2021(
     Examples
     --------
     >>> from skasd.systems import secom2021
-    >>> secom2021(model="mobilenetv2", detector="knn")[-1].detector.source
+    >>> secom2021(model="mobilenetv2", detector="knn")[-1].estimator.source
     KNNCosineScorer()
     """
     embedder_class, own = chosen("model", model, _MODELS)

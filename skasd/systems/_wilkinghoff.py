@@ -58,7 +58,7 @@ def wilkinghoff_multibranch(
     Examples
     --------
     >>> from skasd.systems import wilkinghoff_multibranch
-    >>> len(wilkinghoff_multibranch(n_models=5, random_state=0).detectors)
+    >>> len(wilkinghoff_multibranch(n_models=5, random_state=0).estimators)
     5
     """
     settings = {"n_samples": n_samples, "squeeze_excitation": True, **embedder}

@@ -113,6 +113,6 @@ def test_seeds_of_parts():
     assert seeds == list(seeds_of(with_seed(make_pipeline(union, KNNScorer()), 5)).values())
     # a system's own way of seeding its members is kept
     five = make("wilkinghoff_multibranch:n_models=2", 5)
-    assert [member.embedder.random_state for _, member in five.detectors] == [5, 6]
+    assert [member.embedder.random_state for _, member in five.estimators] == [5, 6]
     fixed = make("jless2022_dpt:random_state=1", 5)
     assert fixed[1].random_state == 1

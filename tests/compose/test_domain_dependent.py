@@ -25,7 +25,7 @@ def test_source_detector_learns_source_clips_and_target_detector_all_as_one_set(
     X, domain = clips()
     new, asked = clips(seed=1)
     fitted = DomainDependent().fit(X, domain=domain)
-    lof, knn = fitted.detectors_["source"], fitted.detectors_["target"]
+    lof, knn = fitted.estimators_["source"], fitted.estimators_["target"]
     assert isinstance(lof, LOFScorer)
     assert lof.n_neighbors_ == {"all": 4}
     assert isinstance(knn, KNNCosineScorer)
@@ -127,7 +127,7 @@ def test_without_domain_both_learn_all():
     X, domain = clips()
     fitted = DomainDependent(KNNScorer(), MahalanobisScorer(), n_jobs=2).fit(X)
     assert len(fitted.training_scores_) == len(X)
-    assert_array_equal(fitted.detectors_["source"].score_samples(X), KNNScorer().fit(X).score_samples(X))
+    assert_array_equal(fitted.estimators_["source"].score_samples(X), KNNScorer().fit(X).score_samples(X))
     assert len(fitted.decision_function(X, domain=domain)) == len(X)
 
 

@@ -71,7 +71,7 @@ SCORERS = [
 def test_known_section_is_judged_by_a_detector_of_that_section_alone(detector):
     X, section = clips()
     new, asked = clips(n=5, seed=1)
-    fitted = PerSection(detector=detector).fit(X, section=section)
+    fitted = PerSection(estimator=detector).fit(X, section=section)
     assert fitted.sections_ == ["00", "01", "02"]
     decisions = fitted.decision_function(new, section=asked)
     for name in fitted.sections_:
@@ -85,7 +85,7 @@ def test_known_section_is_judged_by_a_detector_of_that_section_alone(detector):
 def test_unknown_section_is_the_best_fitting_one(detector):
     X, section = clips()
     new, _ = clips(n=5, seed=1, spread=3)
-    fitted = PerSection(detector=detector).fit(X, section=section)
+    fitted = PerSection(estimator=detector).fit(X, section=section)
     per_section = [fitted.decision_function(new, section=[name] * len(new)) for name in fitted.sections_]
     best = np.max(per_section, axis=0)
     mean_offset = np.mean(
@@ -106,7 +106,7 @@ def test_scale_of_a_section_does_not_decide_which_fits_best():
     # a section whose clips are far apart, one whose clips are close together
     X = np.concatenate([rng.normal(size=(100, 3)) * 10, 1000 + rng.normal(size=(100, 3)) * 0.1])
     section = np.repeat(["wide", "narrow"], 100)
-    fitted = PerSection(detector=KNNScorer()).fit(X, section=section)
+    fitted = PerSection(estimator=KNNScorer()).fit(X, section=section)
     new = np.concatenate([rng.normal(size=(100, 3)) * 10, 1000 + rng.normal(size=(100, 3)) * 0.1])
     known = fitted.decision_function(new, section=section)
     assert_allclose(fitted.score_samples(new) - fitted.section_offset_, known)
@@ -118,7 +118,7 @@ def test_one_section_or_none_is_the_detector_itself():
     for detector in (LOFScorer(), MahalanobisScorer(), IsolationForest(n_estimators=4, random_state=0)):
         alone = clone(detector).fit(X)
         for section in (None, ["a"] * len(X)):
-            fitted = PerSection(detector=detector).fit(X, section=section)
+            fitted = PerSection(estimator=detector).fit(X, section=section)
             assert fitted.sections_ == ([] if section is None else ["a"])
             assert_allclose(fitted.score_samples(new), alone.score_samples(new))
             assert_allclose(fitted.decision_function(new), alone.decision_function(new), atol=1e-12)
@@ -131,7 +131,7 @@ def test_false_alarms_with_and_without_section():
     """Overlapping sections: a choice of four makes clips look more normal; the threshold makes up for it."""
     X, section = clips(n=300, sections=tuple("abcd"), distance=0.4)
     new, asked, X, section = X[:600], section[:600], X[600:], section[600:]
-    fitted = PerSection(detector=KNNScorer()).fit(X, section=section)
+    fitted = PerSection(estimator=KNNScorer()).fit(X, section=section)
     assert np.mean(fitted.predict(new, section=asked) == -1) == pytest.approx(0.1, abs=0.03)
     assert np.mean(fitted.predict(new) == -1) == pytest.approx(0.1, abs=0.03)
     assert np.mean(fitted.score_samples(new) < fitted.section_offset_) < 0.06  # without the correction
@@ -141,9 +141,9 @@ def test_false_alarms_with_and_without_section():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.floats(0.0, 10.0))
 def test_as_many_training_clips_below_the_threshold_without_section_as_with_it(seed, n_sections, distance):
     X, section = clips(n=25, sections=tuple("abcd"[:n_sections]), seed=seed, distance=distance)
-    fitted = PerSection(detector=KNNScorer()).fit(X, section=section)
+    fitted = PerSection(estimator=KNNScorer()).fit(X, section=section)
     n_own = sum(
-        int((scorer.training_scores_ > scorer.threshold_).sum()) for scorer in fitted.detectors_.values()
+        int((scorer.training_scores_ > scorer.threshold_).sum()) for scorer in fitted.estimators_.values()
     )
     above = (fitted.training_scores_ > fitted.threshold_ + 1e-12).sum()
     at_least = (fitted.training_scores_ > fitted.threshold_ - 1e-12).sum()
@@ -166,7 +166,7 @@ def test_embedder_is_fitted_once_on_all_clips_with_the_metadata():
         assert_array_equal(fitted.embedder_.seen_["domain"], domain)
         assert_array_equal(fitted.embedder_.seen_["proxy"], proxy)
         assert fitted.n_features_in_ == 4
-        for name, detector in fitted.detectors_.items():
+        for name, detector in fitted.estimators_.items():
             rows = (section == name) & ~proxy
             alone = MahalanobisScorer().fit(X[rows] + 1, domain=domain[rows])
             assert list(detector.references_[None]) == ["source", "target"]
@@ -174,7 +174,7 @@ def test_embedder_is_fitted_once_on_all_clips_with_the_metadata():
     with config_context(enable_metadata_routing=True):
         deaf = MahalanobisScorer().set_fit_request(domain=False)
         fitted = PerSection(Embedder(), deaf).fit(X, section=section, domain=domain)
-    assert list(fitted.detectors_["00"].references_[None]) == ["all"]
+    assert list(fitted.estimators_["00"].references_[None]) == ["all"]
 
 
 def test_in_a_pipeline_with_routing():
@@ -184,7 +184,7 @@ def test_in_a_pipeline_with_routing():
         pipe.fit(X, section=section)
         decisions = pipe.decision_function(X, section=section)
         predicted = pipe.predict(X, section=section)
-    alone = PerSection(detector=LOFScorer()).fit(StandardScaler().fit_transform(X), section=section)
+    alone = PerSection(estimator=LOFScorer()).fit(StandardScaler().fit_transform(X), section=section)
     assert_allclose(decisions, alone.decision_function(StandardScaler().fit_transform(X), section=section))
     assert_array_equal(predicted, np.where(decisions >= 0, 1, -1))
     stepwise = clone(pipe).fit(X, persection__section=section)
@@ -201,25 +201,25 @@ def test_pipeline_as_embedder_and_search_over_its_parts():
     with config_context(enable_metadata_routing=True):
         search = GridSearchCV(
             NormalOnly(PerSection(embedder, LOFScorer())),
-            {"estimator__detector__n_neighbors": [2, 6]},
+            {"estimator__estimator__n_neighbors": [2, 6]},
             scoring=harmonic_auc_scorer,
             cv=RecordingKFold(3),
         ).fit(X, y, section=section)
     per_section = search.best_estimator_.estimator_
     assert per_section.sections_ == ["00", "01", "02"]
     assert_array_equal(per_section.embedder_[-1].seen_["section"], section[y == 1])
-    assert sum(len(scorer.training_scores_) for scorer in per_section.detectors_.values()) == (y == 1).sum()
+    assert sum(len(scorer.training_scores_) for scorer in per_section.estimators_.values()) == (y == 1).sum()
 
 
 def test_unknown_sections_are_named():
     X, section = clips()
-    fitted = PerSection(detector=LOFScorer()).fit(X, section=section)
+    fitted = PerSection(estimator=LOFScorer()).fit(X, section=section)
     with pytest.raises(ValueError, match=r"Unknown section '07'; known: \['00', '01', '02'\]"):
         fitted.decision_function(X[:2], section=["00", "07"])
     with pytest.raises(ValueError, match="section has 1 entries"):
         fitted.predict(X[:2], section=["00"])
     with pytest.raises(ValueError, match=r"Unknown section '00'; known: \[\]. Fit with section="):
-        PerSection(detector=LOFScorer()).fit(X).predict(X[:1], section=["00"])
+        PerSection(estimator=LOFScorer()).fit(X).predict(X[:1], section=["00"])
 
 
 def test_errors_of_fit_say_what_is_wrong():
@@ -236,8 +236,8 @@ def test_errors_of_fit_say_what_is_wrong():
         PerSection().fit(X, section=section, proxy=np.ones(15, dtype=bool))
     with pytest.raises(TypeError, match=r"unexpected argument.*microphone"):
         PerSection().fit(X, microphone=np.ones(15))
-    with pytest.raises(ValueError, match="'detector' parameter"):
-        PerSection(detector="lof").fit(X)
+    with pytest.raises(ValueError, match="'estimator' parameter"):
+        PerSection(estimator="lof").fit(X)
 
 
 def test_skipped_clips_and_proxies():
@@ -260,8 +260,8 @@ def test_skipped_clips_and_proxies():
         proxy[[5, 6]] = True
         shifted = X.copy()
         shifted[proxy] += 100
-        with_proxies = PerSection(detector=detector).fit(shifted, section=section, proxy=proxy)
-        without = PerSection(detector=detector).fit(X[~proxy], section=section[~proxy])
+        with_proxies = PerSection(estimator=detector).fit(shifted, section=section, proxy=proxy)
+        without = PerSection(estimator=detector).fit(X[~proxy], section=section[~proxy])
         assert_allclose(with_proxies.score_samples(X), without.score_samples(X))
 
 
@@ -278,7 +278,7 @@ def test_sections_of_any_kind_and_containers():
             PerSection().fit(X, section=section).predict(X, section=section),
         )
     frame = pd.DataFrame(X, columns=list("abcd"))
-    fitted = PerSection(detector=IsolationForest(n_estimators=3, random_state=0)).fit(frame, section=section)
+    fitted = PerSection(estimator=IsolationForest(n_estimators=3, random_state=0)).fit(frame, section=section)
     assert_array_equal(fitted.feature_names_in_, list("abcd"))
     fitted.predict(frame, section=section)  # no warning of missing feature names
 
@@ -302,7 +302,7 @@ def test_domain_dependent_scoring_for_each_section():
         source, target = rows & (domain == "source"), rows & (domain == "target")
         lof = LOFScorer().fit(E[source])
         knn = KNNCosineScorer().fit(E[rows])  # source and target together
-        dependent = fitted.detectors_[name]
+        dependent = fitted.estimators_[name]
         assert_allclose(
             decisions[source],
             -(lof.anomaly_score(E[source]) - dependent.mean_["source"]) / dependent.scale_["source"]
@@ -321,10 +321,10 @@ def test_class_log_probabilities_behind_an_embedder():
     rng = np.random.default_rng(0)
     section = np.repeat([0, 1, 2], 30)
     log_p = log_softmax(3 * np.eye(3)[section] + rng.normal(size=(90, 3)), axis=1)
-    fitted = PerSection(detector=GammaSoftmaxScorer()).fit(log_p, section=section)
+    fitted = PerSection(estimator=GammaSoftmaxScorer()).fit(log_p, section=section)
     direct = GammaSoftmaxScorer().fit(log_p, section=section)
     known = fitted.decision_function(log_p, section=section)
-    for name, scorer in fitted.detectors_.items():
+    for name, scorer in fitted.estimators_.items():
         rows = section == name
         assert_allclose(
             known[rows] + scorer.offset_, -direct.anomaly_score(log_p[rows], section=section[rows])
@@ -342,12 +342,12 @@ def test_each_section_may_search_its_own_parameters():
         scoring=harmonic_auc_scorer,
         cv=RecordingKFold(3),
     )
-    fitted = PerSection(detector=search).fit(X, y, section=section)
+    fitted = PerSection(estimator=search).fit(X, y, section=section)
     for name in fitted.sections_:
         rows = section == name
         with config_context(enable_metadata_routing=True):
             alone = clone(search).fit(X[rows], y[rows])
-        assert fitted.detectors_[name].best_params_.keys() == {"estimator"}
+        assert fitted.estimators_[name].best_params_.keys() == {"estimator"}
         assert_allclose(
             fitted.decision_function(X[rows], section=section[rows]), alone.decision_function(X[rows])
         )
@@ -367,7 +367,7 @@ def test_network_behind_which_each_section_has_its_detector():
         fitted = clone(detector).fit(X, section=section, domain=domain)
     assert_array_equal(fitted.embedder_.classes_, ["00", "01"])
     embedded = fitted.embedder_.transform(X)
-    for name, lof in fitted.detectors_.items():
+    for name, lof in fitted.estimators_.items():
         rows = section == name
         alone = LOFScorer().fit(embedded[rows], domain=domain[rows])
         known = fitted.decision_function(X[rows], section=section[rows])

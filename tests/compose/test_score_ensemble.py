@@ -139,7 +139,7 @@ def test_detectors_without_held_out_scores_are_cross_fitted():
     Counter.fits.clear()
     fitted = ScoreEnsemble([("counter", Counter()), ("knn", KNNScorer())]).fit(X)
     assert Counter.fits == [50, 40, 40, 40, 40, 40]
-    assert not np.allclose(fitted.held_out_scores_[:, 0], -fitted.detectors_[0].score_samples(X), atol=1e-4)
+    assert not np.allclose(fitted.held_out_scores_[:, 0], -fitted.estimators_[0].score_samples(X), atol=1e-4)
     folds = KFold(3, shuffle=True, random_state=5)
     fitted = ScoreEnsemble([("counter", Counter())], cv=folds).fit(X)
     expected = np.empty(50)
@@ -156,7 +156,7 @@ def test_detectors_without_held_out_scores_are_cross_fitted():
         lambda scorer: GridSearchCV(
             NormalOnly(scorer), {"estimator__n_neighbors": [3]}, scoring="roc_auc", cv=RecordingKFold(2)
         ),
-        lambda scorer: PerSection(detector=scorer),
+        lambda scorer: PerSection(estimator=scorer),
         lambda scorer: ScoreEnsemble([("one", scorer)], standardize=None),
     ],
 )
@@ -216,10 +216,10 @@ def test_nested_parameters_and_dropping():
     ensemble.set_params(lof__n_neighbors=7, pipe__knnscorer__n_neighbors=2, weights=[1, 2])
     X = clips()
     fitted = clone(ensemble).fit(X)
-    assert fitted.named_detectors_["lof"].n_neighbors_ == {"all": 7}
+    assert fitted.named_estimators_["lof"].n_neighbors_ == {"all": 7}
     dropped = clone(ensemble).set_params(lof="drop").fit(X)
-    assert list(dropped.named_detectors_) == ["pipe"]
-    only = ScoreEnsemble([("pipe", ensemble.detectors[1][1])], weights=[2]).fit(X)
+    assert list(dropped.named_estimators_) == ["pipe"]
+    only = ScoreEnsemble([("pipe", ensemble.estimators[1][1])], weights=[2]).fit(X)
     assert_array_equal(dropped.score_samples(X), only.score_samples(X))
     y = np.where(np.arange(80) % 4 == 0, -1, 1)
     X[y == -1] += 3
@@ -234,8 +234,11 @@ def test_nested_parameters_and_dropping():
             scoring=harmonic_auc_scorer,
             cv=RecordingKFold(2),
         ).fit(X, y, domain=np.tile(["source", "target"], 40))
-    assert list(search.best_estimator_.estimator_[-1].named_detectors_) == ["knn"]
-    assert list(search.best_estimator_.estimator_[-1].detectors_[0].references_[None]) == ["source", "target"]
+    assert list(search.best_estimator_.estimator_[-1].named_estimators_) == ["knn"]
+    assert list(search.best_estimator_.estimator_[-1].estimators_[0].references_[None]) == [
+        "source",
+        "target",
+    ]
 
 
 def test_metadata_reaches_the_members_that_ask_for_it():
@@ -253,10 +256,10 @@ def test_metadata_reaches_the_members_that_ask_for_it():
         with config_context(enable_metadata_routing=routing):
             fits.append(ScoreEnsemble(members).fit(X, section=section, domain=domain, proxy=proxy))
     one, two = fits
-    assert one.detectors_[0][-1].sections_ == ["a", "b"]
-    assert list(one.detectors_[1].references_[None]) == ["source", "target"]
+    assert one.estimators_[0][-1].sections_ == ["a", "b"]
+    assert list(one.estimators_[1].references_[None]) == ["source", "target"]
     forest = IsolationForest(n_estimators=5, random_state=0).fit(X[~proxy])
-    assert_array_equal(one.detectors_[2].score_samples(X), forest.score_samples(X))
+    assert_array_equal(one.estimators_[2].score_samples(X), forest.score_samples(X))
     assert_array_equal(np.isnan(one.held_out_scores_).all(axis=1), proxy)
     assert_array_equal(one.score_samples(X), two.score_samples(X))
 
@@ -265,12 +268,15 @@ def test_known_sections_are_handed_to_the_members():
     rng = np.random.default_rng(0)
     section = np.tile(["a", "b"], 40)
     X = rng.normal(size=(80, 3)) + 5 * (section == "b")[:, None]
-    members = [("lof", PerSection(detector=LOFScorer())), ("maha", PerSection(detector=MahalanobisScorer()))]
+    members = [
+        ("lof", PerSection(estimator=LOFScorer())),
+        ("maha", PerSection(estimator=MahalanobisScorer())),
+    ]
     fitted = ScoreEnsemble(members).fit(X, section=section)
     wrong = np.where(section == "a", "b", "a")
     known = fitted.decision_function(X, section=section)
     by_hand = 0
-    for per_section, held_out in zip(fitted.detectors_, fitted.held_out_scores_.T, strict=True):
+    for per_section, held_out in zip(fitted.estimators_, fitted.held_out_scores_.T, strict=True):
         anomaly = -(per_section.decision_function(X, section=section) + per_section.offset_)
         by_hand = by_hand + (anomaly - held_out.mean()) / held_out.std()
     assert_allclose(known, -by_hand - fitted.offset_)
@@ -346,7 +352,7 @@ def test_dataframes_keep_their_names():
 def test_errors():
     X = clips(20)
     for detectors, message in [
-        ([], "no detector left"),
+        ([], "estimators is empty"),
         ([("a", "drop")], "no detector left"),
         ([("a", "lof")], "detector 'a' is 'lof'"),
         ([KNNScorer()], r"list of \(name, estimator\) tuples"),

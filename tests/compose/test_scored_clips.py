@@ -30,7 +30,7 @@ def test_scores_and_threshold_agree_with_the_decision(detector, X):
 
 def test_what_is_known_is_used(X):
     section = ["a"] * 30 + ["b"] * 30
-    detector = PerSection(detector=KNNScorer()).fit(X, section=section)
+    detector = PerSection(estimator=KNNScorer()).fit(X, section=section)
     plain, threshold = score_clips(detector, X)
     known, same = score_clips(detector, X, {"section": section[::-1], "machine": ["fan"] * 60})
     assert threshold == same

@@ -227,4 +227,4 @@ def test_the_code_of_the_answers_runs(folder, tmp_path, monkeypatch):
             exec(compile(block, f"{page}.md", "exec"), names)
     assert names["anomalous"].dtype == bool
     assert (tmp_path / "scores.csv").read_bytes().startswith(b"\xef\xbb\xbfpath,anomaly_score")
-    assert [name for name, _ in names["detector"].detectors] == ["near", "far"]
+    assert [name for name, _ in names["detector"].estimators] == ["near", "far"]

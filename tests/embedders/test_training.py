@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping
 
 from skasd import embedders
-from skasd.compose import Augmented, DomainDependent, NormalOnly, PerSection, ScoreEnsemble, SelectBest
+from skasd.compose import Augmented, DomainDependent, NormalOnly, PerMachine, PerSection, ScoreEnsemble
 from skasd.embedders import ViTEmbedder
 from skasd.scorers import KNNCosineScorer
 
@@ -125,7 +125,7 @@ def detectors():
         "PerSection, detector": PerSection(None, detector),
         "DomainDependent": DomainDependent(detector, detector),
         "ScoreEnsemble": ScoreEnsemble([("a", detector), ("b", detector)]),
-        "SelectBest": SelectBest([("a", detector)], by={0: "a", 1: "a", 2: "a"}),
+        "PerMachine": PerMachine([("a", detector)], {0: "a", 1: "a", 2: "a"}),
     }
 
 

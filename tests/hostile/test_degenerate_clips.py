@@ -97,6 +97,6 @@ def test_a_choice_by_machine_needs_clips():
     system = systems.jless2022_ensemble()
     with (
         sklearn.config_context(enable_metadata_routing=True),
-        pytest.raises(ValueError, match="No clip to fit SelectBest on: n_samples=0"),
+        pytest.raises(ValueError, match="No clip to fit PerMachine on: n_samples=0"),
     ):
         system.fit(np.empty((0, N_SAMPLES)), machine=[])

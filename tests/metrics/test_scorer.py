@@ -231,7 +231,7 @@ def test_what_is_told_goes_through_searches(alike):
     with sklearn.config_context(enable_metadata_routing=True):
         search = GridSearchCV(
             NormalOnly(PerSection(None, KNNScorer())),
-            {"estimator__detector__n_neighbors": [1, 3]},
+            {"estimator__estimator__n_neighbors": [1, 3]},
             scoring={"blind": harmonic_auc_scorer, "told": HarmonicAUCScorer(tell=["section"])},
             cv=RecordingKFold(3),
             refit="told",

@@ -168,7 +168,7 @@ def hidden():
         ),
         (MFNEmbedder(callbacks=[EpochScoring(twice)]), r"MFNEmbedder\.callbacks\[0\]\.scoring"),
         (MFNEmbedder(mixing=functools.partial(twice)), r"MFNEmbedder\.mixing\.func"),
-        (ScoreEnsemble([("a", Stranger())]), r"ScoreEnsemble\.detectors\[0\]\[1\]"),
+        (ScoreEnsemble([("a", Stranger())]), r"ScoreEnsemble\.estimators\[0\]\[1\]"),
         (LocalOutlierFactor(metric=twice), r"LocalOutlierFactor\.metric"),
         (make_pipeline(hidden()), r"steps\[0\]\[1\] is of class .*imported by name"),
     ],

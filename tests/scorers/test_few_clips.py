@@ -90,7 +90,7 @@ def test_thresholds_that_play_no_part_are_passed_over():
     DomainDependent(KNNScorer(), KNNScorer(), **asks_for_less).fit(X, domain=["source", "target"] * 4)
     ScoreEnsemble([("knn", KNNScorer()), ("forest", IsolationForest(n_estimators=5))], **asks_for_less).fit(X)
     with pytest.warns(FewClipsWarning, match="4 training clips cannot"):
-        PerSection(detector=KNNScorer()).fit(X, section=["a", "b"] * 4)
+        PerSection(estimator=KNNScorer()).fit(X, section=["a", "b"] * 4)
 
 
 @STRICT

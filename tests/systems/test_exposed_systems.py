@@ -112,7 +112,7 @@ def test_one_network_and_the_references_of_each_machine(name):
     learnt, heard = detector.embedder_.transform(made.X[train]), detector.embedder_.transform(made.X[test])
     for one in np.unique(machine):
         own = machine[train] == one
-        alone = clone(detector.detector).fit(learnt[own], domain=domain[train][own])
+        alone = clone(detector.estimator).fit(learnt[own], domain=domain[train][own])
         of_it = machine[test] == one
         np.testing.assert_allclose(told[of_it], alone.decision_function(heard[of_it]))
         assert len(alone.references_[None]["source"]) == 16

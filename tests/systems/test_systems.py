@@ -96,7 +96,7 @@ def test_secom_submissions():
         systems.secom2021_submission(f"Morita_SECOM_task2_{i}", machine="fan")[-1] for i in (1, 2, 3)
     )
     names = [
-        (type(s.detector.source).__name__, type(s.detector.target).__name__, s.embedder.merge)
+        (type(s.estimator.source).__name__, type(s.estimator.target).__name__, s.embedder.merge)
         for s in (first, second, third)
     ]
     assert names == [
@@ -105,7 +105,7 @@ def test_secom_submissions():
         ("LOFScorer", "KNNCosineScorer", "mean"),
     ]
     valve = systems.secom2021_submission("Morita_SECOM_task2_3", machine="valve")[-1]
-    assert (type(valve.detector.source).__name__, valve.embedder.merge) == ("KNNCosineScorer", "std")
+    assert (type(valve.estimator.source).__name__, valve.embedder.merge) == ("KNNCosineScorer", "std")
     with pytest.raises(ValueError, match="Morita_SECOM_task2_1"):
         systems.secom2021_submission("Morita_SECOM_task2_4")
 
@@ -135,7 +135,7 @@ def test_jless_ensemble_takes_the_system_of_the_machine(sounds):
     train = (sounds.table["split"] == "train").to_numpy()
     section, domain = sounds.table["section"].to_numpy(), sounds.table["domain"].to_numpy()
     system = systems.jless2022_ensemble(**QUICK)
-    assert [name for name, _ in system.systems] == list(system.by)
+    assert [name for name, _ in system.estimators][-1] == "bearing"
     with sklearn.config_context(enable_metadata_routing=True):
         machine = ["bearing"] * train.sum()
         system.fit(sounds.X[train], machine=machine, section=section[train], domain=domain[train])
@@ -193,7 +193,7 @@ def test_jless_submissions_by_machine():
     assert type(systems.jless2022_submission(3, "bearing")[-1]).__name__ == "CosineMeanScorer"
     assert type(network_of(systems.jless2022_submission(2, "fan", model="dpt"))).__name__ == "DPTEmbedder"
     whole = systems.jless2022_ensemble()
-    for machine, system in whole.systems:
+    for machine, system in whole.estimators:
         assert repr(systems.jless2022_submission(1, machine)) == repr(system)
     with pytest.raises(ValueError, match="machine='pump'"):
         systems.jless2022_submission(1, "pump")
