@@ -17,6 +17,7 @@ from . import (
     report as report,
     scorers as scorers,
     systems as systems,
+    weights as weights,
 )
 from .augment import (
     MixupSMOTEAugmenter as MixupSMOTEAugmenter,
@@ -39,6 +40,7 @@ from .embedders import (
     MobileNetV2Embedder as MobileNetV2Embedder,
     MultiBranchEmbedder as MultiBranchEmbedder,
     OEVAEEmbedder as OEVAEEmbedder,
+    PretrainedEmbedder as PretrainedEmbedder,
     ViTEmbedder as ViTEmbedder,
 )
 from .features import (

@@ -8,6 +8,7 @@ from ._mfn import MFNEmbedder
 from ._mobilenetv2 import MobileNetV2Embedder
 from ._multibranch import MultiBranchEmbedder
 from ._oevae import OEVAEEmbedder
+from ._pretrained_embedder import PretrainedEmbedder
 from ._vit import ViTEmbedder
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "MobileNetV2Embedder",
     "MultiBranchEmbedder",
     "OEVAEEmbedder",
+    "PretrainedEmbedder",
     "ViTEmbedder",
 ]

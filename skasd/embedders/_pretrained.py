@@ -67,7 +67,7 @@ class PretrainedReport(NamedTuple):
         )
 
 
-def read_state(path):
+def read_state(path, parameter="pretrained"):
     """Return the tensors of a checkpoint by name; nothing in the file is run.
 
     Arrays of NumPy beside the tensors, as PANNs' training script saves them, are read and left.
@@ -76,6 +76,9 @@ def read_state(path):
     ----------
     path : path-like
         ``.safetensors``, or a file of :func:`torch.save` that holds the tensors, or them under ``"model"``.
+
+    parameter : str, default="pretrained"
+        Whose value the path is, for messages.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def read_state(path):
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"pretrained={os.fspath(path)!r}: there is no such file.")
+        raise FileNotFoundError(f"{parameter}={os.fspath(path)!r}: there is no such file.")
     try:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
@@ -100,7 +103,7 @@ def read_state(path):
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, safetensors.SafetensorError) as error:
         raise ValueError(
-            f"pretrained={os.fspath(path)!r} cannot be read as a checkpoint of tensors: incomplete, another kind of "
+            f"{parameter}={os.fspath(path)!r} cannot be read as a checkpoint of tensors: incomplete, another kind of "
             "file, or with Python objects in it. Compare its checksum with the published one; if objects are in it and "
             "you trust it, write its tensors alone into a .safetensors file."
         ) from error
@@ -108,7 +111,7 @@ def read_state(path):
         state = state["model"]
     if not isinstance(state, dict) or not any(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(
-            f'pretrained={os.fspath(path)!r} holds no tensors by name, nor {{"model": tensors by name}}.'
+            f'{parameter}={os.fspath(path)!r} holds no tensors by name, nor {{"model": tensors by name}}.'
         )
     return {
         str(name).removeprefix("module."): value

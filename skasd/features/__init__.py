@@ -1,6 +1,7 @@
 """From waveforms to time-frequency arrays, and from those to one row of statistics per clip."""
 
 from ._axes import spectrogram_unit, time_frequency_axes
+from ._band_names import band_names
 from ._clip_statistics import ClipStatistics
 from ._log_mel import LogMelTransformer
 from ._phase import PhaseTransformer
@@ -19,4 +20,5 @@ __all__ = [
     "check_time_frequency",
     "spectrogram_unit",
     "time_frequency_axes",
+    "band_names",
 ]

@@ -17,7 +17,7 @@ def band_names(frequencies):
 
     Examples
     --------
-    >>> from skasd.features._band_names import band_names
+    >>> from skasd.features import band_names
     >>> band_names([0.0, 62.5, 1234.0, 7800.0])
     array(['0 Hz', '62 Hz', '1.2 kHz', '7.8 kHz'], dtype=object)
     >>> band_names([1234.0, 1250.0])

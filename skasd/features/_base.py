@@ -1,6 +1,7 @@
 """What the transformers from clips to time-frequency arrays share."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -153,6 +154,42 @@ class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
                 out[i] = np.empty(skipped, dtype=self.dtype)
             out[i][...] = np.nan
         return out
+
+    def waveform_function(self, dtype: Any = "float32") -> Callable:
+        """Return a function that computes the features of one waveform after another.
+
+        For code that reads its clips itself. What `transform` prepares anew for each collection is prepared once.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, default="float32"
+            Precision of the arithmetic.
+
+        Returns
+        -------
+        function : callable
+            Called as ``function(waveform, out=None)`` with an array of shape (n_samples,), at `sample_rate` and long
+            enough for one frame. Returns the features, of shape (n_bins, n_frames), written to `out` where that is
+            given. Threads may call it side by side.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skasd import LogMelTransformer
+        >>> log_mel = LogMelTransformer(n_mels=64).waveform_function()
+        >>> log_mel(np.zeros(16000, dtype="float32")).shape
+        (64, 32)
+        """
+        self._validate_params()
+        plan = self._plan(np.dtype(dtype))
+
+        def function(waveform, out=None):
+            if out is None:
+                out = np.empty(plan.shape(len(waveform)), self.dtype)
+            plan.write(waveform, out)
+            return out
+
+        return function
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the bins by their centre frequencies.

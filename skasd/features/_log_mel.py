@@ -60,6 +60,10 @@ class LogMelTransformer(ShortTimeFourierTransformer):
     norm : {"slaney"} or None, default="slaney"
         Divide each triangle by its width ("slaney": constant energy per band) or not (None: constant peak).
 
+    filters : {"librosa", "kaldi"}, default="librosa"
+        With "librosa" the triangles are straight lines over frequency. With "kaldi" they are straight lines over
+        HTK's mel scale and of height 1 [2]_; `htk` and `norm` play no part.
+
     log : {"db", "natural"} or None, default="db"
         ``20 / power * log10(max(S, amin))``, ``ln(max(S, amin))``, or S itself.
 
@@ -70,6 +74,10 @@ class LogMelTransformer(ShortTimeFourierTransformer):
     standardize_waveform : bool, default=False
         Bring every clip to a mean of 0 and a variance of 1 before its spectrogram, so that how loud a clip was
         recorded plays no part. Digital silence stays.
+
+    preemphasis : float or None, default=None
+        Put ``x[n] - preemphasis * x[n - 1]`` in place of each sample x[n] but the first, which is left out. The usual
+        value is 0.97.
 
     channel : "mean" or int, default="mean"
         What to take of files with several channels.
@@ -115,6 +123,7 @@ class LogMelTransformer(ShortTimeFourierTransformer):
     ----------
     .. [1] N. Harada, D. Niizumi, D. Takeuchi, Y. Ohishi, M. Yasuda, "First-shot anomaly detection for machine
        condition monitoring: a domain generalization baseline", arXiv:2303.00455, 2023.
+    .. [2] D. Povey et al., "The Kaldi speech recognition toolkit", ASRU 2011: ``compute-fbank-feats``.
 
     Examples
     --------
@@ -133,7 +142,9 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         "fmax": [Interval(Real, 0, None, closed="neither"), None],
         "htk": ["boolean"],
         "norm": [StrOptions({"slaney"}), None],
+        "filters": [StrOptions({"librosa", "kaldi"})],
         "standardize_waveform": ["boolean"],
+        "preemphasis": [Interval(Real, None, None, closed="neither"), None],
     }
 
     def __init__(
@@ -152,9 +163,11 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         fmax: float | None = None,
         htk: bool = False,
         norm: Literal["slaney"] | None = "slaney",
+        filters: Literal["librosa", "kaldi"] = "librosa",
         log: Literal["db", "natural"] | None = "db",
         amin: float = 2.220446049250313e-16,
         standardize_waveform: bool = False,
+        preemphasis: float | None = None,
         channel: Literal["mean"] | int = "mean",
         dtype: Literal["float16", "float32", "float64"] = "float32",
         fft_dtype: Literal["float32", "float64"] | None = None,
@@ -176,9 +189,11 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         self.fmax = fmax
         self.htk = htk
         self.norm = norm
+        self.filters = filters
         self.log = log
         self.amin = amin
         self.standardize_waveform = standardize_waveform
+        self.preemphasis = preemphasis
         self.channel = channel
         self.dtype = dtype
         self.fft_dtype = fft_dtype
@@ -191,19 +206,47 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         check_amin(self.amin, self.log, dtype)
         return _LogMel(self, self._short_time_fourier(dtype), self._filters())
 
+    def n_frames(self, n_samples: int) -> int:
+        """Return the number of frames that a clip of `n_samples` samples has.
+
+        Parameters
+        ----------
+        n_samples : int
+            Length of the clip at `sample_rate`.
+
+        Returns
+        -------
+        n_frames : int
+            ``1 + n // hop_length`` with `center` and an even `n_fft`, ``1 + (n - n_fft) // hop_length`` without
+            `center`; n is `n_samples`, with `preemphasis` one less.
+        """
+        return super().n_frames(n_samples - (self.preemphasis is not None))
+
+    def _least_samples(self):
+        least, reason = super()._least_samples()
+        return least + (self.preemphasis is not None), reason
+
     def _filters(self):
         import librosa.filters  # heavy, and not needed by those who only import this module
 
+        if self.filters == "kaldi":
+            edges = librosa.hz_to_mel(self._edges(), htk=True)[:, None]
+            bins = librosa.hz_to_mel(self._bin_frequencies(), htk=True)
+            rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+            falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+            return np.maximum(np.minimum(rising, falling), 0)
         return librosa.filters.mel(
             sr=self.sample_rate, n_fft=self.n_fft, norm=self.norm, dtype=np.float64, **self._bands()
         )
 
     def _frequencies(self):
+        return self._edges()[1:-1]
+
+    def _edges(self):
+        """Return the edges of the triangles, each of which is the centre of another but for the outermost."""
         import librosa
 
-        # the edges of the triangles, each of which is the centre of another but for the outermost
-        bands = self._bands()
-        return librosa.mel_frequencies(**{**bands, "n_mels": self.n_mels + 2})[1:-1]
+        return librosa.mel_frequencies(**{**self._bands(), "n_mels": self.n_mels + 2})
 
     def _bands(self):
         """Return librosa's arguments that say where the bands lie."""
@@ -213,7 +256,8 @@ class LogMelTransformer(ShortTimeFourierTransformer):
                 f"fmin={self.fmin} and fmax={self.fmax} must satisfy fmin < fmax <= sample_rate / 2 = "
                 f"{self.sample_rate / 2}."
             )
-        return {"n_mels": self.n_mels, "fmin": self.fmin, "fmax": fmax, "htk": self.htk}
+        htk = self.htk or self.filters == "kaldi"
+        return {"n_mels": self.n_mels, "fmin": self.fmin, "fmax": fmax, "htk": htk}
 
 
 class _LogMel:
@@ -222,6 +266,7 @@ class _LogMel:
     def __init__(self, transformer, fourier, filters):
         self.fourier = fourier
         self.standardize = transformer.standardize_waveform
+        self.preemphasis = transformer.preemphasis
         self.n_mels = len(filters)
         self.half_power = transformer.power / 2
         self.level = {"log": transformer.log, "amin": transformer.amin, "power": transformer.power}
@@ -243,7 +288,7 @@ class _LogMel:
         self.weights = np.concatenate([block[:, a : a + n].T.ravel() for block, a, n in parts])
 
     def shape(self, n_samples):
-        return self.n_mels, self.fourier.n_frames(n_samples)
+        return self.n_mels, self.fourier.n_frames(n_samples - (self.preemphasis is not None))
 
     def write(self, waveform, out):
         from ._kernels import band_energies, write_log_levels
@@ -255,6 +300,11 @@ class _LogMel:
             # a constant has no spread to divide by but that of rounding
             waveform /= spread if spread > 1e-7 * abs(mean) else 1.0
         buffers, dtype = self.fourier.buffers, self.fourier.dtype
+        if self.preemphasis is not None:
+            emphasised = buffers.array("emphasised", (len(waveform) - 1,), dtype)
+            np.multiply(waveform[:-1], -self.preemphasis, out=emphasised)
+            emphasised += waveform[1:]
+            waveform = emphasised
         for frames, spectra in self.fourier.chunks(waveform):
             mel = buffers.array("mel", (len(self.first), len(spectra), _BANDS_PER_BLOCK), dtype)
             scratch = buffers.array("scratch", (len(spectra) * max(self.widest, _BANDS_PER_BLOCK),), dtype)

@@ -1,0 +1,60 @@
+"""Frozen networks that turn one waveform after another into maps of their layers."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+import soxr
+import torch
+
+
+class Layer(NamedTuple):
+    """A layer of an encoder: channels, and the centres of its frequency positions in Hz (None: it has none)."""
+
+    n_channels: int
+    frequencies: np.ndarray | None
+
+
+class Encoder(ABC):
+    """A frozen network with its front end.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Of the waveforms that it takes, in Hz.
+
+    layers : list of Layer
+        Those asked for.
+    """
+
+    sample_rate: int
+    layers: list[Layer]
+    min_seconds: float  # shorter clips are repeated from their beginning
+
+    def maps(self, waveform, sample_rate):
+        """Yield the maps of each piece of a clip: a list of tensors (n_channels, n_positions, n_steps), one a layer."""
+        if sample_rate != self.sample_rate:
+            waveform = soxr.resample(waveform, sample_rate, self.sample_rate, quality="HQ")
+        waveform = np.ascontiguousarray(waveform, np.float32)
+        least = math.ceil(self.min_seconds * self.sample_rate)
+        if len(waveform) < least:
+            waveform = np.resize(waveform, least)
+        with torch.inference_mode():
+            yield from self._maps(waveform)
+
+    @abstractmethod
+    def _maps(self, waveform):
+        """Yield the maps of each piece of a waveform that is long enough, float32 and at the encoder's rate."""
+
+
+def mel_edges(n_mels, fmin, fmax, *, htk=False):
+    """Return the edges of mel bands in Hz, (n_mels + 2,): each but the outermost is the centre of a band."""
+    import librosa
+
+    return librosa.mel_frequencies(n_mels=n_mels + 2, fmin=fmin, fmax=fmax, htk=htk)
+
+
+def cut(waveform, longest):
+    """Return the pieces of a waveform, of equal length and at most `longest` samples."""
+    return np.array_split(waveform, math.ceil(len(waveform) / longest))

@@ -1,0 +1,75 @@
+"""The encoder that comes with the library, with its front end."""
+
+import math
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from .. import nn
+from ..clips import KeptBuffers
+from ..features import LogMelTransformer
+from ._encoders import Encoder, Layer, mel_edges
+
+
+class MachineSounds(Encoder):
+    """The encoder that comes with the library.
+
+    Its log-mels are defined at 32 kHz. At any rate that is a multiple of 1 kHz frames of the same times and bins of the
+    same frequencies give the same bands, as far as these lie below half the rate; no resampling is needed.
+    """
+
+    names = nn.MachineEncoder.layers
+    min_seconds = 0.05
+    _n_steps = 128  # at a time, in clips longer than that: the network is local in time, and the steps are the same
+
+    def __init__(self, path, layers, *, sample_rate):
+        self.wanted = layers
+        network = nn.MachineEncoder()
+        network.load_state_dict(load_file(path))
+        self.network = nn.fold_batch_norm(network).to(memory_format=torch.channels_last)
+        direct = sample_rate % 1000 == 0 and 16000 <= sample_rate <= 48000
+        self.sample_rate = sample_rate if direct else 16000 if sample_rate < 16000 else 32000
+        n_mels, fmax = network.n_mels, network.fmax
+        edges = mel_edges(n_mels, 0, fmax, htk=True)
+        # those that lie wholly below half the rate
+        self.n_heard = int(np.searchsorted(edges, self.sample_rate / 2 * (1 + 1e-9), side="right")) - 2
+        self.n_mels = n_mels
+        self.hop_length = self.sample_rate // 100
+        self.n_fft = self.sample_rate // 125 * 4
+        self.gain = (32000 / self.sample_rate) ** 2  # of powers: a window of as many seconds has more samples
+        self.log_mel = LogMelTransformer(
+            sample_rate=self.sample_rate,
+            n_fft=self.n_fft,
+            win_length=self.sample_rate // 40,
+            hop_length=self.hop_length,
+            center=False,
+            htk=True,
+            norm=None,
+            n_mels=self.n_heard,
+            fmax=float(edges[self.n_heard + 1]),
+            log="natural",
+            amin=1e-10 / self.gain,
+        ).waveform_function()
+        self.floor = math.log(1e-10)
+        self.buffers = KeptBuffers()
+        empty = torch.zeros(1, 1, n_mels, network.receptive_field)
+        shapes = [maps.shape for maps in self.network(empty, self.wanted)]
+        self.layers = [Layer(shape[1], edges[1:-1][:: n_mels // shape[2]]) for shape in shapes]
+
+    def _maps(self, waveform):
+        n_frames = 1 + (len(waveform) - self.n_fft) // self.hop_length
+        frames = self.buffers.array("frames", (self.n_mels, n_frames), np.float32)
+        self.log_mel(waveform, frames[: self.n_heard])
+        frames[: self.n_heard] += math.log(self.gain)
+        frames[self.n_heard :] = self.floor
+        field, step = self.network.receptive_field, self.network.stride
+        if n_frames < field:  # mirrored at both ends
+            left = (field - n_frames) // 2
+            frames = np.pad(frames, ((0, 0), (left, field - n_frames - left)), mode="symmetric")
+        x = torch.from_numpy(frames)[None, None]
+        n_steps = 1 + (x.shape[-1] - field) // step
+        for first in range(0, n_steps, self._n_steps):
+            last = min(first + self._n_steps, n_steps)
+            part = x[..., step * first : step * (last - 1) + field].contiguous(memory_format=torch.channels_last)
+            yield [maps[0] for maps in self.network(part, self.wanted)]

@@ -1,0 +1,364 @@
+"""Frozen encoders as transformers of clips."""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from numbers import Integral
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import validate_data
+
+from .._documentation import DocumentationLinkMixin
+from .._sklearn_compat import Interval, StrOptions
+from .._threads import fixed_threads, resolve_threads
+from .._typing import PathName
+from ..clips import BadClip, Clips, check_clips, check_limits
+from ..features import band_names
+from ..weights import fetch, sha256_of, shipped_file
+from ._audio_taggers import EfficientAT
+from ._machine_sounds import MachineSounds
+
+# by encoder: its class, what else that takes, the layers that there are, and the one that is taken
+_ENCODERS: dict[str, tuple[Any, dict, tuple[str, ...], str]] = {
+    "skasd": (MachineSounds, {}, MachineSounds.names, "9"),
+    "efficientat_mn04": (EfficientAT, {"width": 0.4}, EfficientAT.names, "9"),
+    "efficientat_mn10": (EfficientAT, {"width": 1.0}, EfficientAT.names, "9"),
+}
+
+
+class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
+    """Turn each clip into a row of means of the middle layers of a frozen network.
+
+    Nothing is trained: the network has learnt from other sounds what sounds are made of, and a scorer behind it learns
+    which of that is normal for a machine. The default encoder comes with the library.
+
+    Parameters
+    ----------
+    encoder : {"skasd", "efficientat_mn04", "efficientat_mn10"}, default="skasd"
+        The network. ``"skasd"`` is :class:`skasd.nn.MachineEncoder`, made for recordings at 16 to 32 kHz;
+        ``"efficientat_mn04"`` and ``"efficientat_mn10"`` are the audio taggers of EfficientAT [1]_, MobileNetV3 of width
+        0.4 and 1.0.
+
+    weights : path-like or None, default=None
+        File of the weights, as its authors published it. None: the file that comes with the library (``"skasd"``), or
+        one that is downloaded once, checked by its SHA-256 and kept (``"efficientat_mn04"``; see
+        :func:`skasd.weights.fetch`). For ``"efficientat_mn10"``, whose SHA-256 the library does not know, it must be
+        given.
+
+    layer : str, int, tuple of them or None, default=None
+        The layer, or several whose columns stand side by side. "6", "9" and "11" of ``"skasd"``; 0 to 16 of
+        ``"efficientat_..."``, the outputs of ``features[layer]``. None is 9.
+
+    bands : bool, default=True
+        Keep the positions along frequency apart; without, their mean is taken as well.
+
+    sample_rate : int, default=16000
+        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it. For an encoder that works at
+        another rate they are resampled once more.
+
+    channel : "mean" or int, default="mean"
+        What to take of files with several channels.
+
+    on_error : {"raise", "skip"}, default="raise"
+        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their rows are NaN.
+
+    limits : dict or None, default=None
+        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
+        ``{"max_seconds": 7200}``.
+
+    n_threads : int or None, default=None
+        Threads of torch for each clip. None: the environment variable ``SKASD_NUM_THREADS``, else 1.
+
+    n_jobs : int, default=None
+        Number of threads, each working on a clip of its own.
+
+    verbose : int, default=0
+        Show a progress bar if positive.
+
+    Attributes
+    ----------
+    bands_ : ndarray of int of shape (n_columns,)
+        Frequency position of each column, from low to high frequencies, and numbered on from layer to layer. Columns
+        of one position stand side by side.
+
+    weights_sha256_ : str
+        SHA-256 of the weights.
+
+    n_features_in_ : int
+        Number of samples of the clips seen in `fit`, where these were an array.
+
+    See Also
+    --------
+    skasd.nn.MachineEncoder : The network that comes with the library.
+    skasd.weights.CHECKPOINTS : Sources, licences and checksums of the weights.
+    skasd.scorers.MahalanobisScorer : Scores the rows.
+
+    Notes
+    -----
+    A row holds the mean over time of each channel at each position along frequency. `fit` checks the parameters and
+    the weights; the network stays as it is, and `transform` works without `fit`.
+
+    Each clip goes through the network by itself: its row does not depend, to the last bit, on the clips beside it nor
+    on `n_jobs`. Of a clip no more than its row is kept.
+
+    ``"skasd"`` is local in time: an output depends on 0.77 s of sound, and the row is the mean of one every 0.1 s. Of a clip
+    shorter than that the log-mel frames are mirrored at both ends. The mels of a recording at 16 kHz are those of the
+    same sound at 32 kHz in all bands below 8 kHz; the bands beyond have their floor. The other encoders hear the clip as
+    a whole, in pieces of equal length if it is longer than 12 s. For all of them clips shorter than 50 ms are
+    repeated.
+
+    Saved detectors refer to the weights and hold their SHA-256, not the weights themselves: with other weights than those of
+    `fit`, `transform` raises an error. Where the file of `weights` has moved, ``set_params(weights=...)`` says where to.
+
+    References
+    ----------
+    .. [1] F. Schmid, K. Koutini, G. Widmer, "Efficient large-scale audio tagging via Transformer-to-CNN knowledge
+       distillation", ICASSP 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import PretrainedEmbedder
+    >>> clips = np.random.default_rng(0).normal(scale=0.1, size=(2, 16000)).astype(np.float32)
+    >>> embedder = PretrainedEmbedder().fit(clips)
+    >>> embedder.transform(clips).shape
+    (2, 256)
+    >>> embedder.get_feature_names_out()[[0, 32]]
+    array(['layer 9 17 Hz 0', 'layer 9 350 Hz 0'], dtype=object)
+    >>> embedder.bands_[[0, 32]]
+    array([0, 1])
+    """
+
+    _parameter_constraints: dict = {
+        "encoder": [StrOptions(set(_ENCODERS))],
+        "weights": [str, os.PathLike, None],
+        "layer": [str, Integral, tuple, list, None],
+        "bands": ["boolean"],
+        "sample_rate": [Interval(Integral, 1000, None, closed="left")],
+        "channel": [StrOptions({"mean"}), Integral],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "limits": [dict, None],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        encoder: Literal["skasd", "efficientat_mn04", "efficientat_mn10"] = "skasd",
+        *,
+        weights: PathName | None = None,
+        layer: str | int | Sequence[str | int] | None = None,
+        bands: bool = True,
+        sample_rate: int = 16000,
+        channel: Literal["mean"] | int = "mean",
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_threads: int | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ):
+        self.encoder = encoder
+        self.weights = weights
+        self.layer = layer
+        self.bands = bands
+        self.sample_rate = sample_rate
+        self.channel = channel
+        self.on_error = on_error
+        self.limits = limits
+        self.n_threads = n_threads
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters, the weights and the kind of X; nothing is learnt.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips. Files are not opened.
+
+        y : Ignored
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        self : object
+            The embedder itself.
+        """
+        self._validate_params()
+        check_limits(self.limits)
+        encoder, sha256 = self._load()
+        clips = check_clips(X)
+        if isinstance(clips, np.ndarray):
+            validate_data(self, X, skip_check_array=True)
+            if self.on_error == "raise":
+                self._clips(clips).map(lambda i, waveform: None)
+        self.weights_sha256_ = sha256
+        n_channels = [layer.n_channels for layer in encoder.layers for _ in range(self._n_positions(layer))]
+        self.bands_ = np.repeat(np.arange(len(n_channels)), n_channels)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Turn each clip into one row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips; arrays are taken to be at `sample_rate`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_columns), float32
+            Layer by layer, position by position, channel by channel. Clips skipped on account of ``on_error="skip"``
+            are NaN.
+
+        Raises
+        ------
+        skasd.clips.ClipError
+            If clips cannot be used and `on_error` is "raise". The message lists all of them.
+
+        ValueError
+            If the weights are not those of `fit`.
+        """
+        encoder = self._encoder_of_fit()
+        rows = np.full((len(clips := self._checked(X)), self._n_columns(encoder)), np.nan, np.float32)
+
+        def write(i, waveform):
+            rows[i] = self._row(encoder, waveform)
+            if not np.isfinite(rows[i]).all():  # NaN would mean that the clip was skipped
+                raise BadClip("its row is not finite: scale its samples to [-1, 1)")
+
+        self._map(clips, write)
+        rows[list(clips.causes)] = np.nan
+        return rows
+
+    def maps(self, X: Any) -> list:
+        """Return what the rows are the means of.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            A few clips.
+
+        Returns
+        -------
+        list of lists of ndarrays of shape (n_channels, n_positions, n_steps), float32
+            For each clip the map of each layer; None for clips skipped on account of ``on_error="skip"``.
+        """
+        encoder = self._encoder_of_fit()
+
+        def whole(i, waveform):
+            pieces = zip(*encoder.maps(waveform, self.sample_rate), strict=True)
+            return [torch.cat(parts, -1).contiguous().numpy() for parts in pieces]
+
+        return self._map(self._checked(X), whole)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the columns: layer, centre of the frequency position, channel.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_columns,)
+            As "layer 9 350 Hz 12"; without positions "layer 9 12".
+        """
+        self._validate_params()
+        names = []
+        for name, layer in zip(self._layer_names(), self._load()[0].layers, strict=True):
+            places = [f"{place} " for place in band_names(layer.frequencies)] if self.bands else [""]
+            names += [f"layer {name} {place}{c}" for place in places for c in range(layer.n_channels)]
+        return np.array(names, dtype=object)
+
+    def _layer_names(self):
+        """Return the names of the layers asked for."""
+        _, _, known, default = _ENCODERS[self.encoder]
+        layer = default if self.layer is None else self.layer
+        names = [str(name) for name in ([layer] if isinstance(layer, (str, Integral)) else layer)]
+        if not names or set(names) - set(known) or len(set(names)) < len(names):
+            raise ValueError(
+                f"layer={self.layer!r}: encoder={self.encoder!r} has {', '.join(known)}; give one of them, or several "
+                "that differ."
+            )
+        return tuple(names)
+
+    def _load(self):
+        """Return the encoder and the SHA-256 of its weights."""
+        names = self._layer_names()
+        path = self.weights
+        if path is None:
+            path = shipped_file() if self.encoder == "skasd" else fetch(self.encoder, verbose=self.verbose)
+        try:
+            stat = os.stat(path)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"weights={os.fspath(path)!r}: there is no such file.") from None
+        return _loaded(
+            self.encoder, os.path.abspath(path), stat.st_mtime_ns, stat.st_size, names, self.sample_rate
+        )
+
+    def _encoder_of_fit(self):
+        """Return the encoder, whose weights must be those of `fit`."""
+        self._validate_params()
+        encoder, sha256 = self._load()
+        if (wanted := getattr(self, "weights_sha256_", sha256)) != sha256:
+            raise ValueError(
+                f"The weights of encoder={self.encoder!r} with weights={self.weights!r} have the SHA-256 {sha256}; this "
+                f"embedder was fitted with others, of SHA-256 {wanted}. Give those, or fit again."
+            )
+        return encoder
+
+    def _checked(self, X):
+        if hasattr(self, "n_features_in_"):
+            # clips may have another length than those seen in fit, but not other column names
+            validate_data(self, X, reset=False, skip_check_array=True, ensure_2d=False)
+        return self._clips(X)
+
+    def _clips(self, X):
+        return Clips(
+            X,
+            sample_rate=self.sample_rate,
+            channel=self.channel,
+            on_error=self.on_error,
+            limits=self.limits,
+        )
+
+    def _map(self, clips, function):
+        with fixed_threads(resolve_threads(self.n_threads)):
+            return clips.map(function, n_jobs=self.n_jobs, verbose=self.verbose, description="embedding")
+
+    def _row(self, encoder, waveform):
+        """Return the row of a waveform: the means of the maps of its pieces."""
+        sums = [0.0] * len(encoder.layers)
+        n_steps = [0] * len(sums)
+        for piece in encoder.maps(waveform, self.sample_rate):
+            for number, maps in enumerate(piece):
+                sums[number] = sums[number] + maps.sum(-1, dtype=torch.float64)
+                n_steps[number] += maps.shape[-1]
+        means = [(total / n).T for total, n in zip(sums, n_steps, strict=True)]
+        return np.concatenate([(mean if self.bands else mean.mean(0)).ravel().numpy() for mean in means])
+
+    def _n_positions(self, layer):
+        return len(layer.frequencies) if self.bands else 1
+
+    def _n_columns(self, encoder):
+        return sum(layer.n_channels * self._n_positions(layer) for layer in encoder.layers)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+@lru_cache(maxsize=8)
+def _loaded(encoder, path, modified, size, layers, sample_rate):
+    """Return an encoder and the SHA-256 of its weights, which are read anew where the file has changed."""
+    make, params, _, _ = _ENCODERS[encoder]
+    return make(path, layers, sample_rate=sample_rate, **params), sha256_of(path)

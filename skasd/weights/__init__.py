@@ -1,0 +1,6 @@
+"""Weights of encoders: the file that comes with the library, checkpoints that others have published, and fetching them."""
+
+from ._fetching import FetchError, fetch
+from ._register import CHECKPOINTS, Checkpoint, sha256_of, shipped_file
+
+__all__ = ["CHECKPOINTS", "Checkpoint", "FetchError", "fetch", "sha256_of", "shipped_file"]
