@@ -23,6 +23,7 @@ from skasd import (
     NormalOnly,
     PerMachine,
     PerSection,
+    PretrainedEmbedder,
     ScoreEnsemble,
 )
 from skasd.compose import Augmented
@@ -49,7 +50,7 @@ def name_of(estimator):
 
 
 def takes_clips(estimator):
-    return "Transformer" in str(estimator) or isinstance(estimator, MultiBranchEmbedder)
+    return "Transformer" in str(estimator) or isinstance(estimator, (MultiBranchEmbedder, PretrainedEmbedder))
 
 
 @pytest.mark.parametrize("transformer", list(transformers()), ids=name_of)

@@ -1,5 +1,7 @@
 """Published audio taggers, each with its front end."""
 
+import os
+
 import numpy as np
 import torch
 
@@ -25,7 +27,8 @@ class EfficientAT(Encoder):
             network.load_state_dict(read_state(path, "weights"))
         except RuntimeError as error:
             raise ValueError(
-                f"weights={str(path)!r} does not have the layout of EfficientAT's MobileNetV3 of width {width}: {error}"
+                f"weights={os.fspath(path)!r} does not have the layout of EfficientAT's MobileNetV3 of width {width}: "
+                f"{error}"
             ) from error
         self.network = nn.fold_batch_norm(network).to(memory_format=torch.channels_last)
         self.log_mel = LogMelTransformer(

@@ -1,15 +1,16 @@
 """The encoder that comes with the library, with its front end."""
 
 import math
+import os
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from .. import nn
 from ..clips import KeptBuffers
 from ..features import LogMelTransformer
 from ._encoders import Encoder, Layer, mel_edges
+from ._pretrained import read_state
 
 
 class MachineSounds(Encoder):
@@ -21,12 +22,19 @@ class MachineSounds(Encoder):
 
     names = nn.MachineEncoder.layers
     min_seconds = 0.05
-    _n_steps = 128  # at a time, in clips longer than that: the network is local in time, and the steps are the same
+    _n_steps = (
+        128  # at a time, in clips longer than that: the network is local in time, and the steps are the same
+    )
 
     def __init__(self, path, layers, *, sample_rate):
         self.wanted = layers
         network = nn.MachineEncoder()
-        network.load_state_dict(load_file(path))
+        try:
+            network.load_state_dict(read_state(path, "weights"))
+        except RuntimeError as error:
+            raise ValueError(
+                f"weights={os.fspath(path)!r} does not have the layout of skasd.nn.MachineEncoder: {error}"
+            ) from error
         self.network = nn.fold_batch_norm(network).to(memory_format=torch.channels_last)
         direct = sample_rate % 1000 == 0 and 16000 <= sample_rate <= 48000
         self.sample_rate = sample_rate if direct else 16000 if sample_rate < 16000 else 32000
@@ -71,5 +79,7 @@ class MachineSounds(Encoder):
         n_steps = 1 + (x.shape[-1] - field) // step
         for first in range(0, n_steps, self._n_steps):
             last = min(first + self._n_steps, n_steps)
-            part = x[..., step * first : step * (last - 1) + field].contiguous(memory_format=torch.channels_last)
+            part = x[..., step * first : step * (last - 1) + field].contiguous(
+                memory_format=torch.channels_last
+            )
             yield [maps[0] for maps in self.network(part, self.wanted)]

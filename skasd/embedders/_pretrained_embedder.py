@@ -39,8 +39,8 @@ class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator
     ----------
     encoder : {"skasd", "efficientat_mn04", "efficientat_mn10"}, default="skasd"
         The network. ``"skasd"`` is :class:`skasd.nn.MachineEncoder`, made for recordings at 16 to 32 kHz;
-        ``"efficientat_mn04"`` and ``"efficientat_mn10"`` are the audio taggers of EfficientAT [1]_, MobileNetV3 of width
-        0.4 and 1.0.
+        ``"efficientat_mn04"`` and ``"efficientat_mn10"`` are the audio taggers of EfficientAT [1]_, MobileNetV3 of
+        width 0.4 and 1.0.
 
     weights : path-like or None, default=None
         File of the weights, as its authors published it. None: the file that comes with the library (``"skasd"``), or
@@ -104,14 +104,14 @@ class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator
     Each clip goes through the network by itself: its row does not depend, to the last bit, on the clips beside it nor
     on `n_jobs`. Of a clip no more than its row is kept.
 
-    ``"skasd"`` is local in time: an output depends on 0.77 s of sound, and the row is the mean of one every 0.1 s. Of a clip
-    shorter than that the log-mel frames are mirrored at both ends. The mels of a recording at 16 kHz are those of the
-    same sound at 32 kHz in all bands below 8 kHz; the bands beyond have their floor. The other encoders hear the clip as
-    a whole, in pieces of equal length if it is longer than 12 s. For all of them clips shorter than 50 ms are
-    repeated.
+    ``"skasd"`` is local in time: an output depends on 0.77 s of sound, and the row is the mean of one every 0.1 s. Of a
+    clip shorter than that the log-mel frames are mirrored at both ends. The mels of a recording at 16 kHz are those of
+    the same sound at 32 kHz in all bands below 8 kHz; the bands beyond have their floor. Rates that are no multiple of
+    1 kHz or not within 16 to 48 kHz are resampled. The other encoders hear a clip as a whole, in pieces of equal
+    length if it is longer than 12 s. Clips shorter than 50 ms are repeated.
 
-    Saved detectors refer to the weights and hold their SHA-256, not the weights themselves: with other weights than those of
-    `fit`, `transform` raises an error. Where the file of `weights` has moved, ``set_params(weights=...)`` says where to.
+    Saved detectors refer to the weights and hold their SHA-256, not the weights themselves: with other weights than
+    those of `fit`, `transform` raises an error. Where the file has moved, ``set_params(weights=...)`` says where to.
 
     References
     ----------
@@ -309,7 +309,7 @@ class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator
         encoder, sha256 = self._load()
         if (wanted := getattr(self, "weights_sha256_", sha256)) != sha256:
             raise ValueError(
-                f"The weights of encoder={self.encoder!r} with weights={self.weights!r} have the SHA-256 {sha256}; this "
+                f"encoder={self.encoder!r}, weights={self.weights!r}: these weights have the SHA-256 {sha256}; this "
                 f"embedder was fitted with others, of SHA-256 {wanted}. Give those, or fit again."
             )
         return encoder

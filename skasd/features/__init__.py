@@ -17,8 +17,8 @@ __all__ = [
     "STFTTransformer",
     "SpectrogramImageTransformer",
     "SpectrumTransformer",
+    "band_names",
     "check_time_frequency",
     "spectrogram_unit",
     "time_frequency_axes",
-    "band_names",
 ]

@@ -1,4 +1,4 @@
-"""Weights of encoders: the file that comes with the library, checkpoints that others have published, and fetching them."""
+"""Weights of encoders: the file that comes with the library, published checkpoints, and fetching them."""
 
 from ._fetching import FetchError, fetch
 from ._register import CHECKPOINTS, Checkpoint, sha256_of, shipped_file

@@ -12,9 +12,7 @@ class FetchError(OSError):
     """Weights that could not be fetched; the message says why, and what to do instead."""
 
 
-def fetch(
-    name: str, *, sha256: str | None = None, folder: PathName | None = None, verbose: int = 0
-) -> Path:
+def fetch(name: str, *, sha256: str | None = None, folder: PathName | None = None, verbose: int = 0) -> Path:
     """Return the file of a known checkpoint, which is downloaded unless it is there.
 
     Parameters
@@ -26,8 +24,8 @@ def fetch(
         The SHA-256 that the file must have. None: that of the register.
 
     folder : path-like or None, default=None
-        Where it is kept. None: the folder that the environment variable ``SKASD_CACHE`` names, else the user's folder for
-        caches.
+        Where it is kept. None: the folder that the environment variable ``SKASD_CACHE`` names, else the user's folder
+        for caches.
 
     verbose : int, default=0
         Show a progress bar if positive.

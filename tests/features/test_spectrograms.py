@@ -88,6 +88,52 @@ def test_standardised_waveforms_are_equally_loud(dtype):
     np.testing.assert_array_equal(transformer.fit_transform(quiet), silence)
 
 
+def test_filters_of_kaldi_are_triangles_over_mel():
+    x = signals()["noise"]
+    parameters = {"n_mels": 40, "fmin": 100.0, "fmax": 7000.0}
+    got = LogMelTransformer(filters="kaldi", log=None, dtype="float64", **parameters).fit_transform(x[None])[
+        0
+    ]
+    power = np.abs(librosa.stft(x, n_fft=1024, hop_length=512)) ** 2
+    mel = 1127 * np.log1p(np.arange(513) * RATE / 1024 / 700)
+    low, high = 1127 * np.log1p(np.array([100, 7000]) / 700)
+    step = (high - low) / 41
+    centres = low + step * np.arange(1, 41)
+    filters = np.maximum(1 - np.abs(mel - centres[:, None]) / step, 0)
+    np.testing.assert_allclose(got, filters @ power, rtol=1e-6)
+    transformer = LogMelTransformer(filters="kaldi", htk=False, norm="slaney", **parameters)
+    expected = LogMelTransformer(htk=True, **parameters).get_feature_names_out()
+    np.testing.assert_array_equal(transformer.get_feature_names_out(), expected)
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_preemphasis(center, dtype):
+    x = signals()["machine"][: 1024 + 7 * 512].astype(dtype)
+    transformer = LogMelTransformer(preemphasis=0.9, center=center)
+    got = transformer.fit_transform(x[None])[0]
+    expected = LogMelTransformer(center=center).fit_transform((x[1:] - 0.9 * x[:-1])[None])[0]
+    assert got.shape == expected.shape == (128, transformer.n_frames(len(x)))
+    np.testing.assert_allclose(got, expected, atol=1e-2)
+    least = 1024 + 1 if not center else 2
+    with pytest.raises(ClipError, match=f"{least - 1} samples"):
+        transformer.transform(x[None, : least - 1])
+    assert transformer.transform(x[None, :least]).shape == (1, 128, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_waveform_after_another(dtype):
+    X = np.stack(list(signals().values())).astype(dtype)
+    transformer = LogMelTransformer(n_mels=40)
+    compute = transformer.waveform_function(dtype)
+    for x, expected in zip(X, transformer.fit_transform(X), strict=True):
+        np.testing.assert_array_equal(compute(x), expected)
+        out = np.empty((50, expected.shape[1]), np.float32)
+        assert compute(x[: RATE // 2], out[:40, : RATE // 1024 + 1]).base is out
+    with pytest.raises(ValueError, match="n_mels"):
+        LogMelTransformer(n_mels=0).waveform_function()
+
+
 @pytest.mark.parametrize("parameters", PARAMETERS[:1] + PARAMETERS[4:7] + PARAMETERS[8:9], ids=str)
 def test_float64_stft_is_librosas(parameters):
     parameters = {k: v for k, v in parameters.items() if k != "n_mels"}
