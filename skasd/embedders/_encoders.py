@@ -10,10 +10,25 @@ import torch
 
 
 class Layer(NamedTuple):
-    """A layer of an encoder: channels, and the centres of its frequency positions in Hz (None: it has none)."""
+    """A layer of an encoder.
+
+    Attributes
+    ----------
+    n_channels : int
+    frequencies : ndarray of shape (n_positions,) or None
+        Centres of its frequency positions in Hz; None: it has none.
+    spread : bool
+        Whether a row has the standard deviations over time of its channels after their means.
+    """
 
     n_channels: int
     frequencies: np.ndarray | None
+    spread: bool = False
+
+    @property
+    def n_columns(self):
+        """Columns of one frequency position."""
+        return self.n_channels * (1 + self.spread)
 
 
 class Encoder(ABC):

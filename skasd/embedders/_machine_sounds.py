@@ -12,6 +12,8 @@ from ..features import LogMelTransformer
 from ._encoders import Encoder, Layer, mel_edges
 from ._pretrained import read_state
 
+_N_POSITIONS = 8  # along frequency that the means of the log-mels are numbered by
+
 
 class MachineSounds(Encoder):
     """The encoder that comes with the library.
@@ -20,7 +22,7 @@ class MachineSounds(Encoder):
     same frequencies give the same bands, as far as these lie below half the rate; no resampling is needed.
     """
 
-    names = nn.MachineEncoder.layers
+    names = ("mel", *nn.MachineEncoder.layers)
     min_seconds = 0.05
     _n_steps = (
         128  # at a time, in clips longer than that: the network is local in time, and the steps are the same
@@ -61,9 +63,26 @@ class MachineSounds(Encoder):
         ).waveform_function()
         self.floor = math.log(1e-10)
         self.buffers = KeptBuffers()
-        empty = torch.zeros(1, 1, n_mels, network.receptive_field)
-        shapes = [maps.shape for maps in self.network(empty, self.wanted)]
-        self.layers = [Layer(shape[1], edges[1:-1][:: n_mels // shape[2]]) for shape in shapes]
+        empty = np.zeros((n_mels, network.receptive_field), np.float32)
+        with torch.inference_mode():
+            shapes = [maps.shape for maps in self._of_frames(empty)]
+        self.layers = [
+            Layer(n_channels, edges[1:-1][:: n_mels // n_positions], name == "mel")
+            for name, (n_channels, n_positions, _) in zip(layers, shapes, strict=True)
+        ]
+
+    def _of_frames(self, frames, mel=None):
+        """Return the maps of log-mel frames; that of the frames themselves is `mel`, if given."""
+        x = torch.from_numpy(frames)[None, None].contiguous(memory_format=torch.channels_last)
+        deep = iter(self.network(x, [name for name in self.wanted if name != "mel"]))
+        mel = frames if mel is None else mel
+        # as many positions as the deepest layers have
+        mel = (
+            torch.from_numpy(mel)
+            .reshape(_N_POSITIONS, len(mel) // _N_POSITIONS, mel.shape[-1])
+            .swapaxes(0, 1)
+        )
+        return [mel if name == "mel" else next(deep)[0] for name in self.wanted]
 
     def _maps(self, waveform):
         n_frames = 1 + (len(waveform) - self.n_fft) // self.hop_length
@@ -72,14 +91,12 @@ class MachineSounds(Encoder):
         frames[: self.n_heard] += math.log(self.gain)
         frames[self.n_heard :] = self.floor
         field, step = self.network.receptive_field, self.network.stride
+        mel = frames
         if n_frames < field:  # mirrored at both ends
             left = (field - n_frames) // 2
             frames = np.pad(frames, ((0, 0), (left, field - n_frames - left)), mode="symmetric")
-        x = torch.from_numpy(frames)[None, None]
-        n_steps = 1 + (x.shape[-1] - field) // step
+        n_steps = 1 + (frames.shape[-1] - field) // step
         for first in range(0, n_steps, self._n_steps):
             last = min(first + self._n_steps, n_steps)
-            part = x[..., step * first : step * (last - 1) + field].contiguous(
-                memory_format=torch.channels_last
-            )
-            yield [maps[0] for maps in self.network(part, self.wanted)]
+            yield self._of_frames(frames[:, step * first : step * (last - 1) + field], mel)
+            mel = mel[:, :0]  # each frame once

@@ -49,8 +49,9 @@ class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator
         given.
 
     layer : str, int, tuple of them or None, default=None
-        The layer, or several whose columns stand side by side. "6", "9" and "11" of ``"skasd"``; 0 to 16 of
-        ``"efficientat_..."``, the outputs of ``features[layer]``. None is 9.
+        The layer, or several whose columns stand side by side. "6", "9" and "11" of ``"skasd"``, and
+        "mel", the means and standard deviations over time of its log-mels; 0 to 16 of ``"efficientat_..."``, the
+        outputs of ``features[layer]``. None is 9.
 
     bands : bool, default=True
         Keep the positions along frequency apart; without, their mean is taken as well.
@@ -83,6 +84,9 @@ class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator
     bands_ : ndarray of int of shape (n_columns,)
         Frequency position of each column, from low to high frequencies, and numbered on from layer to layer. Columns
         of one position stand side by side.
+
+    layers_ : ndarray of str of shape (n_columns,)
+        The layer of each column.
 
     weights_sha256_ : str
         SHA-256 of the weights.
@@ -198,8 +202,10 @@ class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator
             if self.on_error == "raise":
                 self._clips(clips).map(lambda i, waveform: None)
         self.weights_sha256_ = sha256
-        n_channels = [layer.n_channels for layer in encoder.layers for _ in range(self._n_positions(layer))]
-        self.bands_ = np.repeat(np.arange(len(n_channels)), n_channels)
+        n_columns = [layer.n_columns for layer in encoder.layers for _ in range(self._n_positions(layer))]
+        self.bands_ = np.repeat(np.arange(len(n_columns)), n_columns)
+        n_of_layers = [layer.n_columns * self._n_positions(layer) for layer in encoder.layers]
+        self.layers_ = np.repeat(self._layer_names(), n_of_layers)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -274,7 +280,10 @@ class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator
         names = []
         for name, layer in zip(self._layer_names(), self._load()[0].layers, strict=True):
             places = [f"{place} " for place in band_names(layer.frequencies)] if self.bands else [""]
-            names += [f"layer {name} {place}{c}" for place in places for c in range(layer.n_channels)]
+            channels = [*range(layer.n_channels)]
+            if layer.spread:
+                channels = [f"{what} {c}" for what in ("mean", "std") for c in channels]
+            names += [f"layer {name} {place}{c}" for place in places for c in channels]
         return np.array(names, dtype=object)
 
     def _layer_names(self):
@@ -335,20 +344,27 @@ class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator
 
     def _row(self, encoder, waveform):
         """Return the row of a waveform: the means of the maps of its pieces."""
-        sums = [0.0] * len(encoder.layers)
-        n_steps = [0] * len(sums)
+        n_layers = len(encoder.layers)
+        sums, squares, n_steps = [0.0] * n_layers, [0.0] * n_layers, [0] * n_layers
         for piece in encoder.maps(waveform, self.sample_rate):
             for number, maps in enumerate(piece):
                 sums[number] = sums[number] + maps.sum(-1, dtype=torch.float64)
                 n_steps[number] += maps.shape[-1]
-        means = [(total / n).T for total, n in zip(sums, n_steps, strict=True)]
-        return np.concatenate([(mean if self.bands else mean.mean(0)).ravel().numpy() for mean in means])
+                if encoder.layers[number].spread:
+                    squares[number] = squares[number] + maps.double().square().sum(-1)
+        parts = []
+        for layer, total, square, n in zip(encoder.layers, sums, squares, n_steps, strict=True):
+            columns = mean = (total / n).T
+            if layer.spread:
+                columns = torch.cat([mean, (square.T / n - mean.square()).clamp(min=0).sqrt()], 1)
+            parts.append((columns if self.bands else columns.mean(0)).ravel().numpy())
+        return np.concatenate(parts)
 
     def _n_positions(self, layer):
         return len(layer.frequencies) if self.bands else 1
 
     def _n_columns(self, encoder):
-        return sum(layer.n_channels * self._n_positions(layer) for layer in encoder.layers)
+        return sum(layer.n_columns * self._n_positions(layer) for layer in encoder.layers)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -64,7 +64,7 @@ def fetch(name: str, *, sha256: str | None = None, folder: PathName | None = Non
     import pooch  # what is below is met by few
     import requests
 
-    path = Path(folder or os.environ.get("SKASD_CACHE") or pooch.os_cache("skasd"), checkpoint.file)
+    path = Path(folder or kept_in(), checkpoint.file)
     if path.is_file() and sha256_of(path) == wanted.lower():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,3 +81,32 @@ def fetch(name: str, *, sha256: str | None = None, folder: PathName | None = Non
                 f"way, and nothing of it was kept. Try again; or {by_hand[0].lower()}{by_hand[1:]}."
             )
     return path
+
+
+def kept_in() -> Path:
+    """Return the folder of fetched files: that of the environment variable ``SKASD_CACHE``, else the user's caches."""
+    import pooch
+
+    return Path(os.environ.get("SKASD_CACHE") or pooch.os_cache("skasd"))
+
+
+def at_hand() -> dict[str, Path]:
+    """Return the fetched checkpoints that are on this computer; nothing is downloaded.
+
+    Returns
+    -------
+    dict of str to Path
+        By name, those whose SHA-256 is that of the register.
+
+    Examples
+    --------
+    >>> from skasd.weights import at_hand
+    >>> set(at_hand()) <= {"efficientat_mn04"}
+    True
+    """
+    found = {}
+    for name, checkpoint in CHECKPOINTS.items():
+        path = kept_in() / checkpoint.file
+        if checkpoint.url and checkpoint.sha256 and path.is_file() and sha256_of(path) == checkpoint.sha256:
+            found[name] = path
+    return found

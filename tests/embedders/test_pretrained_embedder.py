@@ -322,7 +322,7 @@ def test_memory_is_that_of_the_rows():
 
 def test_what_cannot_be_asked_for(tmp_path):
     X = sounds()
-    with pytest.raises(ValueError, match=r"layer='7': encoder='skasd' has 6, 9, 11"):
+    with pytest.raises(ValueError, match=r"layer='7': encoder='skasd' has mel, 6, 9, 11"):
         PretrainedEmbedder(layer="7").fit(X)
     with pytest.raises(ValueError, match="several that differ"):
         PretrainedEmbedder(layer=(9, "9")).fit(X)
@@ -362,3 +362,24 @@ def test_other_weights_than_those_of_fit_are_refused(mn04, tmp_path):
     with pytest.raises(ValueError, match="was fitted with others, of SHA-256"):
         embedder.transform(X)
     assert (embedder.fit(X).transform(X) != rows).any()
+
+
+def test_the_log_mels_of_the_front_end_are_a_layer():
+    X = sounds(2, seconds=3, rate=32000)
+    embedder = PretrainedEmbedder(layer=("mel", "9"), sample_rate=32000).fit(X)
+    rows = embedder.transform(X)
+    frames = shipped_log_mels(X).numpy().reshape(2, 8, 16, -1).astype(np.float64)
+    expected = np.concatenate([frames.mean(-1), frames.std(-1)], axis=2).reshape(2, 256)
+    np.testing.assert_allclose(rows[:, embedder.layers_ == "mel"], expected, atol=2e-4)
+    alone = PretrainedEmbedder(layer="9", sample_rate=32000).fit(X).transform(X)
+    np.testing.assert_array_equal(rows[:, embedder.layers_ == "9"], alone)
+    assert embedder.get_feature_names_out()[[0, 16]].tolist() == [
+        "layer mel 17 Hz mean 0",
+        "layer mel 17 Hz std 0",
+    ]
+    np.testing.assert_array_equal(np.bincount(embedder.bands_), [32] * 16)
+
+
+def test_the_layer_of_each_column_is_known():
+    embedder = PretrainedEmbedder(layer=("9", "11")).fit(sounds(1))
+    assert embedder.layers_.tolist() == ["9"] * 256 + ["11"] * 384

@@ -10,7 +10,7 @@ import pytest
 from safetensors import safe_open
 
 from skasd import PretrainedEmbedder
-from skasd.weights import CHECKPOINTS, FetchError, fetch, sha256_of, shipped_file
+from skasd.weights import CHECKPOINTS, FetchError, at_hand, fetch, sha256_of, shipped_file
 
 CONTENT = os.urandom(300_000)
 
@@ -137,3 +137,14 @@ def test_folders_have_checksums_of_names_and_contents(tmp_path):
     second = sha256_of(tmp_path)
     (tmp_path / "b").write_bytes(b"2")
     assert len({first, second, sha256_of(tmp_path), sha256_of(Path(tmp_path, "b"))}) == 4
+
+
+def test_only_whole_known_files_are_at_hand(monkeypatch, tmp_path, real_data):
+    monkeypatch.setenv("SKASD_CACHE", str(tmp_path))
+    assert at_hand() == {}
+    kept = tmp_path / CHECKPOINTS["efficientat_mn04"].file
+    whole = (real_data / "weights" / kept.name).read_bytes()
+    kept.write_bytes(whole[:-1])
+    assert at_hand() == {}
+    kept.write_bytes(whole)
+    assert at_hand() == {"efficientat_mn04": kept}
