@@ -10,11 +10,17 @@ from sklearn.base import _fit_context as fit_context
 # the base of all searches, those that are still experimental among them
 from sklearn.model_selection._search import BaseSearchCV
 
+# the base of support vector machines, one-class ones among them
+from sklearn.svm._base import BaseLibSVM
+
 # rows of arrays, sparse matrices, tables and lists alike; the number of rows of any of these
 from sklearn.utils import _safe_indexing as safe_indexing
 
 # the methods that take metadata, in the version installed; what an estimator asks for
 from sklearn.utils._metadata_requests import SIMPLE_METHODS, MetadataRequest
+
+# how many threads k-means is given
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_effective_n_threads
 
 # what parameters may be, and messages of scikit-learn's wording where they are something else
 from sklearn.utils._param_validation import (
@@ -34,6 +40,7 @@ from sklearn.utils.validation import _num_samples as num_samples
 __all__ = [
     "SIMPLE_METHODS",
     "BaseComposition",
+    "BaseLibSVM",
     "BaseSearchCV",
     "HasMethods",
     "Interval",
@@ -43,6 +50,7 @@ __all__ = [
     "check_feature_names_in",
     "fit_context",
     "num_samples",
+    "openmp_effective_n_threads",
     "safe_indexing",
     "validate_parameter_constraints",
     "validate_params",

@@ -7,8 +7,6 @@ import skasd
 from skasd import _sklearn_compat
 
 PACKAGE = Path(skasd.__file__).parent
-# model files hold private classes of scikit-learn
-OWN = {"persistence/_fitting.py", "persistence/_objects.py"}
 
 
 def private_imports(path):
@@ -32,7 +30,7 @@ def test_only_one_module_imports_private_names():
         if (names := private_imports(path))
     }
     assert len(places.pop("_sklearn_compat.py")) >= 8  # the search finds them
-    assert places.keys() <= OWN, places
+    assert not places
 
 
 def test_all_that_it_offers_is_used():

@@ -6,7 +6,8 @@ import numpy as np
 import scipy.fft
 import scipy.signal
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+
+from .._sklearn_compat import Interval, validate_params
 
 _TABLE = 1 << 14  # samples of one period of a harmonic series
 _PARTIALS = 40

@@ -135,6 +135,11 @@ class Decoder:
             raise ValueError(f"a {type(node).__name__} where a value is expected")
         if node["type"] == "ref":
             return self._known[node["id"]]
+        if node["type"] not in self.codecs:
+            raise ValueError(
+                f"it holds something of type {node['type']!r}, which this version of skasd does not read: load it with "
+                "the version that wrote it, or fit again"
+            )
         value = self.codecs[node["type"]].decode(node, self)
         return self.register(node, value)
 
@@ -173,6 +178,11 @@ def _describe(value):
 def _remedy(value, trusted):
     thing = value if getattr(value, "__qualname__", None) else type(value)
     package = str(thing.__module__).partition(".")[0]
+    if package == "sklearn" and "._" in str(thing.__module__):
+        return (
+            "It is an inner part of scikit-learn, as forests have, and could not be checked in a file: use another "
+            "detector, as LOFScorer, KNNScorer or OneClassSVM, or another format, as that of skops.io."
+        )
     if "<" in getattr(thing, "__qualname__", ""):
         return "Only functions and classes that can be imported by name can be stored: define it in a module."
     if is_within(str(thing.__module__), trusted):

@@ -13,7 +13,8 @@ from platform import python_version
 from .._whole_file import whole_file
 
 FORMAT = "skasd model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # of what is written
+_READ = (1, 2)
 MANIFEST, STRUCTURE, TENSORS = "manifest.json", "structure.json", "tensors.safetensors"
 _ARRAY = re.compile(r"arrays/(\d{1,9})\.npy")
 _LIBRARIES = ("scikit-learn", "imbalanced-learn", "numpy", "scipy", "torch", "skorch")
@@ -144,10 +145,10 @@ def _check_format(manifest):
     if not known or manifest.get("format") != FORMAT:
         raise _Unfit("it is no model file of skasd.save.")
     version = manifest.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in _READ:
         raise _Unfit(
-            f"it has version {version!r} of the format, and skasd {installed_versions()['skasd']} reads version "
-            f"{FORMAT_VERSION}: load it with the version of skasd that wrote it "
+            f"it has version {version!r} of the format, and skasd {installed_versions()['skasd']} reads versions "
+            f"{' and '.join(map(str, _READ))}: load it with the version of skasd that wrote it "
             f"({manifest['versions'].get('skasd')!r}), or a later one."
         )
 

@@ -9,16 +9,12 @@ from fractions import Fraction
 from functools import partial
 
 import numpy as np
-import scipy.sparse
 from sklearn.utils import Bunch
 
 from ._allowed import find_function, function_name, public_name
 from ._coding import Codec
 
 _BUILTIN_TYPES = {cls.__name__: cls for cls in (bool, int, float, complex, str, bytes, object)}
-_SPARSE = {
-    name: getattr(scipy.sparse, name) for name in ("csr_matrix", "csc_matrix", "csr_array", "csc_array")
-}
 _WIDEST_TYPE = 1 << 16  # of strings: some letters of a name ask for any amount of memory
 _PURE_PATHS = {cls.__name__: cls for cls in (pathlib.PurePosixPath, pathlib.PureWindowsPath)}
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
@@ -252,26 +248,6 @@ class MaskedArray(Codec):
         return np.ma.MaskedArray(decoder(node["data"]), decoder(node["mask"]))
 
 
-class SparseMatrix(Codec):
-    """Sparse matrices of compressed rows or columns."""
-
-    kind = "sparse"
-    shared = True
-
-    def takes(self, value, encoder):
-        return type(value).__name__ in _SPARSE and type(value) is _SPARSE[type(value).__name__]
-
-    def encode(self, value, encoder, where):
-        parts = [encoder(part, where) for part in (value.data, value.indices, value.indptr)]
-        return {"class": type(value).__name__, "shape": list(value.shape), "parts": parts}
-
-    def decode(self, node, decoder):
-        parts = tuple(decoder(part) for part in node["parts"])
-        value = _SPARSE[node["class"]](parts, shape=node["shape"])
-        value.check_format(full_check=True)  # compiled code trusts the indices
-        return value
-
-
 class DType(Codec):
     """Types of arrays that are not records."""
 
@@ -404,7 +380,6 @@ VALUES = [
     NumpyScalar(),
     Array(),
     MaskedArray(),
-    SparseMatrix(),
     DType(),
     RandomState(),
     Type(),

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.ensemble import IsolationForest
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
@@ -29,7 +28,6 @@ def detectors():
     """Return detectors by name, not fitted."""
     found = [
         KMeans(2, n_init=1),
-        IsolationForest(n_estimators=2),
         OneClassSVM(),
         GaussianMixture(2),
         LOFScorer(n_neighbors=3),

@@ -13,12 +13,10 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.covariance import EllipticEnvelope
 from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import SGDOneClassSVM
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.neighbors import KernelDensity, LocalOutlierFactor, NearestNeighbors
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
@@ -252,12 +250,9 @@ def test_estimators_of_estimators(name, tmp_path):
 
 
 def detectors_of_scikit_learn():
-    yield make_pipeline(StandardScaler(), IsolationForest(n_estimators=10, random_state=0))
     yield OneClassSVM()
     yield EllipticEnvelope(random_state=0)
-    yield SGDOneClassSVM(random_state=0)
     yield GaussianMixture(2, random_state=np.random.RandomState(3), max_iter=50)
-    yield KernelDensity()
     for metric, params in [("minkowski", None), ("cosine", None), ("mahalanobis", {"VI": np.eye(5)})]:
         yield LocalOutlierFactor(novelty=True, metric=metric, metric_params=params)
     yield LocalOutlierFactor(novelty=True, algorithm="ball_tree", metric="minkowski", p=3)

@@ -12,7 +12,9 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.neighbors import LocalOutlierFactor
+from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import SGDOneClassSVM
+from sklearn.neighbors import KernelDensity, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, EpochScoring
@@ -170,6 +172,12 @@ def hidden():
         (MFNEmbedder(mixing=functools.partial(twice)), r"MFNEmbedder\.mixing\.func"),
         (ScoreEnsemble([("a", Stranger())]), r"ScoreEnsemble\.estimators\[0\]\[1\]"),
         (LocalOutlierFactor(metric=twice), r"LocalOutlierFactor\.metric"),
+        (
+            make_pipeline(StandardScaler(), IsolationForest(n_estimators=2)).fit(X),
+            r"steps\[1\]\[1\]\.estimators_\[0\]\.tree_ is of class sklearn.*inner part of scikit-learn.*skops\.io",
+        ),
+        (SGDOneClassSVM().fit(X), r"SGDOneClassSVM\..* is of class sklearn.*inner part of scikit-learn"),
+        (KernelDensity().fit(X), r"KernelDensity\.tree_ is of class sklearn.*inner part of scikit-learn"),
         (make_pipeline(hidden()), r"steps\[0\]\[1\] is of class .*imported by name"),
     ],
 )
