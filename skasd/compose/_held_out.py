@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from .._sklearn_compat import BaseSearchCV, num_samples
 from ..scorers import FewClipsWarning
-from ..scorers.thresholds import set_threshold
+from ..scorers.thresholds import set_threshold, warn_about_few_clips
 from ._last_step import last_step
 from ._normal_only import NormalOnly
 from ._rows import not_proxies, take, take_rows
@@ -204,11 +204,5 @@ def threshold_for(detector: Any, false_alarms: float) -> float:
         )
     scores = np.asarray(scores, dtype=float)
     scores = scores[~np.isnan(scores)]
-    if len(scores) + 1 < 1 / false_alarms - 1e-9:
-        warnings.warn(
-            f"{len(scores)} training clips are too few for a rate of {false_alarms:g} false alarms, which takes "
-            f"{int(np.ceil(1 / false_alarms - 1e-9)) - 1}: the threshold is their greatest score.",
-            FewClipsWarning,
-        )
-    with _no_word_on_thresholds():  # as just said
-        return set_threshold(scores, false_alarms, calibration)
+    warn_about_few_clips(len(scores), false_alarms)
+    return set_threshold(scores, false_alarms, calibration, getattr(last, "calibration_weights_", None))

@@ -13,12 +13,13 @@ from .._metadata import as_domains, as_mask, warn_about_anomalies
 from .._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from .._typing import ArrayLike
 from ..labels import as_labels, group_rows
-from ._held_out import ALL, held_out_scores, is_recorded, merge_small, own_statistics, split, stems_of
+from ._blocks import find_blocks
+from ._held_out import ALL, extrapolate, held_out_scores, merge_small, own_statistics, split
 from ._rows import skipped_rows
-from .thresholds import set_threshold, warn_about_small_domains
+from .thresholds import ThresholdMixin, domain_weights, warn_about_few_clips, warn_about_small_domains
 
 
-class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseScorer(DocumentationLinkMixin, ThresholdMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the scorers: outlier detectors on one row of features per clip.
 
     The base drops skipped clips and proxies, keeps one reference per domain (and, in scorers made for it,
@@ -33,10 +34,9 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from.
 
-        - "cross": the scores of the training clips, each against references without that clip
-          (leave-one-out where a formula allows it, else 10-fold); the threshold is their
-          ``ceil((n + 1) (1 - contamination))``-th smallest (split-conformal quantile), so that the rate
-          holds on new normal clips.
+        - "cross": the scores of the training clips, each against references without the recording that it is
+          of; the threshold is their ``ceil((n + 1) (1 - contamination))``-th smallest (split-conformal quantile), so
+          that the rate holds on clips of new recordings. See Notes.
         - "train": the percentile of the training clips' own scores, scikit-learn's convention. New normal
           clips score higher than clips that were learnt, so more of them are called anomalous.
         - "gamma": the ``1 - contamination`` quantile of a 3-parameter gamma distribution fitted to the
@@ -53,6 +53,10 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         `domain`. The threshold is set from the training clips alone: each fold of them is scored against
         references made, and augmented, without it.
 
+    by_domain : bool, default=True
+        Whether each `domain` that `fit` gets has a reference of its own. False: one reference from all clips;
+        both domains still count the same for the threshold.
+
     Attributes
     ----------
     offset_ : float
@@ -62,7 +66,16 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     threshold_ : float
         ``-offset_``: clips with an anomaly score above it are called anomalous.
     training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from, in the order of the recorded rows that were kept.
+        Held-out anomaly scores, from which the threshold was set, in the order of the recorded rows that were kept.
+    blocks_ : ndarray of int of shape (n_training_clips,)
+        The block of each of these rows: rows of a block were held out together.
+    n_recordings_ : int
+        Number of blocks.
+    attainable_rate_ : float
+        ``1 / (n_recordings_ + 1)``, the least false-alarm rate that so many recordings can tell of.
+    calibration_scores_, calibration_weights_ : ndarray of shape (n_clips,)
+        The scores that threshold and p-values come from, and how much each counts (None: all the same): those of the
+        training clips, or of the clips that `set_threshold` got.
     references_ : dict
         What the formula keeps, by section (None for "all clips") and by domain ("all" without domains).
     sections_ : list
@@ -84,11 +97,20 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
     refitting ten times, `_leave_one_out`. It inherits the parameters above; with an ``__init__`` of its own
     it takes them over, and extends ``_parameter_constraints``.
 
-    The false-alarm rate of "cross" holds for new clips that are to the training clips as these are to one
-    another. Windows of one recording are more alike than clips of two, and those of new recordings would
-    exceed the threshold more often: tell `fit` the recordings (``groups``). With fewer than
-    ``1 / contamination - 1`` clips the threshold is their largest score, and a `FewClipsWarning` says so; also
-    where there are fewer of one domain.
+    Windows of one recording are more alike than clips of two, so "cross" holds out whole recordings (``blocks_``):
+    those that `fit` gets as ``groups``; else those that the order of the rows shows, in which the sound jumps from one
+    recording to the next; else stretches of rows, twice as long as neighbours in the order resemble each other, at
+    least five of them; and single rows where they resemble each other no more than any others do, as when they are
+    shuffled.
+
+    A model without one of few recordings knows less than the model of all of them. By how much scores rise where further
+    recordings are left out tells how much lower they are with all, and those held out are lowered by that: ``log score``
+    is taken to be linear in 1 / n, n the recordings of a unit (see the source of ``_held_out.extrapolate``).
+
+    With fewer than ``1 / contamination - 1`` recordings (``attainable_rate_`` above ``contamination``) a
+    `FewClipsWarning` says so; also where there are fewer of one domain. Where `fit` gets domains, the threshold is the
+    quantile of scores weighted so that each domain counts the same, in case it has two recordings at least: target
+    clips are few in training, and as many as others later on.
 
     A domain with fewer rows than the formula needs (``_min_rows``) is merged with the other one. "zscore"
     needs three rows per domain.
@@ -130,10 +152,10 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         "calibration": [StrOptions({"cross", "train", "gamma"})],
         "domain_normalization": [StrOptions({"zscore"}), None],
         "augmenter": [HasMethods("augment"), None],
+        "by_domain": ["boolean"],
     }
 
     _per_section = False
-    _by_domain = True
     _min_rows = 1  # rows below which a reference cannot be made
 
     def __init__(
@@ -143,11 +165,13 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
         augmenter: Any = None,
+        by_domain: bool = True,
     ):
         self.contamination = contamination
         self.calibration = calibration
         self.domain_normalization = domain_normalization
         self.augmenter = augmenter
+        self.by_domain = by_domain
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -172,13 +196,14 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         section : sequence of hashables of length n_clips, default=None
             Used by scorers that keep one model per section, ignored by the others.
         domain : sequence of {"source", "target"} of length n_clips, default=None
-            Each domain gets its own reference. None: one reference from all clips.
+            Each domain gets its own reference, unless ``by_domain=False``, and counts the same for the
+            threshold. None: one reference from all clips.
         proxy : sequence of bool of length n_clips, default=None
             Clips of other machines; they are left out.
         groups : sequence of hashables of length n_clips, default=None
             The recording, day or unit that each clip comes from, where several clips come from one. With
             "cross" and "gamma" the held-out scores then leave whole groups out, so that the threshold holds
-            for clips of new groups; it is higher than without.
+            for clips of new groups. None: groups are looked for in the order of the rows.
         origin : sequence of tuples of length n_clips, default=None
             The clips that each row comes from, by any names: ``("a",)`` is the recorded clip a, ``("a", "b")`` was
             made of a and b. Made rows join the references; the threshold is set from recorded clips, each held
@@ -191,7 +216,8 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         Warns
         -----
         FewClipsWarning
-            If there are fewer than ``1 / contamination - 1`` clips, in all or in a domain.
+            If there are fewer than ``1 / contamination - 1`` recordings, or clips that resemble each other no
+            more than others do, in all or in a domain.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
         warn_about_anomalies(y, self)
@@ -213,34 +239,31 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
             section = as_labels("section", section, n_rows)[keep]
         if domain is not None:
             domain = as_domains(domain, n_rows)[keep]
-        stems = stems_of(groups, origin, n_rows)
         X = X[keep]
-        stems = None if stems is None else stems[keep]
-        recorded = is_recorded(stems, n_left)
-        if recorded.sum() < self._min_rows:
+        blocks = find_blocks(X, domain, groups, origin, keep)
+        n_recorded = int(blocks.recorded.sum())
+        if n_recorded < self._min_rows:
             raise ValueError(
                 f"{type(self).__name__} needs at least {self._min_rows} recorded training clips, got "
-                f"{recorded.sum()} and {n_left - recorded.sum()} that were made of others."
+                f"{n_recorded} and {n_left - n_recorded} that were made of others."
             )
 
         sections = {None: np.arange(n_left)} if section is None else group_rows(section)
-        banks = np.full(n_left, ALL, dtype=object)
+        sets = np.full(n_left, ALL, dtype=object)
         for rows in sections.values():
-            own = rows[recorded[rows]]
+            own = rows[blocks.recorded[rows]]
             if len(own) < self._min_rows:
                 raise ValueError(
                     f"Section {section[rows[0]]!r} has {len(own)} training clips; "
                     f"{type(self).__name__} needs at least {self._min_rows} in each section."
                 )
-            if domain is not None and self._by_domain:
+            if domain is not None and self.by_domain:
                 needed = self._min_rows if self.domain_normalization is None else max(self._min_rows, 3)
                 if ALL not in set(merge_small(domain[own], needed)):
-                    banks[rows] = domain[rows]
+                    sets[rows] = domain[rows]
         self.sections_ = [] if section is None else list(sections)
-        self.references_ = self._fit_sections(X, sections, banks)
-        self._calibrate(X, sections, banks, stems)
-        if domain is not None and self._by_domain and self.calibration != "train":
-            warn_about_small_domains(domain[is_recorded(stems, len(X))], self.contamination)
+        self.references_ = self._fit_sections(X, sections, sets)
+        self._calibrate(X, sections, sets, blocks, domain)
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -352,15 +375,10 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         """
         return self.fit(X, y, **metadata).predict(X)
 
-    @property
-    def threshold_(self):
-        """Anomaly score above which a clip is called anomalous."""
-        return -self.offset_
-
     # the formula
 
     def _fit_reference(self, X):
-        """Return what is kept of the rows of one bank, of shape (n_clips, n_features): here the rows."""
+        """Return what is kept of the rows of one set, of shape (n_clips, n_features): here the rows."""
         return X
 
     @abstractmethod
@@ -371,30 +389,30 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         """Return each row's score against the reference without it, or None to have them refitted."""
         return None
 
-    def _fit_references(self, banks):
-        """Return the references of a dict of banks; for formulae in which the banks share something."""
-        return {name: self._fit_reference(X) for name, X in banks.items()}
+    def _fit_references(self, sets):
+        """Return the references of a dict of sets; for formulae in which the sets share something."""
+        return {name: self._fit_reference(X) for name, X in sets.items()}
 
-    def _held_out(self, X, banks, references, stems=None):
-        """Return the scores, shape (n_clips, n_banks), of rows against references without what they stem from."""
-        return held_out_scores(self, X, banks, references, stems)
+    def _held_out(self, X, sets, references, blocks):
+        """Return the scores, shape (n_clips, n_sets), of rows against references without their blocks."""
+        return held_out_scores(self, X, sets, references, blocks)
 
-    def _fit_sections(self, X, sections, banks):
-        """Return the references by section and bank."""
+    def _fit_sections(self, X, sections, sets):
+        """Return the references by section and reference set."""
         return {
-            name: self._fit_references(split(*self._extend(X[rows], banks[rows])))
+            name: self._fit_references(split(*self._extend(X[rows], sets[rows])))
             for name, rows in sections.items()
         }
 
-    def _extend(self, X, banks):
-        """Return the rows and their banks, with what the augmenter adds to them."""
+    def _extend(self, X, sets):
+        """Return the rows and their sets, with what the augmenter adds to them."""
         if self.augmenter is None:
-            return X, banks
-        domain = None if set(banks) == {ALL} else banks
+            return X, sets
+        domain = None if set(sets) == {ALL} else sets
         X, _, metadata = clone(self.augmenter).augment(X, domain=domain)
         return X, np.full(len(X), ALL, dtype=object) if domain is None else metadata["domain"]
 
-    # rows, banks, sections
+    # rows, sets, sections
 
     def _groups(self, section, n_rows):
         """Return the rows of each known section among those asked for, None where sections play no part."""
@@ -418,7 +436,7 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
         return self._over_domains(scores, section)
 
     def _over_domains(self, scores, section):
-        """Reduce the scores of shape (n_clips, n_banks) to one per clip."""
+        """Reduce the scores of shape (n_clips, n_sets) to one per clip."""
         if self.domain_normalization is not None:
             mean, scale = self._normalization[section]
             scores = (scores - mean) / scale
@@ -426,31 +444,55 @@ class BaseScorer(DocumentationLinkMixin, OutlierMixin, BaseEstimator, metaclass=
 
     # held-out scores and the threshold
 
-    def _calibrate(self, X, sections, banks, stems):
+    def _calibrate(self, X, sections, sets, blocks, domain):
         held_out, self._normalization = {}, {}
         if self.calibration != "train" or self.domain_normalization is not None:
             for name, rows in sections.items():
-                own_stems = None if stems is None else stems[rows]
-                held_out[name] = self._held_out(X[rows], banks[rows], self.references_[name], own_stems)
+                references = self.references_[name]
+                held_out[name] = self._held_out(X[rows], sets[rows], references, blocks.take(rows))
                 if self.domain_normalization is not None:
-                    self._normalization[name] = own_statistics(
-                        held_out[name], banks[rows], self.references_[name]
-                    )
+                    self._normalization[name] = own_statistics(held_out[name], sets[rows], references)
         own = np.empty(len(X))  # against the clip's own section
         best = np.full(len(X), np.inf)  # against the section it fits best
         for name, rows in sections.items():
             if self.calibration == "train":
                 own[rows] = self._score_section(X[rows], name)
             else:
-                own[rows] = self._over_domains(held_out[name], name)
+                own[rows] = self._extrapolate(X[rows], sets[rows], blocks.take(rows), held_out[name], name)
             best[rows] = np.minimum(best[rows], own[rows])
             others = np.setdiff1d(np.arange(len(X)), rows)
             if len(others):
                 best[others] = np.minimum(best[others], self._score_section(X[others], name))
-        recorded = is_recorded(stems, len(X))
-        self.training_scores_ = best[recorded]
-        self.offset_ = -self._threshold(best[recorded])
-        self.section_offset_ = -self._threshold(own[recorded]) if self.sections_ else self.offset_
+        self._finish(own, best, blocks, domain)
 
-    def _threshold(self, scores):
-        return set_threshold(scores, self.contamination, self.calibration)
+    def _extrapolate(self, X, sets, blocks, held_out, section):
+        """Return held-out scores as they would be with one recording more."""
+        return extrapolate(
+            self,
+            X,
+            sets,
+            self.references_[section],
+            blocks,
+            self._over_domains(held_out, section),
+            lambda scores: self._over_domains(scores, section),
+        )
+
+    def _finish(self, own, best, blocks, domain):
+        """Set the thresholds from the scores of all rows, and say what they rest on."""
+        recorded = blocks.recorded
+        domain = None if domain is None else domain[recorded]
+        self.blocks_ = np.unique(blocks.of[recorded], return_inverse=True)[1]
+        self.n_recordings_ = int(self.blocks_.max()) + 1
+        self.attainable_rate_ = 1 / (self.n_recordings_ + 1)
+        self.training_scores_ = best[recorded]
+        weights = domain_weights(domain, self.blocks_) if self.calibration == "cross" else None
+        self._calibrate_on(own[recorded], weights)
+        self.section_offset_ = self.offset_
+        if self.sections_:
+            self._calibrate_on(best[recorded], weights)
+        if self.calibration in ("cross", "gamma"):
+            warn_about_few_clips(
+                self.n_recordings_, self.contamination, are_clips=self.n_recordings_ == len(self.blocks_)
+            )
+            if domain is not None and self.by_domain:
+                warn_about_small_domains(domain, self.contamination, self.blocks_)

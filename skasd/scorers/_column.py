@@ -80,7 +80,7 @@ class ColumnScorer(BaseScorer):
         "margin": [Interval(Real, 0, 1, closed="left")],
     }
 
-    _by_domain = False
+    by_domain = False  # no parameter here
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
     augmenter = None  # nor is there a reference to add rows to
 
@@ -109,10 +109,15 @@ class ColumnScorer(BaseScorer):
     def _score_reference(self, X, weights):
         return X @ weights
 
-    def _held_out(self, X, banks, references, stems=None):
+    def _held_out(self, X, sets, references, blocks):
         return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference
 
-    def _threshold(self, scores):
-        if self.calibration == "mean":
-            return float((1 - self.margin) * scores.mean())
-        return super()._threshold(scores)
+    def _extrapolate(self, X, sets, blocks, held_out, section):
+        return held_out[:, 0]
+
+    def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
+        if rule is None and self.calibration == "mean":
+            super()._calibrate_on(scores, rule="cross")  # for p-values
+            self.offset_ = -float((1 - self.margin) * scores.mean())
+        else:
+            super()._calibrate_on(scores, weights, rule, contamination)

@@ -21,6 +21,9 @@ class CosineMeanScorer(BaseScorer):
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Adds made rows to the reference, see `BaseScorer`.
 
+    by_domain : bool, default=True
+        Whether each `domain` that `fit` gets has a reference of its own.
+
     Attributes
     ----------
     references_ : dict

@@ -117,7 +117,7 @@ class GammaSoftmaxScorer(BaseScorer):
     }
 
     _per_section = True
-    _by_domain = False
+    by_domain = False  # no parameter here
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
     augmenter = None  # nor is there a reference to add rows to
 
@@ -132,7 +132,7 @@ class GammaSoftmaxScorer(BaseScorer):
         self.contamination = contamination
         self.calibration = calibration
 
-    def _fit_sections(self, X, sections, banks):
+    def _fit_sections(self, X, sections, sets):
         self._check_log_probabilities(X, LEAST_SUM)
         if not self.sections_:
             return {None: {ALL: None}}
@@ -167,8 +167,11 @@ class GammaSoftmaxScorer(BaseScorer):
         with np.errstate(divide="ignore"):  # p = 1
             return np.maximum(np.log(-np.expm1(log_p)), floor) - np.maximum(log_p, floor)
 
-    def _held_out(self, X, banks, references, stems=None):
+    def _held_out(self, X, sets, references, blocks):
         return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference
+
+    def _extrapolate(self, X, sets, blocks, held_out, section):
+        return held_out[:, 0]
 
 
 def _most_probable_columns(X, sections):

@@ -1,6 +1,6 @@
 """Scores of training clips against references that do not hold them.
 
-A bank is the rows of one domain ("all" without domains), from which one reference is made.
+A reference set is the rows of one domain ("all" without domains), from which one reference is made.
 """
 
 import warnings
@@ -8,87 +8,50 @@ from collections import Counter
 
 import numpy as np
 
-from ..labels import as_labels
-
-N_FOLDS = 10  # for scorers without a leave-one-out formula
+N_FOLDS = 10  # of single rows, for scorers without a leave-one-out formula
+MAX_REFITS = 20  # of blocks
+N_PROBED = 12  # blocks that are left out along with others
+LARGEST_STEP = np.log(1.5)
 ALL = "all"
 
 
-def split(X, banks):
-    """Return the dict bank -> rows of ``X``."""
-    return {name: X[banks == name] for name in sorted(set(banks))}
+def split(X, sets):
+    """Return the dict reference set -> rows of ``X``."""
+    return {name: X[sets == name] for name in sorted(set(sets))}
 
 
-def merge_small(banks, needed):
-    """Return the bank of every row, one bank for all where the smallest has fewer rows than needed."""
-    smallest = min(np.count_nonzero(banks == name) for name in set(banks))
-    return banks if smallest >= needed else np.full(len(banks), ALL, dtype=object)
+def merge_small(sets, needed):
+    """Return the reference set of every row, one for all where the smallest has fewer rows than needed."""
+    smallest = min(np.count_nonzero(sets == name) for name in set(sets))
+    return sets if smallest >= needed else np.full(len(sets), ALL, dtype=object)
 
 
-def stems_of(groups, origin, n_rows):
-    """Return what each row stems from, a tuple: one group or clip of a recorded row, several of a made one.
-
-    Parameters
-    ----------
-    groups : sequence of hashables or None
-        The recording of each row.
-    origin : sequence of tuples or None
-        The clips that each row was made of.
-    n_rows : int
-
-    Returns
-    -------
-    ndarray of object of shape (n_rows,) or None
-        None where neither is given. Of a clip in `origin` it is the group, where there are groups.
-    """
-    if groups is not None:
-        groups = as_labels("groups", groups, n_rows)
-    if origin is None:
-        return None if groups is None else as_labels("groups", [(group,) for group in groups], n_rows)
-    origin = as_labels("origin", origin, n_rows)
-    for row, clips in enumerate(origin):
-        if not isinstance(clips, tuple) or not clips:
-            raise ValueError(f"origin must hold a tuple of clips for every row, got {clips!r} in row {row}.")
-    if groups is None:
-        return origin
-    group_of = {clips[0]: group for clips, group in zip(origin, groups, strict=True) if len(clips) == 1}
-    # a clip that is not among the rows was dropped: nothing else stems from it
-    return as_labels("origin", [tuple(group_of.get(clip) for clip in clips) for clips in origin], n_rows)
-
-
-def is_recorded(stems, n_rows):
-    """Return which rows were recorded, and not made of others."""
-    return np.ones(n_rows, dtype=bool) if stems is None else np.array([len(stem) == 1 for stem in stems])
-
-
-def held_out_scores(scorer, X, banks, references, stems=None):
-    """Score each row against every bank of a model that does not hold the row.
+def held_out_scores(scorer, X, sets, references, blocks):
+    """Score each row against every reference set without the row's block.
 
     Parameters
     ----------
     scorer : BaseScorer
     X : ndarray of shape (n_clips, n_features)
-    banks : ndarray of object of shape (n_clips,)
+    sets : ndarray of object of shape (n_clips,)
+        The reference set of each row.
     references : dict
-        The references fitted to all rows, by bank.
-    stems : ndarray of tuples of shape (n_clips,) or None
-        Rows that stem from the same leave the reference together; None: each by itself, or folds of them.
+        The references fitted to all rows, by reference set.
+    blocks : Blocks
+        Rows of a block leave the reference together, with all that was made of them.
 
     Returns
     -------
-    ndarray of shape (n_clips, n_banks)
-        Infinity where leaving the row out leaves no bank, and for rows that were made.
+    ndarray of shape (n_clips, n_sets)
+        Infinity where leaving the block out leaves nothing of a set, and for rows that were made.
     """
     scores = np.full((len(X), len(references)), np.inf)
-    if stems is not None:
-        recorded = is_recorded(stems, len(X))
-        fold = np.full(len(X), -1)
-        fold[recorded] = _folds_of_groups(scorer, [stem[0] for stem in stems[recorded]])
-        _refit_without(fold, scorer, X, banks, references, scores, stems)
+    if not blocks.are_rows:
+        _refit_without(_folds_of_blocks(scorer, blocks), scorer, X, sets, references, scores, blocks)
         return scores
     exact = np.zeros(len(X), dtype=bool)
     for column, (name, reference) in enumerate(references.items()):
-        own = banks == name
+        own = sets == name
         loo = None
         # rows that an augmenter made of the one left out would stay in the reference
         if own.sum() > scorer._min_rows and scorer.augmenter is None:
@@ -97,82 +60,153 @@ def held_out_scores(scorer, X, banks, references, stems=None):
             scores[own, column] = loo
             exact |= own
     for column, (name, reference) in enumerate(references.items()):
-        others = exact & (banks != name)
+        others = exact & (sets != name)
         if others.any():
             scores[others, column] = scorer._score_reference(X[others], reference)
     if not exact.all():
-        _refit_without(_folds_of_rows(~exact, banks), scorer, X, banks, references, scores)
+        _refit_without(_folds_of_rows(~exact, sets), scorer, X, sets, references, scores, blocks)
     return scores
 
 
-def _folds_of_rows(rows, banks):
-    """Return the fold of each of the rows (a mask), spread over folds bank by bank; -1 for all others."""
-    fold = np.full(len(banks), -1)
-    for name in sorted(set(banks)):
-        members = np.flatnonzero(rows & (banks == name))
+def _folds_of_rows(rows, sets):
+    """Return the fold of each of the rows (a mask), spread over folds set by set; -1 for all others."""
+    fold = np.full(len(sets), -1)
+    for name in sorted(set(sets)):
+        members = np.flatnonzero(rows & (sets == name))
         fold[members] = np.arange(len(members)) % N_FOLDS
     return fold
 
 
-def _folds_of_groups(scorer, groups):
-    """Return the fold of each row, so that rows of a group are in one fold and folds are about equally large."""
-    sizes = Counter(groups)
-    n_folds = min(N_FOLDS, len(sizes))
+def _folds_of_blocks(scorer, blocks):
+    """Return the fold of each row, so that rows of a block are in one fold and folds are about equally large."""
+    recorded = blocks.of[blocks.recorded]
+    sizes = Counter(recorded.tolist())
+    n_folds = min(N_FOLDS if len(sizes) == len(recorded) else MAX_REFITS, len(sizes))
     if n_folds < 2:
         raise ValueError(
-            f"All {len(groups)} training clips are of the group {groups[0]!r}: a threshold that holds for clips of "
-            "other groups takes two groups at least. Give more, or leave groups away."
+            f"All {len(recorded)} training clips are of one group: a threshold that holds for clips of other groups "
+            "takes two groups at least. Give more, or omit groups."
         )
     members = [0] * n_folds
     place = {}
-    for group, size in sizes.most_common():
-        place[group] = int(np.argmin(members))
-        members[place[group]] += size
-    n_left = len(groups) - max(members)
+    for block, size in sizes.most_common():
+        place[block] = int(np.argmin(members))
+        members[place[block]] += size
+    n_left = len(recorded) - max(members)
     if n_left < scorer._min_rows:
         raise ValueError(
             f"Without the largest group {type(scorer).__name__} has {n_left} training clips left, and needs "
-            f"{scorer._min_rows}. Give more clips of other groups, or leave groups away."
+            f"{scorer._min_rows}. Give more clips of other groups, or omit groups."
         )
-    return np.array([place[group] for group in groups])
+    return np.array([place.get(block, -1) for block in blocks.of.tolist()])
 
 
-def _refit_without(fold, scorer, X, banks, references, scores, stems=None):
+def _refit_without(fold, scorer, X, sets, references, scores, blocks):
     """Fill in the scores of the rows of each fold (-1: none) against references refitted without the fold.
 
-    With `stems`, all that stems from rows of the fold is left out with it.
+    Where not every row is a block, all that was made of rows of the fold is left out with it.
     """
-    columns = {name: column for column, name in enumerate(references)}
-    own = np.array([columns[name] for name in banks])
     if len(X) <= scorer._min_rows:
         warnings.warn(
             f"{type(scorer).__name__} cannot hold one of {len(X)} training clips out: its threshold is "
             "set from clips that are in the reference.",
             UserWarning,
         )
-        for name, reference in references.items():
-            scores[:, columns[name]] = scorer._score_reference(X, reference)
+        for column, reference in enumerate(references.values()):
+            scores[:, column] = scorer._score_reference(X, reference)
         return
     for number in range(fold.max() + 1):
-        left_out, train = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        if stems is not None:
-            gone = {stem[0] for stem in stems[left_out]}
-            train = train[[gone.isdisjoint(stem) for stem in stems[train]]]
-        names = merge_small(banks[train], scorer._min_rows)
-        for name, reference in scorer._fit_references(split(*scorer._extend(X[train], names))).items():
-            # a reference merged from small banks stands for each row's own
-            column = columns.get(name, own[left_out])
-            scores[left_out, column] = scorer._score_reference(X[left_out], reference)
+        rows = np.flatnonzero(fold == number)
+        train = np.flatnonzero(fold != number) if blocks.are_rows else blocks.without(blocks.of[rows])
+        _score_against(train, rows, scorer, X, sets, references, scores)
 
 
-def own_statistics(held_out, banks, references):
-    """Return mean and spread, per bank, of the held-out scores of the bank's own rows."""
-    own = [held_out[banks == name, column] for column, name in enumerate(references)]
-    # groups may leave a domain without a reference
+def _score_against(train, rows, scorer, X, sets, references, scores):
+    """Fill in the scores of some rows against references made of other rows."""
+    columns = {name: column for column, name in enumerate(references)}
+    own = np.array([columns[name] for name in sets[rows]])
+    names = merge_small(sets[train], scorer._min_rows)
+    for name, reference in scorer._fit_references(split(*scorer._extend(X[train], names))).items():
+        # a reference merged from small sets stands for each row's own
+        column = columns.get(name, own)
+        scores[rows, column] = scorer._score_reference(X[rows], reference)
+
+
+def extrapolate(scorer, X, sets, references, blocks, scores, reduce):
+    r"""Return held-out scores as they would be with one recording more in the references.
+
+    Without a recording the references know less of what it resembles than they will of the next one. How much, is seen
+    by leaving out more: let :math:`g_1` be by how much the logarithm of a recording's scores rises when the
+    recording nearest to it is left out with it, and :math:`g_2` by how much it rises further without the second nearest
+    (means over recordings of medians over clips).
+
+    - Recordings that are alike: the k-th nearest of n lies at a distance whose logarithm rises by :math:`1 / (d k)`
+      from one k to the next, in d dimensions, and falls by :math:`1 / (d n)` with one more of them. So :math:`g_1 = 2
+      g_2`, and the scores are lowered by :math:`g_1 / n`.
+    - Recordings of several units, two each (machines, speeds, days): leaving out the other one of the unit leaves
+      none, and :math:`g_1` is greater. With the logarithm of scores linear in 1 / (m + 1), m recordings of the unit in
+      the references, it falls by half from m = 0 to 1, and by a third of that from 1 to 2, which is where the
+      next recording finds it. So scores are lowered by a third of the excess :math:`g_1 - 2 g_2` as well.
+
+    In all by no more than a third. Scores that are not all positive are lowered by differences, not by ratios.
+
+    Parameters
+    ----------
+    scorer, X, sets, references, blocks
+        As in `held_out_scores`.
+    scores : ndarray of shape (n_clips,)
+        The held-out scores.
+    reduce : callable
+        Makes one score of those against each reference set.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,)
+    """
+    names = blocks.names
+    n_blocks = len(names)
+    if not blocks.are_recordings or n_blocks < 4 or scorer.augmenter is not None:
+        return scores
+    finite = np.isfinite(scores)
+    ratios = bool((scores[finite] > 0).all())
+    scale = X.std(axis=0)
+    means = np.array([X[blocks.of == name].mean(axis=0) for name in names]) / np.where(scale > 0, scale, 1)
+    rises = []
+    for at in np.unique(np.linspace(0, n_blocks - 1, min(n_blocks, N_PROBED)).astype(int)):
+        rows = np.flatnonzero(blocks.of == names[at])
+        away = ((means - means[at]) ** 2).sum(axis=1)
+        away[at] = -1
+        nearest = names[np.argsort(away, kind="stable")[:3]]
+        found = []
+        for n_left_out in (1, 2, 3):
+            train = blocks.without(nearest[:n_left_out])
+            if len(train) <= scorer._min_rows:
+                break
+            against = np.full((len(X), len(references)), np.inf)
+            _score_against(train, rows, scorer, X, sets, references, against)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                value = reduce(against[rows])
+                found.append(np.log(value) if ratios else value)
+        if len(found) == 3 and np.isfinite(found).all():
+            rises.append(np.median(np.diff(found, axis=0), axis=1))
+    if not rises:
+        return scores
+    first, second = np.maximum(np.mean(rises, axis=0), 0)
+    step = max(first - 2 * second, 0) / 3 + min(first, 2 * second) / n_blocks
+    if not ratios:
+        return scores - step
+    return scores * np.exp(-min(step, LARGEST_STEP))
+
+
+def own_statistics(held_out, sets, references):
+    """Return mean and spread, per reference set, of the held-out scores of the set's own rows."""
+    own = [held_out[sets == name, column] for column, name in enumerate(references)]
+    # blocks may leave a domain without a reference
     own = [scores[np.isfinite(scores)] for scores in own]
     if lacking := [name for name, scores in zip(references, own, strict=True) if not len(scores)]:
         raise ValueError(
-            f'domain_normalization="zscore" needs clips of two groups in each domain; {lacking[0]!r} has one.'
+            f'domain_normalization="zscore" needs two clips that can be held out in each domain; {lacking[0]!r} has '
+            "fewer."
         )
     mean, scale = np.transpose([mean_and_spread(scores) for scores in own])
     return mean, scale

@@ -31,6 +31,9 @@ class KMeansScorer(BaseScorer):
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Adds made rows to the reference, see `BaseScorer`.
 
+    by_domain : bool, default=True
+        Whether each `domain` that `fit` gets has a reference of its own.
+
     random_state : int, RandomState instance or None, default=None
         Seeds the clustering. Pass an int for reproducible results.
 
@@ -91,6 +94,7 @@ class KMeansScorer(BaseScorer):
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
         augmenter: Any = None,
+        by_domain: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
         super().__init__(
@@ -98,13 +102,14 @@ class KMeansScorer(BaseScorer):
             calibration=calibration,
             domain_normalization=domain_normalization,
             augmenter=augmenter,
+            by_domain=by_domain,
         )
         self.n_clusters = n_clusters
         self.random_state = random_state
 
-    def _fit_references(self, banks):
+    def _fit_references(self, sets):
         return {
-            name: unit_rows(X) if name == "target" else self._fit_reference(X) for name, X in banks.items()
+            name: unit_rows(X) if name == "target" else self._fit_reference(X) for name, X in sets.items()
         }
 
     def _fit_reference(self, X):

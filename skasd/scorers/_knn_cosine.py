@@ -34,6 +34,9 @@ class KNNCosineScorer(ContributionMixin, NeighborScorer):
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Adds made rows to the reference, see `BaseScorer`.
 
+    by_domain : bool, default=True
+        Whether each `domain` that `fit` gets has a reference of its own.
+
     Attributes
     ----------
     references_ : dict

@@ -40,6 +40,9 @@ class LOFScorer(BaseScorer):
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Adds made rows to the reference, see `BaseScorer`.
 
+    by_domain : bool, default=True
+        Whether each `domain` that `fit` gets has a reference of its own.
+
     Attributes
     ----------
     references_ : dict
@@ -118,12 +121,14 @@ class LOFScorer(BaseScorer):
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
         augmenter: Any = None,
+        by_domain: bool = True,
     ):
         super().__init__(
             contamination=contamination,
             calibration=calibration,
             domain_normalization=domain_normalization,
             augmenter=augmenter,
+            by_domain=by_domain,
         )
         self.n_neighbors = n_neighbors
         self.metric = metric

@@ -52,6 +52,9 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Adds made rows to the reference, see `BaseScorer`.
 
+    by_domain : bool, default=True
+        Whether each `domain` that `fit` gets has a reference of its own.
+
     Attributes
     ----------
     covariance_ : ndarray of shape (n_features, n_features)
@@ -123,12 +126,14 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
         augmenter: Any = None,
+        by_domain: bool = True,
     ):
         super().__init__(
             contamination=contamination,
             calibration=calibration,
             domain_normalization=domain_normalization,
             augmenter=augmenter,
+            by_domain=by_domain,
         )
         self.shrinkage = shrinkage
         self.standardize = standardize
@@ -148,9 +153,9 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         """Weight of the identity in the covariance."""
         return next(iter(self.references_[None].values())).shrinkage
 
-    def _fit_references(self, banks):
-        shared = self._covariance(np.concatenate([_deviations(X) for X in banks.values()]))
-        return {name: MahalanobisReference(X.mean(axis=0), *shared) for name, X in banks.items()}
+    def _fit_references(self, sets):
+        shared = self._covariance(np.concatenate([_deviations(X) for X in sets.values()]))
+        return {name: MahalanobisReference(X.mean(axis=0), *shared) for name, X in sets.items()}
 
     def _covariance(self, deviations):
         """Return the covariance of centred rows, the matrix that makes it the identity, and the shrinkage."""
@@ -204,34 +209,34 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
             deviations * (whitened @ reference.whitening.T), np.linalg.norm(whitened, axis=1)
         )
 
-    def _held_out(self, X, banks, references, stems=None):
+    def _held_out(self, X, sets, references, blocks):
         """Leave each row out of all that is learnt; of many rows, out of their mean and covariance.
 
         From `EXACT_BELOW` rows on by the formula of Sherman and Morrison: in the axes of the deviations D the
-        covariance without row d of a bank of m rows is diagonal but for the rank-one term ``-m / (m - 1) d d^T``,
+        covariance without row d of a set of m rows is diagonal but for the rank-one term ``-m / (m - 1) d d^T``,
         whatever the shrinkage. Its weight and the features' scales are then kept as they are with all rows.
         """
-        if self.augmenter is not None or stems is not None:
-            return super()._held_out(X, banks, references, stems)
+        if self.augmenter is not None or not blocks.are_rows:
+            return super()._held_out(X, sets, references, blocks)
         n, n_features = X.shape
         shrinkage = next(iter(references.values())).shrinkage
-        size = np.array([np.count_nonzero(banks == name) for name in banks])
+        size = np.array([np.count_nonzero(sets == name) for name in sets])
         deviations = np.empty_like(X)
         for name in references:
-            deviations[banks == name] = _deviations(X[banks == name])
+            deviations[sets == name] = _deviations(X[sets == name])
         varies = deviations.any()
         if n == 1 or (n == 2 and varies):  # no row or one row would be left, without a covariance
-            return super()._held_out(X, banks, references)
-        lone = size == 1  # leaves no bank behind
+            return super()._held_out(X, sets, references, blocks)
+        lone = size == 1  # leaves no set behind
         if not varies:  # the references are the same without any of their equal rows
             scores = np.column_stack(
                 [self._score_reference(X, reference) for reference in references.values()]
             )
-            scores[np.column_stack([lone & (banks == name) for name in references])] = np.inf
+            scores[np.column_stack([lone & (sets == name) for name in references])] = np.inf
             return scores
         if n < EXACT_BELOW:
-            scores = self._refitted(X, banks, references)
-            return super()._held_out(X, banks, references) if scores is None else scores
+            scores = self._refitted(X, sets, references)
+            return super()._held_out(X, sets, references, blocks) if scores is None else scores
         scale = self._scale(deviations)
         deviations /= scale
         spread, directions = _principal(deviations, all_directions=shrinkage > 0)
@@ -243,21 +248,21 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         weight = (1 - shrinkage) * growth / (n - 1)
         own = deviations @ directions
         if np.any(diagonal.min(axis=1) <= n_features * EPS * diagonal.max(axis=1)):
-            return super()._held_out(X, banks, references)
+            return super()._held_out(X, sets, references, blocks)
         slack = 1 - weight * (own**2 / diagonal).sum(axis=1)
         if np.any(slack < 1e-8):  # a direction that a single clip spans: the rank falls without it
-            return super()._held_out(X, banks, references)
+            return super()._held_out(X, sets, references, blocks)
         scores = np.empty((n, len(references)))
         for column, (name, reference) in enumerate(references.items()):
             away = ((X - reference.mean) / scale) @ directions
-            away[banks == name] *= growth[banks == name, None]
+            away[sets == name] *= growth[sets == name, None]
             cross = (away * own / diagonal).sum(axis=1)
             squared = (away**2 / diagonal).sum(axis=1) + weight * cross**2 / slack
             scores[:, column] = np.sqrt(squared)
-            scores[lone & (banks == name), column] = np.inf
+            scores[lone & (sets == name), column] = np.inf
         return scores
 
-    def _refitted(self, X, banks, references):
+    def _refitted(self, X, sets, references):
         """Return each row's scores against references made without it; None where no covariance is left.
 
         As `_fit_references` and `_score_reference`, but in the few directions in which so few rows vary: in all
@@ -267,7 +272,7 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         scores = np.full((n, len(references)), np.inf)
         for row in range(n):
             others = np.arange(n) != row
-            rest = {name: X[others & (banks == name)] for name in references}
+            rest = {name: X[others & (sets == name)] for name in references}
             deviations = np.concatenate([_deviations(rows) for rows in rest.values() if len(rows)])
             if not deviations.any():
                 return None

@@ -16,7 +16,7 @@ SMALLEST_DENSITY = 1e-12  # between duplicates the mean distance is zero
 
 
 class NeighborReference(NamedTuple):
-    """The rows of one bank, ready to be searched."""
+    """The rows of one reference set, ready to be searched."""
 
     index: NearestNeighbors  # over the centred rows
     center: np.ndarray
@@ -44,12 +44,14 @@ class NeighborScorer(BaseScorer):
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
         augmenter: Any = None,
+        by_domain: bool = True,
     ):
         super().__init__(
             contamination=contamination,
             calibration=calibration,
             domain_normalization=domain_normalization,
             augmenter=augmenter,
+            by_domain=by_domain,
         )
         self.n_neighbors = n_neighbors
         self.density_normalization = density_normalization

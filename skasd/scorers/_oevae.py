@@ -7,7 +7,7 @@ import numpy as np
 
 from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
-from ._held_out import is_recorded, mean_and_spread, own_statistics
+from ._held_out import mean_and_spread, own_statistics
 from ._neighbors import NeighborScorer
 
 
@@ -48,6 +48,9 @@ class OEVAEScorer(NeighborScorer):
 
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Adds made rows to the reference, see `BaseScorer`.
+
+    by_domain : bool, default=True
+        Whether each `domain` that `fit` gets has a reference of its own.
 
     Attributes
     ----------
@@ -131,6 +134,7 @@ class OEVAEScorer(NeighborScorer):
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
         augmenter: Any = None,
+        by_domain: bool = True,
     ):
         self.omega = omega
         self.n_neighbors = n_neighbors
@@ -140,6 +144,7 @@ class OEVAEScorer(NeighborScorer):
         self.calibration = calibration
         self.domain_normalization = domain_normalization
         self.augmenter = augmenter
+        self.by_domain = by_domain
 
     def _fit_reference(self, X):
         n_columns = X.shape[1] - 1
@@ -183,31 +188,29 @@ class OEVAEScorer(NeighborScorer):
     def _score_section(self, X, section):
         return self._weigh(X[:, 0], super()._score_section(X, section))
 
-    def _calibrate(self, X, sections, banks, stems):
+    def _calibrate(self, X, sections, sets, blocks, domain):
         if self.omega == "auto" and not self.standardize:
             raise ValueError(
                 'omega="auto" compares standardised scores: give omega a number, or standardize=True.'
             )
         references = self.references_[None]
-        betas = self._held_out(X, banks, references, stems)
+        held_out = self._held_out(X, sets, references, blocks)
         self._normalization = {}
         if self.domain_normalization is not None:
-            self._normalization[None] = own_statistics(betas, banks, references)
-        recorded = is_recorded(stems, len(X))
-        X, betas = X[recorded], betas[recorded]
-        betas = self._over_domains(betas, None)
-        self.held_out_scores_ = np.column_stack([X[:, 0], betas])
+            self._normalization[None] = own_statistics(held_out, sets, references)
+        recorded = blocks.recorded
+        betas = self._extrapolate(X, sets, blocks, held_out, None)[recorded]
+        alphas = X[recorded, 0]
+        self.held_out_scores_ = np.column_stack([alphas, betas])
         self.mean_, self.scale_ = 0.0, 1.0
-        if self.standardize:
-            self.mean_, self.scale_ = mean_and_spread(
-                betas[np.isfinite(betas)]
-            )  # groups may leave no reference
-        self.alpha_limit_ = float(X[:, 0].max())
+        if self.standardize:  # without its block a clip may have no reference
+            self.mean_, self.scale_ = mean_and_spread(betas[np.isfinite(betas)])
+        self.alpha_limit_ = float(alphas.max())
+        scores = np.empty(len(X))
+        scores[recorded] = self._weigh(alphas, betas)
         if self.calibration == "train":
-            self.training_scores_ = self._score_section(X, None)
-        else:
-            self.training_scores_ = self._weigh(*self.held_out_scores_.T)
-        self.offset_ = self.section_offset_ = -self._threshold(self.training_scores_)
+            scores = self._score_section(X, None)
+        self._finish(scores, scores, blocks, domain)
 
     def _weigh(self, alpha, beta):
         beta = (beta - self.mean_) / self.scale_

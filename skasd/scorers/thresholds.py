@@ -2,10 +2,12 @@
 
 import math
 import warnings
+from typing import Any, Self
 
 import numpy as np
 from scipy import stats
 
+from .._typing import ArrayLike
 from ..labels import group_rows
 
 
@@ -28,8 +30,115 @@ class FewClipsWarning(UserWarning):
     """
 
 
-def set_threshold(scores, contamination, calibration, of=""):
-    """Return the threshold on anomaly scores of training clips.
+class ThresholdMixin:
+    """Threshold and p-values from the anomaly scores of healthy clips that were not learnt.
+
+    A subclass has ``anomaly_score(X)``, the parameters `contamination` and `calibration`, and calls `_calibrate_on`.
+    """
+
+    def p_value(self, X: Any, **metadata) -> np.ndarray:
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever was fitted on.
+        **metadata : dict
+            What `anomaly_score` takes, as `section`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; NaN for skipped clips. ``predict`` is -1 where it is at most ``contamination``; where
+            there are fewer scores than that takes, where it is the least there is, ``1 / (n + 1)``.
+
+        Notes
+        -----
+        The share of held-out scores of healthy clips that are as great or greater, the clip itself counted among them.
+        It comes from ``calibration_scores_``, as the threshold does.
+        """
+        return self.p_value_of_scores(self.anomaly_score(X, **metadata))
+
+    def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
+        """Return the p-values of anomaly scores; for detectors in front of which there are other steps.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_clips,)
+            Anomaly scores; higher is more anomalous.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+        """
+        return p_values(
+            scores, self.calibration_scores_, self.contamination, self._rule, self.calibration_weights_
+        )
+
+    def set_threshold(self, X: Any, *, contamination: float | None = None) -> Self:
+        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
+
+        Parameters
+        ----------
+        X : clips or features
+            Healthy clips that were not fitted on, from as many recordings as can be.
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
+
+        Returns
+        -------
+        self : object
+
+        Warns
+        -----
+        FewClipsWarning
+            If there are fewer than ``1 / contamination - 1`` clips.
+        """
+        return self.set_threshold_from_scores(self.anomaly_score(X), contamination=contamination)
+
+    def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
+        """Set the threshold from anomaly scores of healthy clips of later recordings.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_clips,)
+            Anomaly scores; NaN is left out.
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
+
+        Returns
+        -------
+        self : object
+        """
+        contamination = self.contamination if contamination is None else contamination
+        if not 0 < contamination <= 0.5:
+            raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
+        scores = np.asarray(scores, dtype=float)
+        scores = scores[~np.isnan(scores)]
+        if not len(scores):
+            raise ValueError("A threshold takes the score of one healthy clip at least; got none.")
+        warn_about_few_clips(len(scores), contamination)
+        before = self.offset_
+        self._calibrate_on(scores, rule="gamma" if self._rule == "gamma" else "cross", contamination=contamination)
+        if hasattr(self, "section_offset_"):
+            self.section_offset_ += self.offset_ - before
+        return self
+
+    @property
+    def threshold_(self):
+        """Anomaly score above which a clip is called anomalous: ``-offset_``."""
+        return -self.offset_
+
+    def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
+        """Set `offset_`, and keep the scores that it comes from."""
+        self._rule = self.calibration if rule is None else rule
+        self.calibration_scores_, self.calibration_weights_ = scores, weights
+        contamination = self.contamination if contamination is None else contamination
+        self.offset_ = -set_threshold(scores, contamination, self._rule, weights)
+
+
+def set_threshold(scores, contamination, calibration, weights=None):
+    """Return the threshold on anomaly scores of healthy clips.
 
     Parameters
     ----------
@@ -39,43 +148,108 @@ def set_threshold(scores, contamination, calibration, of=""):
         Wanted false-alarm rate.
     calibration : {"cross", "train", "gamma"}
         As in `BaseScorer`.
-    of : str
-        Which clips these are, for the warning, as " of the target domain".
+    weights : ndarray of shape (n_clips,) or None
+        As in `conformal_threshold`; for "cross".
 
     Returns
     -------
     float
-
-    Warns
-    -----
-    FewClipsWarning
-        If there are too few scores for the rate; not for "train", which promises none.
     """
     if calibration == "train":
         return -float(np.percentile(-scores, 100 * contamination))
-    warn_about_few_clips(len(scores), contamination, of)
-    return (gamma_threshold if calibration == "gamma" else conformal_threshold)(scores, contamination)
+    if calibration == "gamma":
+        return gamma_threshold(scores, contamination)
+    return conformal_threshold(scores, contamination, weights)
 
 
-def warn_about_small_domains(domain, contamination):
-    """Warn of each domain with too few clips, given the domain of each training clip, for a false-alarm rate."""
+def p_values(new, scores, contamination, calibration, weights=None):
+    r"""Return the p-values of anomaly scores, given those that a threshold was set from.
+
+    Parameters
+    ----------
+    new : ndarray of shape (n_new,)
+        Anomaly scores; NaN gives NaN.
+    scores, contamination, calibration, weights
+        As in `set_threshold`.
+
+    Returns
+    -------
+    ndarray of shape (n_new,)
+        In (0, 1]. "cross": the share of the scores that are as great or greater, the new one counted among them,
+        :math:`(1 + \sum_i [a_i \ge a]) / (n + 1)` (Vovk, Gammerman and Shafer, "Algorithmic learning in a random
+        world", 2005, section 2.2), with weights :math:`(1 + n \sum_i w_i [a_i \ge a]) / (n + 1)`. "gamma": the tail of
+        the fitted distribution. "train": the share of the training clips above, interpolated.
+    """
+    new = np.asarray(new, dtype=float)
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    n = len(ordered)
+    distribution = _fitted_gamma(scores, contamination)[0] if calibration == "gamma" else None
+    if distribution is not None:
+        p = distribution.sf(new)
+    elif calibration == "train":
+        p = 1 - np.interp(new, ordered, np.linspace(0, 1, n)) if n > 1 else np.where(new > ordered[0], 0.0, 1.0)
+    else:
+        p = _shares_above(order, n, weights)[np.searchsorted(ordered, new, side="left")]
+    return np.where(np.isnan(new), np.nan, p)
+
+
+def _shares_above(order, n, weights):
+    """Return the conformal p-values of a score below the least of n, between each two, and above the greatest."""
+    weights = np.full(n, 1 / n) if weights is None else weights[order]
+    above = np.append(np.cumsum(weights[::-1])[::-1], 0.0)
+    return (1 + n * above) / (n + 1)
+
+
+def domain_weights(domain, blocks):
+    """Return weights by which each domain counts the same, or None where that cannot be had.
+
+    Parameters
+    ----------
+    domain : ndarray of shape (n_clips,) or None
+    blocks : ndarray of int of shape (n_clips,)
+
+    Returns
+    -------
+    ndarray of shape (n_clips,) or None
+        They add up to 1. None with one domain, or where a domain has one block alone.
+    """
+    if domain is None:
+        return None
+    members = [rows for rows in group_rows(domain).values()]
+    if len(members) < 2 or min(len(set(blocks[rows])) for rows in members) < 2:
+        return None
+    weights = np.empty(len(domain))
+    for rows in members:
+        weights[rows] = 1 / (len(members) * len(rows))
+    return weights
+
+
+def warn_about_small_domains(domain, contamination, blocks=None):
+    """Warn of each domain with too few clips, given the domain of each training clip, for a false-alarm rate.
+
+    With `blocks`, the block of each clip, it is blocks that are counted.
+    """
     for name, rows in group_rows(domain).items():
-        warn_about_few_clips(len(rows), contamination, f" of the {name} domain")
+        n_blocks = len(rows) if blocks is None else len(set(blocks[rows]))
+        warn_about_few_clips(n_blocks, contamination, f" of the {name} domain", are_clips=n_blocks == len(rows))
 
 
-def warn_about_few_clips(n, contamination, of=""):
-    """Warn if `n` clips (`of` what) are too few for a false-alarm rate."""
+def warn_about_few_clips(n, contamination, of="", are_clips=True):
+    """Warn if `n` clips or recordings (`of` what) are too few for a false-alarm rate."""
     needed = math.ceil(1 / contamination - 1 - 1e-9)
-    if n < needed:
-        warnings.warn(
-            f"{n} training clip{'s' * (n != 1)}{of} cannot hold the false-alarm rate contamination={contamination:g}: "
-            f"about 1 in {n + 1} new healthy clips{of} scores higher than all of them. Give at least {needed}, or set "
-            f"contamination to {1 / (n + 1):.2g} or more.",
-            FewClipsWarning,
-        )
+    if n >= needed:
+        return
+    what, new = ("training clip", "new healthy clips") if are_clips else ("recording", "new healthy recordings")
+    warnings.warn(
+        f"{n} {what}{'s' * (n != 1)}{of} cannot hold the false-alarm rate contamination={contamination:g}: "
+        f"about 1 in {n + 1} {new}{of} scores higher than all of them. Give at least {needed}, or set "
+        f"contamination to {1 / (n + 1):.2g} or more.",
+        FewClipsWarning,
+    )
 
 
-def conformal_threshold(scores, contamination):
+def conformal_threshold(scores, contamination, weights=None):
     """Return the ``ceil((n + 1) (1 - contamination))``-th smallest of ``n`` held-out scores.
 
     A new normal clip, exchangeable with those that gave the scores, exceeds this order statistic with a
@@ -89,15 +263,19 @@ def conformal_threshold(scores, contamination):
         Anomaly scores of normal clips.
     contamination : float in (0, 0.5]
         Wanted false-alarm rate.
+    weights : ndarray of shape (n_clips,) or None
+        How much each score counts; they add up to 1. None: all the same. The threshold is the smallest score
+        that new ones must exceed to have a p-value (see `p_values`) of at most ``contamination``.
 
     Returns
     -------
     float
     """
+    order = np.argsort(scores, kind="stable")
     n = len(scores)
-    # the small term keeps products that are whole numbers but for rounding from being rounded up
-    rank = math.ceil((n + 1) * (1 - contamination) - 1e-9)
-    return float(np.sort(scores)[min(rank, n) - 1])
+    # the small term keeps shares that are as wanted but for rounding
+    low_enough = np.flatnonzero(_shares_above(order, n, weights)[1:] <= contamination + 1e-12)
+    return float(scores[order[low_enough[0] if len(low_enough) else n - 1]])
 
 
 def gamma_threshold(scores, contamination):
@@ -118,29 +296,34 @@ def gamma_threshold(scores, contamination):
     -------
     float
     """
-    low, high = scores.min(), scores.max()
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        reason = f"all {len(scores)} scores are equal"
-    else:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # overflow on the optimiser's way
-                shape, loc, scale = stats.gamma.fit(scores)
-                threshold = float(stats.gamma.ppf(1 - contamination, shape, loc, scale))
-        except (stats.FitError, FloatingPointError) as error:
-            reason = str(error)
-        else:
-            above = int((scores > threshold).sum())
-            # maximum likelihood with a free location has no maximum for some data and stops anywhere
-            if np.isfinite(threshold) and stats.binomtest(above, len(scores), contamination).pvalue > 1e-4:
-                return threshold
-            reason = (
-                f"shape {shape:.3g}, loc {loc:.3g}, scale {scale:.3g} leave {above} of {len(scores)} scores "
-                f"above the threshold {threshold:.4g}"
-            )
+    distribution, reason = _fitted_gamma(scores, contamination)
+    if distribution is not None:
+        return float(distribution.ppf(1 - contamination))
     warnings.warn(
         f"No gamma distribution could be fitted to the training scores ({reason}); the threshold is their "
         "empirical quantile instead, as with calibration='cross'.",
         UserWarning,
     )
     return conformal_threshold(scores, contamination)
+
+
+def _fitted_gamma(scores, contamination):
+    """Return the gamma distribution of scores, or None and the reason why there is none."""
+    low, high = scores.min(), scores.max()
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        return None, f"all {len(scores)} scores are equal"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # overflow on the optimiser's way
+            shape, loc, scale = stats.gamma.fit(scores)
+            threshold = float(stats.gamma.ppf(1 - contamination, shape, loc, scale))
+    except (stats.FitError, FloatingPointError) as error:
+        return None, str(error)
+    above = int((scores > threshold).sum())
+    # maximum likelihood with a free location has no maximum for some data and stops anywhere
+    if np.isfinite(threshold) and stats.binomtest(above, len(scores), contamination).pvalue > 1e-4:
+        return stats.gamma(shape, loc, scale), ""
+    return None, (
+        f"shape {shape:.3g}, loc {loc:.3g}, scale {scale:.3g} leave {above} of {len(scores)} scores "
+        f"above the threshold {threshold:.4g}"
+    )
