@@ -4,6 +4,7 @@ from ._augmented import Augmented
 from ._domain_dependent import DomainDependent
 from ._held_out import threshold_for
 from ._last_step import fitted_steps
+from ._later_clips import p_value_of, set_threshold
 from ._normal_only import NormalOnly
 from ._per_machine import PerMachine
 from ._per_section import PerSection
@@ -23,7 +24,9 @@ __all__ = [
     "SelectBest",
     "fitted_steps",
     "make_pipeline",
+    "p_value_of",
     "requested_metadata",
     "score_clips",
+    "set_threshold",
     "threshold_for",
 ]

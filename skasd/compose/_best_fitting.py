@@ -109,7 +109,15 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
         if n_below and ordered[n_below - 1] >= 0:
             self._correction = float(ordered[min(n_below, len(ordered) - 1)])
         self.training_scores_ = -(best + self._shift)
+        self._keep_for_p_values(self.training_scores_)
         self.offset_ = self._shift + self._correction
+
+    def _follow(self, change):
+        """Move the decisions on clips of unknown name along with `offset_`."""
+        self._correction += change
+        if self._shift == 0:  # scores are decisions, whose threshold is 0
+            self.calibration_scores_ = self.calibration_scores_ + self.offset_
+            self.offset_ = 0.0
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

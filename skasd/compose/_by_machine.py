@@ -103,6 +103,7 @@ class ByMachine(BestFittingDetector, NamedEstimators):
         for (name, rows), (fitted, scores) in zip(groups.items(), fits, strict=True):
             own[rows] = (scores[rows] + offset_of(fitted, take(X, rows))) / self.scale_[name]
         self.training_scores_ = own[~np.isnan(own)]
+        self._keep_for_p_values(self.training_scores_)
         self._scales, self._shift, self._correction, self.offset_ = self.scale_, 0.0, 0.0, 0.0
         return self
 

@@ -7,15 +7,11 @@ from sklearn.base import MetaEstimatorMixin, OutlierMixin
 
 from .._documentation import DocumentationLinkMixin
 from .._typing import ArrayLike
+from ..scorers.thresholds import ThresholdMixin
 
 
-class DetectionMixin(DocumentationLinkMixin, MetaEstimatorMixin, OutlierMixin):
+class DetectionMixin(DocumentationLinkMixin, ThresholdMixin, MetaEstimatorMixin, OutlierMixin):
     """Scores, both ways round, and threshold; a subclass has ``anomaly_score(X)`` and ``offset_``."""
-
-    @property
-    def threshold_(self):
-        """Anomaly score above which a clip is called anomalous: ``-offset_``."""
-        return -self.offset_
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return how normal each clip is, with nothing known about it; higher is more normal.

@@ -15,7 +15,7 @@ from .._metadata import DOMAINS, as_domains
 from .._sklearn_compat import HasMethods, fit_context, num_samples
 from .._typing import ArrayLike
 from ..scorers import BaseScorer, KNNCosineScorer, LOFScorer
-from ..scorers.thresholds import set_threshold
+from ..scorers.thresholds import set_threshold, warn_about_few_clips
 from ._combination import spread
 from ._detection import DetectionMixin
 from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of
@@ -226,16 +226,18 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         if not len(own["target"]):  # no target clips
             own["target"] = z[learnt, 1]
         self.training_scores_ = z[learnt].min(axis=1)
-        self.offset_ = -set_threshold(self.training_scores_, self.contamination, self.calibration)
+        self._calibrate_on(self.training_scores_)
         self.domain_offset_ = {
-            name: -set_threshold(
-                scores,
-                self.contamination,
-                self.calibration,
-                "" if is_source.all() else f" of the {name} domain",
-            )
-            for name, scores in own.items()
+            name: -set_threshold(scores, self.contamination, self.calibration) for name, scores in own.items()
         }
+        if self.calibration != "train":
+            for name, scores in own.items():
+                of = "" if is_source.all() else f" of the {name} domain"
+                warn_about_few_clips(len(scores), self.contamination, of)
+
+    def _follow(self, change):
+        """Move the thresholds of known domain along with `offset_`."""
+        self.domain_offset_ = {name: offset + change for name, offset in self.domain_offset_.items()}
 
     def _standardized(self, X, name, **metadata):
         score = partial(anomaly_scores_of, self.estimators_[name], offset=self._offsets[name])

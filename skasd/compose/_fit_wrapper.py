@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._documentation import DocumentationLinkMixin
 from ._last_step import last_step
+from ._later_clips import p_value_of, set_threshold
 
 
 def _estimator_has(method):
@@ -118,6 +119,41 @@ class FitWrapper(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_clips,)
         """
         return self._call("decision_function", X, **params)
+
+    def p_value(self, X):
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Whatever the estimator takes.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            See :func:`skasd.compose.p_value_of`.
+        """
+        check_is_fitted(self)
+        return p_value_of(self.estimator_, X)
+
+    def set_threshold(self, X, *, contamination=None):
+        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Healthy clips that were not fitted on.
+
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: that of the detector.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self)
+        set_threshold(self.estimator_, X, contamination=contamination)
+        return self
 
     @available_if(_estimator_has("score_samples"))
     def score_samples(self, X):

@@ -15,7 +15,7 @@ from .._metadata import as_domains
 from .._sklearn_compat import StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from ..scorers import BaseScorer
-from ..scorers.thresholds import set_threshold, warn_about_small_domains
+from ..scorers.thresholds import warn_about_few_clips, warn_about_small_domains
 from ._combination import COMBINE, Standardization, combine_scores
 from ._detection import DetectionMixin
 from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, shuffled_folds
@@ -238,7 +238,9 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         self._standardizations = [Standardization(self.standardize, scores) for scores in held_out.T]
         scores = self._anomaly_scores(X)[learnt] if self.calibration == "train" else held_out[learnt]
         self.training_scores_ = self._combine(scores)
-        self.offset_ = -set_threshold(self.training_scores_, self.contamination, self.calibration)
+        self._calibrate_on(self.training_scores_)
+        if self.calibration != "train":
+            warn_about_few_clips(len(self.training_scores_), self.contamination)
 
     def anomaly_score(self, X: Any, **params) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.

@@ -5,6 +5,7 @@ from ._folder import load_folder
 from ._machine_sounds import make_machine_sounds, write_machine_sounds
 from ._random_sounds import make_random_sounds
 from ._recordings import find_recordings, load_recordings
+from ._recordings_of import recordings_of
 
 __all__ = [
     "find_recordings",
@@ -12,6 +13,7 @@ __all__ = [
     "load_folder",
     "load_recordings",
     "make_machine_sounds",
+    "recordings_of",
     "make_random_sounds",
     "write_machine_sounds",
 ]

@@ -50,6 +50,9 @@ class BandScorer(BaseScorer):
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Adds made rows to the reference, see `BaseScorer`.
 
+    by_domain : bool, default=True
+        Whether each `domain` that `fit` gets has a reference of its own.
+
     Attributes
     ----------
     bands_ : list of ndarray of int
@@ -111,12 +114,14 @@ class BandScorer(BaseScorer):
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
         augmenter: Any = None,
+        by_domain: bool = True,
     ):
         super().__init__(
             contamination=contamination,
             calibration=calibration,
             domain_normalization=domain_normalization,
             augmenter=augmenter,
+            by_domain=by_domain,
         )
         self.estimator = estimator
         self.bands = bands

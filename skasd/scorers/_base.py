@@ -156,6 +156,7 @@ class BaseScorer(DocumentationLinkMixin, ThresholdMixin, OutlierMixin, BaseEstim
     }
 
     _per_section = False
+    _has_references = True  # else scores are the same whatever was fitted on
     _min_rows = 1  # rows below which a reference cannot be made
 
     def __init__(
@@ -395,6 +396,8 @@ class BaseScorer(DocumentationLinkMixin, ThresholdMixin, OutlierMixin, BaseEstim
 
     def _held_out(self, X, sets, references, blocks):
         """Return the scores, shape (n_clips, n_sets), of rows against references without their blocks."""
+        if not self._has_references:
+            return self._score_reference(X, references[ALL])[:, None]
         return held_out_scores(self, X, sets, references, blocks)
 
     def _fit_sections(self, X, sections, sets):
@@ -467,6 +470,8 @@ class BaseScorer(DocumentationLinkMixin, ThresholdMixin, OutlierMixin, BaseEstim
 
     def _extrapolate(self, X, sets, blocks, held_out, section):
         """Return held-out scores as they would be with one recording more."""
+        if not self._has_references:
+            return self._over_domains(held_out, section)
         return extrapolate(
             self,
             X,
@@ -480,7 +485,7 @@ class BaseScorer(DocumentationLinkMixin, ThresholdMixin, OutlierMixin, BaseEstim
     def _finish(self, own, best, blocks, domain):
         """Set the thresholds from the scores of all rows, and say what they rest on."""
         recorded = blocks.recorded
-        domain = None if domain is None else domain[recorded]
+        domain = domain[recorded] if domain is not None and self._has_references else None
         self.blocks_ = np.unique(blocks.of[recorded], return_inverse=True)[1]
         self.n_recordings_ = int(self.blocks_.max()) + 1
         self.attainable_rate_ = 1 / (self.n_recordings_ + 1)
@@ -491,8 +496,8 @@ class BaseScorer(DocumentationLinkMixin, ThresholdMixin, OutlierMixin, BaseEstim
         if self.sections_:
             self._calibrate_on(best[recorded], weights)
         if self.calibration in ("cross", "gamma"):
-            warn_about_few_clips(
-                self.n_recordings_, self.contamination, are_clips=self.n_recordings_ == len(self.blocks_)
-            )
-            if domain is not None and self.by_domain:
-                warn_about_small_domains(domain, self.contamination, self.blocks_)
+            what = "recordings" if blocks.are_recordings else "blocks of similar training clips"
+            what = "training clips" if self.n_recordings_ == len(self.blocks_) else what
+            warn_about_few_clips(self.n_recordings_, self.contamination, what=what)
+            if domain is not None:
+                warn_about_small_domains(domain, self.contamination, self.blocks_, what)

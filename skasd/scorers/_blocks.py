@@ -137,6 +137,8 @@ def blocks_in_order(X, domain=None):
     are_recordings : bool
     """
     n = len(X)
+    if n < 2 * MIN_BLOCKS:
+        return np.arange(n), False
     names, counts = np.unique(np.zeros(n) if domain is None else domain.astype(str), return_counts=True)
     members = {name: np.flatnonzero(domain == name) if domain is not None else np.arange(n) for name in names}
     largest = members[names[counts.argmax()]]

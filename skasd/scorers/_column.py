@@ -81,6 +81,7 @@ class ColumnScorer(BaseScorer):
     }
 
     by_domain = False  # no parameter here
+    _has_references = False
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
     augmenter = None  # nor is there a reference to add rows to
 
@@ -108,12 +109,6 @@ class ColumnScorer(BaseScorer):
 
     def _score_reference(self, X, weights):
         return X @ weights
-
-    def _held_out(self, X, sets, references, blocks):
-        return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference
-
-    def _extrapolate(self, X, sets, blocks, held_out, section):
-        return held_out[:, 0]
 
     def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
         if rule is None and self.calibration == "mean":

@@ -52,8 +52,8 @@ class CosineMeanScorer(BaseScorer):
     -----
     The anomaly score is :math:`1 - \cos(x, \frac{1}{n} \sum_i x_i)`, in [0, 2], the "cosine distance" of
     [1]_ (section 2.4), where the mean is that of all training clips of a section. Here, where `domain` is
-    given, each domain has a mean of its own and the smaller distance counts; for the report's score leave
-    `domain` out (``set_fit_request(domain=False)``). A row of zeros has the distance 1 to all others.
+    given, each domain has a mean of its own and the smaller distance counts; for the report's score set
+    ``by_domain=False``. A row of zeros has the distance 1 to all others.
 
     References
     ----------

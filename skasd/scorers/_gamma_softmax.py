@@ -118,6 +118,7 @@ class GammaSoftmaxScorer(BaseScorer):
 
     _per_section = True
     by_domain = False  # no parameter here
+    _has_references = False
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
     augmenter = None  # nor is there a reference to add rows to
 
@@ -166,12 +167,6 @@ class GammaSoftmaxScorer(BaseScorer):
         floor = np.log(SMALLEST_PROBABILITY)
         with np.errstate(divide="ignore"):  # p = 1
             return np.maximum(np.log(-np.expm1(log_p)), floor) - np.maximum(log_p, floor)
-
-    def _held_out(self, X, sets, references, blocks):
-        return self._score_reference(X, references[ALL])[:, None]  # no clip is in the reference
-
-    def _extrapolate(self, X, sets, blocks, held_out, section):
-        return held_out[:, 0]
 
 
 def _most_probable_columns(X, sections):

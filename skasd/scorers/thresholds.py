@@ -72,7 +72,7 @@ class ThresholdMixin:
         ndarray of shape (n_clips,)
         """
         return p_values(
-            scores, self.calibration_scores_, self.contamination, self._rule, self.calibration_weights_
+            scores, self.calibration_scores_, self._asked_for, self._rule, self.calibration_weights_
         )
 
     def set_threshold(self, X: Any, *, contamination: float | None = None) -> Self:
@@ -83,7 +83,8 @@ class ThresholdMixin:
         X : clips or features
             Healthy clips that were not fitted on, from as many recordings as can be.
         contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
+            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1
+            where there is none).
 
         Returns
         -------
@@ -104,13 +105,14 @@ class ThresholdMixin:
         scores : array-like of shape (n_clips,)
             Anomaly scores; NaN is left out.
         contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
+            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1
+            where there is none).
 
         Returns
         -------
         self : object
         """
-        contamination = self.contamination if contamination is None else contamination
+        contamination = getattr(self, "contamination", 0.1) if contamination is None else contamination
         if not 0 < contamination <= 0.5:
             raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
         scores = np.asarray(scores, dtype=float)
@@ -120,9 +122,13 @@ class ThresholdMixin:
         warn_about_few_clips(len(scores), contamination)
         before = self.offset_
         self._calibrate_on(scores, rule="gamma" if self._rule == "gamma" else "cross", contamination=contamination)
-        if hasattr(self, "section_offset_"):
-            self.section_offset_ += self.offset_ - before
+        self._follow(self.offset_ - before)
         return self
+
+    def _follow(self, change):
+        """Change what depends on `offset_`, which has gone up by `change`."""
+        if hasattr(self, "section_offset_"):
+            self.section_offset_ += change
 
     @property
     def threshold_(self):
@@ -130,11 +136,18 @@ class ThresholdMixin:
         return -self.offset_
 
     def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
-        """Set `offset_`, and keep the scores that it comes from."""
-        self._rule = self.calibration if rule is None else rule
+        """Set `offset_`, and keep what it comes from."""
+        self._keep_for_p_values(
+            scores,
+            weights,
+            self.calibration if rule is None else rule,
+            self.contamination if contamination is None else contamination,
+        )
+        self.offset_ = -set_threshold(scores, self._asked_for, self._rule, weights)
+
+    def _keep_for_p_values(self, scores, weights=None, rule="cross", contamination=0.1):
         self.calibration_scores_, self.calibration_weights_ = scores, weights
-        contamination = self.contamination if contamination is None else contamination
-        self.offset_ = -set_threshold(scores, contamination, self._rule, weights)
+        self._rule, self._asked_for = rule, contamination
 
 
 def set_threshold(scores, contamination, calibration, weights=None):
@@ -196,8 +209,9 @@ def p_values(new, scores, contamination, calibration, weights=None):
 
 def _shares_above(order, n, weights):
     """Return the conformal p-values of a score below the least of n, between each two, and above the greatest."""
-    weights = np.full(n, 1 / n) if weights is None else weights[order]
-    above = np.append(np.cumsum(weights[::-1])[::-1], 0.0)
+    if weights is None:
+        return np.arange(n + 1, 0, -1) / (n + 1)
+    above = np.append(np.cumsum(weights[order][::-1])[::-1], 0.0)
     return (1 + n * above) / (n + 1)
 
 
@@ -225,26 +239,30 @@ def domain_weights(domain, blocks):
     return weights
 
 
-def warn_about_small_domains(domain, contamination, blocks=None):
+def warn_about_small_domains(domain, contamination, blocks=None, what="training clips"):
     """Warn of each domain with too few clips, given the domain of each training clip, for a false-alarm rate.
 
-    With `blocks`, the block of each clip, it is blocks that are counted.
+    With `blocks`, the block of each clip, it is blocks that are counted; `what` they are.
     """
     for name, rows in group_rows(domain).items():
         n_blocks = len(rows) if blocks is None else len(set(blocks[rows]))
-        warn_about_few_clips(n_blocks, contamination, f" of the {name} domain", are_clips=n_blocks == len(rows))
+        warn_about_few_clips(
+            n_blocks, contamination, f" of the {name} domain", what if n_blocks < len(rows) else "training clips"
+        )
 
 
-def warn_about_few_clips(n, contamination, of="", are_clips=True):
-    """Warn if `n` clips or recordings (`of` what) are too few for a false-alarm rate."""
+def warn_about_few_clips(n, contamination, of="", what="training clips"):
+    """Warn if `n` clips or recordings (`of` a domain, `what` they are) are too few for a false-alarm rate."""
     needed = math.ceil(1 / contamination - 1 - 1e-9)
     if n >= needed:
         return
-    what, new = ("training clip", "new healthy clips") if are_clips else ("recording", "new healthy recordings")
+    one, _, more = what.partition(" of ")
+    one = (one[:-1] if n == 1 else one) + (f" of {more}" if more else "")
+    new = "clips" if what == "training clips" else "recordings"
     warnings.warn(
-        f"{n} {what}{'s' * (n != 1)}{of} cannot hold the false-alarm rate contamination={contamination:g}: "
-        f"about 1 in {n + 1} {new}{of} scores higher than all of them. Give at least {needed}, or set "
-        f"contamination to {1 / (n + 1):.2g} or more.",
+        f"{n} {one}{of} cannot hold the false-alarm rate contamination={contamination:g}: about 1 in {n + 1} new "
+        f"healthy {new}{of} scores higher than all of them. Give at least {needed}, or set contamination to "
+        f"{1 / (n + 1):.2g} or more.",
         FewClipsWarning,
     )
 

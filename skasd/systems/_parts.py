@@ -1,31 +1,24 @@
 """What several systems are put together from."""
 
-import sklearn
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
 from ..scorers import CosineMeanScorer, KNNCosineScorer, LOFScorer
 
 
-def one_bank(scorer):
-    """Make a scorer learn from all clips as one set, whatever their domain."""
-    with sklearn.config_context(enable_metadata_routing=True):
-        return scorer.set_fit_request(domain=False)
-
-
 def lof():
     """Return the local outlier factor with 4 neighbours, on clips of all domains."""
-    return one_bank(LOFScorer(n_neighbors=4))
+    return LOFScorer(n_neighbors=4, by_domain=False)
 
 
 def nearest_cosine():
     """Return the cosine distance to the nearest clip of any domain."""
-    return one_bank(KNNCosineScorer(n_neighbors=1))
+    return KNNCosineScorer(n_neighbors=1, by_domain=False)
 
 
 def cosine_to_mean():
     """Return the cosine distance to the mean of the clips of all domains."""
-    return one_bank(CosineMeanScorer())
+    return CosineMeanScorer(by_domain=False)
 
 
 def on_columns(columns, scorer):

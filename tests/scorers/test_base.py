@@ -140,7 +140,9 @@ def test_false_alarm_rate_holds_on_new_normal_clips(scorer, contamination):
     shift = np.where(domain == "target", 1.5, 0)[:, None]
     draw = lambda: rng.standard_t(8, size=(1000, 10)) * np.linspace(0.5, 2, 10) + 2 + shift  # noqa: E731
     fitted = clone(scorer).set_params(contamination=contamination).fit(draw(), domain=domain)
-    assert np.mean(fitted.predict(draw()) == -1) == pytest.approx(contamination, abs=0.03)
+    alarms = fitted.predict(draw()) == -1
+    rates = [alarms[domain == name].mean() for name in ("source", "target")]
+    assert np.mean(rates) == pytest.approx(contamination, abs=0.05)
 
 
 def test_in_sample_threshold_of_one_nearest_neighbour_does_not_hold():

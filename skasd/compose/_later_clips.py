@@ -1,0 +1,105 @@
+"""P-values of any fitted detector, and its threshold from later recordings."""
+
+from typing import Any
+
+import numpy as np
+
+from ..scorers.thresholds import ThresholdMixin
+from ._last_step import last_step
+
+
+def p_value_of(detector: Any, X: Any) -> np.ndarray:
+    """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted, with a detector of this package at its end: a pipeline, a search, a wrapper.
+    X : clips or features
+        Whatever it was fitted on.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,)
+        In (0, 1]; NaN for skipped clips. See `skasd.scorers.BaseScorer.p_value`.
+
+    Raises
+    ------
+    TypeError
+        If the detector at the end is none of this package's, and so keeps no held-out scores.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skasd import KNNScorer
+    >>> from skasd.compose import p_value_of
+    >>> X = np.random.default_rng(0).normal(size=(99, 2))
+    >>> detector = make_pipeline(StandardScaler(), KNNScorer()).fit(X)
+    >>> p_value_of(detector, [[9, 9]])
+    array([0.01])
+    """
+    return _with_threshold(detector).p_value_of_scores(-detector.score_samples(X))
+
+
+def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) -> Any:
+    """Set the threshold of a fitted detector from healthy clips of later recordings; nothing else is learnt.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted, with a detector of this package at its end: a pipeline, a search, a wrapper. It is changed.
+    X : clips or features
+        Healthy clips that were not fitted on, from as many recordings as can be.
+    contamination : float in (0, 0.5], default=None
+        False-alarm rate that the threshold aims at; None: that of the detector.
+
+    Returns
+    -------
+    estimator
+        The detector.
+
+    Raises
+    ------
+    TypeError
+        If the detector at the end is none of this package's.
+
+    Warns
+    -----
+    FewClipsWarning
+        If there are fewer than ``1 / contamination - 1`` clips.
+
+    See Also
+    --------
+    threshold_for : The threshold for another rate, from the scores of the training clips.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skasd import KNNScorer
+    >>> from skasd.compose import set_threshold
+    >>> rng = np.random.default_rng(0)
+    >>> detector = make_pipeline(StandardScaler(), KNNScorer()).fit(rng.normal(size=(99, 2)))
+    >>> later = 1.5 * rng.normal(size=(99, 2))
+    >>> float((detector.predict(later) == -1).mean().round(2))
+    0.26
+    >>> float((set_threshold(detector, later).predict(later) == -1).mean().round(2))
+    0.09
+    """
+    _with_threshold(detector).set_threshold_from_scores(
+        -detector.score_samples(X), contamination=contamination
+    )
+    return detector
+
+
+def _with_threshold(detector):
+    last = last_step(detector)
+    if not isinstance(last, ThresholdMixin):
+        raise TypeError(
+            f"{type(last).__name__} keeps no scores of healthy clips that a p-value or a threshold could come from; "
+            "the detectors of skasd do."
+        )
+    return last

@@ -1,0 +1,70 @@
+"""P-values and later thresholds through pipelines, searches, wrappers and detectors made of detectors."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skasd.compose import (
+    DomainDependent,
+    NormalOnly,
+    PerSection,
+    Pipeline,
+    ScoreEnsemble,
+    p_value_of,
+    set_threshold,
+)
+from skasd.scorers import KNNScorer, LOFScorer, MahalanobisScorer
+
+DETECTORS = {
+    "scorer": KNNScorer(),
+    "pipeline": make_pipeline(StandardScaler(), KNNScorer()),
+    "own pipeline": Pipeline([("scale", StandardScaler()), ("last", MahalanobisScorer())]),
+    "wrapper": NormalOnly(make_pipeline(StandardScaler(), LOFScorer())),
+    "ensemble": ScoreEnsemble([("knn", KNNScorer()), ("lof", LOFScorer())]),
+    "domains": DomainDependent(),
+    "one section": PerSection(detector=KNNScorer()),
+}
+
+
+def data():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(80, 4)), 1.3 * rng.normal(size=(59, 4)), 1.3 * rng.normal(size=(200, 4))
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_p_values_and_decisions_agree(name):
+    X, later, new = data()
+    detector = DETECTORS[name].fit(X)
+    p = p_value_of(detector, new)
+    assert_array_equal(detector.predict(new) == -1, p <= 0.1)
+    if hasattr(detector, "p_value"):
+        assert_array_equal(detector.p_value(new), p)
+    before = detector.score_samples(new)
+    assert set_threshold(detector, later, contamination=0.25) is detector
+    assert_allclose(detector.score_samples(new), before)
+    scores = np.sort(-detector.score_samples(later))
+    offsets = detector.score_samples(new) - detector.decision_function(new)
+    assert_allclose(-offsets, scores[44])  # ceil(60 * 0.75) = 45
+    assert_array_equal(detector.predict(new) == -1, p_value_of(detector, new) <= 0.25)
+
+
+def test_sections():
+    X, later, new = data()
+    detector = PerSection(detector=KNNScorer()).fit(X, section=np.arange(80) % 2)
+    known = detector.decision_function(new, section=[0] * 200)
+    detector.set_threshold(later, contamination=0.25)
+    assert (detector.predict(later) == -1).sum() == 14  # 59 - 45
+    assert_array_equal(detector.predict(new) == -1, detector.p_value(new) <= 0.25)
+    assert_array_equal(detector.decision_function(new, section=[0] * 200), known)
+
+
+def test_detectors_of_other_packages_are_refused():
+    X, later, _ = data()
+    forest = make_pipeline(StandardScaler(), IsolationForest(n_estimators=5)).fit(X)
+    with pytest.raises(TypeError, match="IsolationForest keeps no scores"):
+        p_value_of(forest, X)
+    with pytest.raises(TypeError, match="IsolationForest keeps no scores"):
+        set_threshold(forest, later)
