@@ -13,7 +13,7 @@ __all__ = [
     "load_folder",
     "load_recordings",
     "make_machine_sounds",
-    "recordings_of",
     "make_random_sounds",
+    "recordings_of",
     "write_machine_sounds",
 ]

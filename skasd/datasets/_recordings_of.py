@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
@@ -13,11 +13,37 @@ _GAP = timedelta(minutes=5)
 _FEWEST_FOLDERS = 5  # fewer folders may be machines, settings or years as well
 # words before a number that names a recording, and before one that counts its pieces
 _RECORDING = {
-    *("day", "experiment", "exp", "flight", "meas", "measurement", "rec", "record", "recording", "run", "sess"),
+    *(
+        "day",
+        "experiment",
+        "exp",
+        "flight",
+        "meas",
+        "measurement",
+        "rec",
+        "record",
+        "recording",
+        "run",
+        "sess",
+    ),
     *("session", "take", "tape", "track", "trial"),
 }
 _PIECE = {
-    *("chunk", "clip", "excerpt", "frame", "idx", "index", "off", "offset", "part", "piece", "pos", "seg", "segment"),
+    *(
+        "chunk",
+        "clip",
+        "excerpt",
+        "frame",
+        "idx",
+        "index",
+        "off",
+        "offset",
+        "part",
+        "piece",
+        "pos",
+        "seg",
+        "segment",
+    ),
     *("slice", "snippet", "split", "start", "end", "win", "window", "sec", "ms", "t"),
 }
 _CHANNEL = {"ch", "chan", "channel", "mic", "microphone"}
@@ -52,8 +78,8 @@ def recordings_of(paths: Sequence[Any]) -> list[str] | None:
     Files are of one recording that lie in the same folder and whose names are the same up to
 
     - a counter: ``rec3_0012.wav``, ``0012_session_2.wav``, ``fan_seg004.wav``. A number after a word such as ``rec``,
-      ``session``, ``run``, ``take`` names a recording; one after ``seg``, ``part``, ``window`` ... counts pieces, as the
-      last number does where no word says so;
+      ``session``, ``run``, ``take`` names a recording; one after ``seg``, ``part``, ``window`` ... counts pieces, as
+      the last number does where no word says so;
     - an offset: ``run1_10.0s.wav``, ``run1_start20_end30.wav``;
     - a channel: ``run1_ch2.wav``, ``run1_mic_1.wav``, ``run1_left.wav``;
     - a time stamp within five minutes of the next: ``2024-05-01_12-00-03.wav``, ``20240501T120003.wav``, seconds since
@@ -139,11 +165,11 @@ def _without_time(stem):
     if match := _STAMP.search(stem):
         year, _, month, day, hour, minute, second = match.groups()
         try:
-            time = datetime(*map(int, (year, month, day, hour, minute, second or 0)), tzinfo=timezone.utc)
+            time = datetime(*map(int, (year, month, day, hour, minute, second or 0)), tzinfo=UTC)
         except ValueError:  # 31 February
             return None, stem
     elif match := _EPOCH.search(stem):
-        time = datetime.fromtimestamp(int(match[1]), timezone.utc)
+        time = datetime.fromtimestamp(int(match[1]), UTC)
     else:
         return None, stem
     return time, stem[: match.start()] + "@" + stem[match.end() :]
@@ -165,7 +191,9 @@ def _counters(skeleton, rows):
         return counters | pieces
     n_values = [len(set(column)) for column in zip(*rows, strict=True)]
     unnamed = [
-        at for at, word in enumerate(words) if at not in counters and word not in _RECORDING and n_values[at] > 1
+        at
+        for at, word in enumerate(words)
+        if at not in counters and word not in _RECORDING and n_values[at] > 1
     ]
     if unnamed:
         last = len(words) - 1

@@ -103,9 +103,12 @@ class BaseScorer(DocumentationLinkMixin, ThresholdMixin, OutlierMixin, BaseEstim
     least five of them; and single rows where they resemble each other no more than any others do, as when they are
     shuffled.
 
-    A model without one of few recordings knows less than the model of all of them. By how much scores rise where further
-    recordings are left out tells how much lower they are with all, and those held out are lowered by that: ``log score``
-    is taken to be linear in 1 / n, n the recordings of a unit (see the source of ``_held_out.extrapolate``).
+    A model without one of few recordings knows less than the model of all of them. By how much scores rise where
+    further recordings are left out tells how much lower they are with all, and those held out are lowered by that. With
+    g the mean rise of the logarithm of scores where the nearest other recording is left out too, and h the further rise
+    where the second nearest is, they are lowered by ``max(g - 2 h, 0) / 3 + min(g, 2 h) / n``, and by a third at most:
+    among n recordings that are all alike g = 2 h, and the second term is what one more brings; where they come in
+    pairs (of a unit, a speed, a day) the first is, for a logarithm linear in 1 / (recordings of the unit + 1).
 
     With fewer than ``1 / contamination - 1`` recordings (``attainable_rate_`` above ``contamination``) a
     `FewClipsWarning` says so; also where there are fewer of one domain. Where `fit` gets domains, the threshold is the

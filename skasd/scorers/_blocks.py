@@ -204,7 +204,9 @@ def recordings_in_order(Z):
     def gain(left, edge, right):
         if min(edge - left, right - edge) < 2:  # the smaller jump of the two beside a single row goes first
             return squares[edge - 1] / squares.max() - 2
-        difference = (total[edge] - total[left]) / (edge - left) - (total[right] - total[edge]) / (right - edge)
+        difference = (total[edge] - total[left]) / (edge - left) - (total[right] - total[edge]) / (
+            right - edge
+        )
         return (edge - left) * (right - edge) / (right - left) * float(difference @ difference)
 
     gains = [gain(*edges[i - 1 : i + 2]) for i in range(1, len(edges) - 1)]

@@ -7,7 +7,7 @@ import numpy as np
 
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
-from ._base import ALL, BaseScorer
+from ._base import BaseScorer
 
 
 class ColumnScorer(BaseScorer):

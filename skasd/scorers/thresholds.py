@@ -36,6 +36,10 @@ class ThresholdMixin:
     A subclass has ``anomaly_score(X)``, the parameters `contamination` and `calibration`, and calls `_calibrate_on`.
     """
 
+    anomaly_score: Any
+    contamination: float
+    calibration: Any
+
     def p_value(self, X: Any, **metadata) -> np.ndarray:
         """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
 
@@ -121,7 +125,9 @@ class ThresholdMixin:
             raise ValueError("A threshold takes the score of one healthy clip at least; got none.")
         warn_about_few_clips(len(scores), contamination)
         before = self.offset_
-        self._calibrate_on(scores, rule="gamma" if self._rule == "gamma" else "cross", contamination=contamination)
+        self._calibrate_on(
+            scores, rule="gamma" if self._rule == "gamma" else "cross", contamination=contamination
+        )
         self._follow(self.offset_ - before)
         return self
 
@@ -201,7 +207,11 @@ def p_values(new, scores, contamination, calibration, weights=None):
     if distribution is not None:
         p = distribution.sf(new)
     elif calibration == "train":
-        p = 1 - np.interp(new, ordered, np.linspace(0, 1, n)) if n > 1 else np.where(new > ordered[0], 0.0, 1.0)
+        p = (
+            1 - np.interp(new, ordered, np.linspace(0, 1, n))
+            if n > 1
+            else np.where(new > ordered[0], 0.0, 1.0)
+        )
     else:
         p = _shares_above(order, n, weights)[np.searchsorted(ordered, new, side="left")]
     return np.where(np.isnan(new), np.nan, p)
@@ -230,7 +240,7 @@ def domain_weights(domain, blocks):
     """
     if domain is None:
         return None
-    members = [rows for rows in group_rows(domain).values()]
+    members = list(group_rows(domain).values())
     if len(members) < 2 or min(len(set(blocks[rows])) for rows in members) < 2:
         return None
     weights = np.empty(len(domain))
@@ -247,7 +257,10 @@ def warn_about_small_domains(domain, contamination, blocks=None, what="training 
     for name, rows in group_rows(domain).items():
         n_blocks = len(rows) if blocks is None else len(set(blocks[rows]))
         warn_about_few_clips(
-            n_blocks, contamination, f" of the {name} domain", what if n_blocks < len(rows) else "training clips"
+            n_blocks,
+            contamination,
+            f" of the {name} domain",
+            what if n_blocks < len(rows) else "training clips",
         )
 
 

@@ -98,9 +98,7 @@ def test_copies_of_a_recording_are_left_out_together():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    n=st.integers(1, 60), n_features=st.integers(1, 5), seed=st.integers(0, 99), smooth=st.integers(1, 8)
-)
+@given(n=st.integers(1, 60), n_features=st.integers(1, 5), seed=st.integers(0, 99), smooth=st.integers(1, 8))
 @pytest.mark.filterwarnings("ignore")
 def test_whatever_the_rows(n, n_features, seed, smooth):
     X = np.random.default_rng(seed).normal(size=(n + smooth, n_features))
@@ -124,7 +122,7 @@ def test_the_rate_holds_on_the_next_recording_without_being_told():
     new, _ = windows(rng, 300)
     rates = {"found": [], "one by one": []}
     for _ in range(6):
-        X, recording = windows(rng, 20)
+        X, _recording = windows(rng, 20)
         rates["found"].append((KNNScorer().fit(X).predict(new) == -1).mean())
         alone = KNNScorer().fit(X, groups=np.arange(len(X)))
         rates["one by one"].append((alone.predict(new) == -1).mean())
@@ -142,7 +140,8 @@ def test_two_recordings_of_each_unit():
         new, _ = windows(rng, 60, units=units)
         fitted = KNNScorer().fit(X, groups=recording)
         rest = [
-            np.linalg.norm(X[recording != r][:, None] - X[recording == r], axis=2).min(axis=0) for r in range(10)
+            np.linalg.norm(X[recording != r][:, None] - X[recording == r], axis=2).min(axis=0)
+            for r in range(10)
         ]
         assert fitted.threshold_ < np.quantile(rest, 0.9)
         scores = fitted.anomaly_score(new)
@@ -200,7 +199,7 @@ def test_p_values_agree_with_decisions_and_are_uniform(calibration):
     assert np.isnan(fitted.p_value(np.full((1, 5), np.nan))).all()
 
 
-@pytest.mark.parametrize("scorer", WITH_DOMAINS + [BandScorer(KNNScorer(), bands=2)], ids=repr)
+@pytest.mark.parametrize("scorer", [*WITH_DOMAINS, BandScorer(KNNScorer(), bands=2)], ids=repr)
 def test_threshold_from_later_clips(scorer):
     X, later = clips(40), clips(30, seed=5, shift=np.arange(6) / 3)
     fitted = clone(scorer).fit(X)
@@ -210,7 +209,7 @@ def test_threshold_from_later_clips(scorer):
     assert fitted.threshold_ == np.sort(before)[24]  # ceil(31 * 0.8) = 25
     assert_array_equal(fitted.predict(later) == -1, fitted.p_value(later) <= 0.2)
     assert fitted.get_params()["contamination"] == 0.1
-    with pytest.raises(ValueError, match="contamination must be above 0 and at most 0.5, got 0.7"):
+    with pytest.raises(ValueError, match=r"contamination must be above 0 and at most 0\.5, got 0\.7"):
         fitted.set_threshold(later, contamination=0.7)
     with pytest.raises(ValueError, match="one healthy clip at least"):
         fitted.set_threshold(np.full((2, 6), np.nan))
@@ -219,7 +218,9 @@ def test_threshold_from_later_clips(scorer):
 @pytest.mark.filterwarnings("error::skasd.scorers.FewClipsWarning")
 def test_too_few_recordings_for_the_rate_are_said():
     X, recording = windows(np.random.default_rng(0), 6)
-    with pytest.warns(FewClipsWarning, match=r"^6 recordings cannot .* 1 in 7 new healthy recordings .* at least 9"):
+    with pytest.warns(
+        FewClipsWarning, match=r"^6 recordings cannot .* 1 in 7 new healthy recordings .* at least 9"
+    ):
         KNNScorer().fit(X)
     assert KNNScorer(contamination=0.15).fit(X, groups=recording).attainable_rate_ == pytest.approx(1 / 7)
     drift = np.cumsum(np.random.default_rng(0).normal(size=(200, 30)), axis=0)
