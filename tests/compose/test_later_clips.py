@@ -25,7 +25,7 @@ DETECTORS = {
     "wrapper": NormalOnly(make_pipeline(StandardScaler(), LOFScorer())),
     "ensemble": ScoreEnsemble([("knn", KNNScorer()), ("lof", LOFScorer())]),
     "domains": DomainDependent(),
-    "one section": PerSection(detector=KNNScorer()),
+    "one section": PerSection(estimator=KNNScorer()),
 }
 
 
@@ -53,7 +53,7 @@ def test_p_values_and_decisions_agree(name):
 
 def test_sections():
     X, later, new = data()
-    detector = PerSection(detector=KNNScorer()).fit(X, section=np.arange(80) % 2)
+    detector = PerSection(estimator=KNNScorer()).fit(X, section=np.arange(80) % 2)
     known = detector.decision_function(new, section=[0] * 200)
     detector.set_threshold(later, contamination=0.25)
     assert (detector.predict(later) == -1).sum() == 14  # 59 - 45
