@@ -9,8 +9,8 @@ from sklearn import config_context
 from .. import save
 from .._whole_file import check_output
 from ..clips import leave_out_bad
-from ..compose import requested_metadata
-from ..datasets import load_recordings
+from ..compose import fitted_steps, requested_metadata
+from ..datasets import load_recordings, recordings_of
 from . import _recordings, _remarks, _systems
 from ._console import printable
 
@@ -82,6 +82,10 @@ def run(args, console):
         metadata["groups"] = np.array(
             _recordings.parts(table["path"].tolist(), args.groups_from), dtype=object
         )
+    else:
+        groups = recordings_of(table.loc[~table["proxy"], "path"])
+        if groups is not None:  # a proxy sets no threshold
+            metadata["groups"] = np.array([*groups, *(["proxy"] * int(table["proxy"].sum()))], dtype=object)
     n_others = int(table["proxy"].sum())
     others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
     console.note(f"learning from {len(table) - n_others} recordings below {where}{others}")
@@ -97,6 +101,7 @@ def run(args, console):
     proxy = table["proxy"].to_numpy(dtype=bool)
     # for the report, which sets new recordings beside those learnt from
     detector.training_paths_ = [os.path.abspath(table["path"].iloc[i]) for i in kept if not proxy[i]]
+    console.note(_held_out(detector, args, metadata.get("groups")))
     _remarks.learn(detector, detector.training_paths_, args.n_jobs)
     save(detector, args.output)
     console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
@@ -107,3 +112,16 @@ def run(args, console):
         left_out=[table["path"].iloc[i] for i in bad],
     )
     return 1 if bad else 0
+
+
+def _held_out(detector, args, groups):
+    """Say what the threshold leaves out."""
+    n_blocks = getattr(fitted_steps(detector)[-1], "n_recordings_", None)
+    if groups is not None:
+        n_recordings = n_blocks or len(set(groups) - {"proxy"})
+        why = "--groups-from" if args.groups_from is not None else "by their names"
+        return f"{n_recordings} recordings ({why}); the threshold leaves whole recordings out"
+    unknown = "file names do not tell which files are of one recording (--groups-from does)"
+    return (
+        unknown if n_blocks is None else f"{unknown}; the threshold leaves out {n_blocks} stretches of files"
+    )

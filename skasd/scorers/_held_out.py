@@ -8,8 +8,11 @@ from collections import Counter
 
 import numpy as np
 
+from .thresholds import FewClipsWarning
+
 N_FOLDS = 10  # of single rows, for scorers without a leave-one-out formula
 MAX_REFITS = 20  # of blocks
+N_PARTS = 5  # of a recording that is all there is
 N_PROBED = 12  # blocks that are left out along with others
 LARGEST_STEP = np.log(1.5)
 ALL = "all"
@@ -47,7 +50,8 @@ def held_out_scores(scorer, X, sets, references, blocks):
     """
     scores = np.full((len(X), len(references)), np.inf)
     if not blocks.are_rows:
-        _refit_without(_folds_of_blocks(scorer, blocks), scorer, X, sets, references, scores, blocks)
+        blocks = _that_leave_enough(scorer, blocks)
+        _refit_without(_folds_of_blocks(blocks), scorer, X, sets, references, scores, blocks)
         return scores
     exact = np.zeros(len(X), dtype=bool)
     for column, (name, reference) in enumerate(references.items()):
@@ -77,27 +81,36 @@ def _folds_of_rows(rows, sets):
     return fold
 
 
-def _folds_of_blocks(scorer, blocks):
+def _that_leave_enough(scorer, blocks):
+    """Return blocks none of which is needed for a reference: stretches of rows where those given are too few."""
+    recorded = np.flatnonzero(blocks.recorded)
+    sizes = np.unique(blocks.of[recorded], return_counts=True)[1]
+    if len(sizes) > 1 and len(recorded) - sizes.max() >= scorer._min_rows:
+        return blocks
+    warnings.warn(
+        f"Without the largest recording {type(scorer).__name__} has {len(recorded) - sizes.max()} of "
+        f"{len(recorded)} training clips left, and needs {max(scorer._min_rows, 1)}: its threshold leaves out parts of "
+        "recordings, and may be too low for clips of others. Give healthy clips of other recordings.",
+        FewClipsWarning,
+    )
+    n_parts = min(N_PARTS, len(recorded))
+    if len(recorded) - -(-len(recorded) // n_parts) < scorer._min_rows:
+        n_parts = len(recorded)
+    of = np.full(len(blocks.of), -1)
+    of[recorded] = np.arange(len(recorded)) * n_parts // len(recorded)
+    return blocks._replace(of=of, made_of=dict.fromkeys(blocks.made_of, set(range(n_parts))))
+
+
+def _folds_of_blocks(blocks):
     """Return the fold of each row, so that rows of a block are in one fold and folds are about equally large."""
     recorded = blocks.of[blocks.recorded]
     sizes = Counter(recorded.tolist())
     n_folds = min(N_FOLDS if len(sizes) == len(recorded) else MAX_REFITS, len(sizes))
-    if n_folds < 2:
-        raise ValueError(
-            f"All {len(recorded)} training clips are of one group: a threshold that holds for clips of other groups "
-            "takes two groups at least. Give more, or omit groups."
-        )
     members = [0] * n_folds
     place = {}
     for block, size in sizes.most_common():
         place[block] = int(np.argmin(members))
         members[place[block]] += size
-    n_left = len(recorded) - max(members)
-    if n_left < scorer._min_rows:
-        raise ValueError(
-            f"Without the largest group {type(scorer).__name__} has {n_left} training clips left, and needs "
-            f"{scorer._min_rows}. Give more clips of other groups, or omit groups."
-        )
     return np.array([place.get(block, -1) for block in blocks.of.tolist()])
 
 

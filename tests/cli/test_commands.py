@@ -258,17 +258,33 @@ def test_proxies_are_learnt_from_by_systems_with_outlier_exposure(recordings, tm
     assert len(skasd.load(model).training_paths_) == 40
 
 
-def test_groups_raise_the_threshold(recordings, tmp_path, capsys):
+def test_groups_are_held_out_together(recordings, tmp_path, capsys):
     train, model = str(recordings / "train"), str(tmp_path / "m")
-    thresholds = {}
+    scores = {}
     for told in ([], ["--groups-from", r"normal_00(\d)"]):
         assert main(["fit", train, "-o", model, "-q", *told]) == 0
-        thresholds[len(told)] = skasd.load(model)[-1].threshold_
-    assert thresholds[2] != thresholds[0]
+        scores[len(told)] = skasd.load(model)[-1].training_scores_.tolist()
+    assert scores[2] != scores[0]
     assert main(["fit", train, "-o", model, "--groups-from", "x(y)z"]) == 2
     assert "matches nothing" in capsys.readouterr().err
     assert main(["fit", train, "-o", model, "--groups-from", "x("]) == 2
     assert "regular expression" in capsys.readouterr().err
+
+
+def test_recordings_are_recognised_by_their_names(recordings, tmp_path, capsys):
+    train, model = tmp_path / "healthy", str(tmp_path / "m")
+    train.mkdir()
+    for number, path in enumerate(sorted((recordings / "train").glob("*.wav"))):
+        shutil.copy(path, train / f"run{number // 4}_{number % 4}.wav")
+    n = len(list(train.iterdir()))
+    assert main(["fit", str(train), "-o", model]) == 0
+    assert (
+        f"{-(-n // 4)} recordings (by their names); the threshold leaves whole recordings out"
+        in capsys.readouterr().err
+    )
+    assert skasd.load(model)[-1].n_recordings_ == -(-n // 4)
+    assert main(["fit", str(recordings / "train"), "-o", model]) == 0
+    assert "file names do not tell which files are of one recording" in capsys.readouterr().err
 
 
 def test_names_that_exist_are_no_patterns(recordings, model, tmp_path):

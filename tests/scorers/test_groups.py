@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skasd.compose import NormalOnly
-from skasd.scorers import ColumnScorer, KNNScorer, LOFScorer, MahalanobisScorer
+from skasd.scorers import ColumnScorer, FewClipsWarning, KNNScorer, LOFScorer, MahalanobisScorer
 
 from ._cases import WITH_DOMAINS
 
@@ -84,7 +84,7 @@ def test_scorers_without_a_reference_accept_groups():
 
 @pytest.mark.parametrize(
     ("groups", "message"),
-    [(["a"] * 24, "two groups"), (["a"] * 3, "3 entries for 24"), ([None] * 24, "missing")],
+    [(["a"] * 3, "3 entries for 24"), ([None] * 24, "missing")],
 )
 def test_bad_groups(groups, message):
     X, _ = recordings(np.random.default_rng(0), 2)
@@ -92,10 +92,19 @@ def test_bad_groups(groups, message):
         KNNScorer().fit(X, groups=groups)
 
 
-def test_too_few_clips_in_the_other_groups():
+@pytest.mark.filterwarnings("error::skasd.scorers.FewClipsWarning")
+@pytest.mark.parametrize(("groups", "left"), [(["a"] * 12, 0), (["a"] * 11 + ["b"], 1)])
+def test_parts_of_a_recording_are_left_out_where_it_is_nearly_all_there_is(groups, left):
     X, _ = recordings(np.random.default_rng(0), 1)
-    with pytest.raises(ValueError, match="Without the largest group LOFScorer has 1 training clips left"):
-        LOFScorer().fit(X, groups=["a"] * 11 + ["b"])
+    with pytest.warns(FewClipsWarning) as caught:
+        scorer = LOFScorer(contamination=0.5).fit(X, groups=groups)
+    message = f"Without the largest recording LOFScorer has {left} of 12 training clips left, and needs 2"
+    assert message in str(caught[0].message)
+    expected = np.empty(12)
+    for part in range(5):
+        own = np.arange(12) * 5 // 12 == part
+        expected[own] = LOFScorer(calibration="train").fit(X[~own]).anomaly_score(X[own])
+    np.testing.assert_allclose(scorer.training_scores_, expected)
 
 
 def test_groups_are_routed_through_pipelines():
