@@ -98,7 +98,7 @@ def _that_leave_enough(scorer, blocks):
         n_parts = len(recorded)
     of = np.full(len(blocks.of), -1)
     of[recorded] = np.arange(len(recorded)) * n_parts // len(recorded)
-    return blocks._replace(of=of, made_of=dict.fromkeys(blocks.made_of, set(range(n_parts))))
+    return blocks._replace(of=of, made_of={row: set(range(n_parts)) for row in blocks.made_of})
 
 
 def _folds_of_blocks(blocks):
