@@ -10,7 +10,7 @@ from ._allowed import public_name
 CLASSES: dict[str, str] = {}
 
 # by present dotted name of a class (the shortest, as "skasd.LOFScorer"), which counts for its subclasses as well:
-# former parameter, present one
+# former parameter or fitted attribute, present one
 RENAMED: dict[str, dict[str, str]] = {
     "skasd.DomainDependent": {"detectors_": "estimators_"},
     "skasd.PerSection": {"detector": "estimator", "detectors_": "estimators_"},

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from skasd.compose import PerSection, ScoreEnsemble, SelectBest
 from skasd.persistence import ModelFileError, _earlier, load, save
 from skasd.persistence._allowed import public_name
 from skasd.scorers import KNNScorer, LOFScorer
@@ -77,6 +78,18 @@ def test_a_former_name_opens_no_door(tmp_path, monkeypatch):
         load(tmp_path / "n")
 
 
+def test_estimators_in_estimators_of_former_names():
+    inner = {"fan": KNNScorer()}
+    state = _earlier.present_state(
+        PerSection, {"detector": None, "n_jobs": 1, "detectors_": inner, "_shift": 0.0}
+    )
+    assert state == {"estimator": None, "n_jobs": 1, "estimators_": inner, "_shift": 0.0}
+    state = _earlier.present_state(ScoreEnsemble, {"detectors": [], "named_detectors_": inner})
+    assert state == {"estimators": [], "named_estimators_": inner}
+    with pytest.raises(ValueError, match=r"SelectBest no longer has systems=\[\], by=\{\} \(CHANGELOG"):
+        _earlier.present_state(SelectBest, {"systems": [], "by": {}, "n_jobs": None})
+
+
 def test_what_the_tables_name_exists():
     for name in {*_earlier.CLASSES.values(), *_earlier.RENAMED, *_earlier.REMOVED}:
         module, _, last = name.rpartition(".")
@@ -86,5 +99,6 @@ def test_what_the_tables_name_exists():
             public_name(cls),
         }  # the shortest: others would not be found
         parameters = set(cls._get_param_names())
-        assert set(_earlier.RENAMED.get(name, {}).values()) <= parameters
+        renamed = _earlier.RENAMED.get(name, {}).values()  # fitted attributes among them
+        assert {new for new in renamed if not new.endswith("_")} <= parameters
         assert not {*_earlier.RENAMED.get(name, {}), *_earlier.REMOVED.get(name, {})} & parameters
