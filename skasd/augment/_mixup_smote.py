@@ -12,7 +12,6 @@ from imblearn.utils import check_sampling_strategy, check_target_type
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
@@ -22,7 +21,7 @@ from ._pairs import mixup_pairs, smote_pairs
 _CHUNK = 2**22  # values interpolated at a time: bounds the memory beside input and output
 
 
-class MixupSMOTEAugmenter(DocumentationLinkMixin, BaseOverSampler):
+class MixupSMOTEAugmenter(BaseOverSampler):
     r"""Add clips interpolated between training clips, by SMOTE, mixup or both.
 
     An imbalanced-learn sampler for embeddings and for time-frequency arrays. As a step of a

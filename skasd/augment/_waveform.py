@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
@@ -17,7 +16,7 @@ from ._alignment import append_metadata, healthy_rows
 EFFECTS = ("pitch_steps", "stretch_rate", "gain_db", "snr_db")  # in the order in which they are applied
 
 
-class WaveformAugmenter(DocumentationLinkMixin, BaseEstimator):
+class WaveformAugmenter(BaseEstimator):
     """Add clips that are pitch-shifted, time-stretched, louder or softer, or noisier.
 
     Works on clips, before any feature is computed, and returns clips: call :meth:`augment` and fit a pipeline

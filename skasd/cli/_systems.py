@@ -7,7 +7,6 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from .. import ClipStatistics, LogMelTransformer, MahalanobisScorer
-from .._documentation import DocumentationLinkMixin
 from ..benchmark import System
 
 HELP = "list the detectors that --system and --systems know"
@@ -76,7 +75,7 @@ def progress(detector, console):
 def show_progress(detector, wanted):
     """Set ``verbose`` of the parts of a detector that show bars with it."""
     for part in _parts(detector):
-        if isinstance(part, DocumentationLinkMixin) and "verbose" in part.get_params(deep=False):
+        if type(part).__module__.startswith("skasd.") and "verbose" in part.get_params(deep=False):
             part.set_params(verbose=int(wanted))
 
 

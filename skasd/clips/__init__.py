@@ -8,7 +8,7 @@ This is the one place of the package that reads audio. A collection of clips ``X
   aiff and other formats of libsndfile of which truncated files can be told).
 """
 
-from ._checks import check_clips, n_clips
+from ._checks import check_clips
 from ._clips import Clips
 from ._errors import BadClip, ClipError, ClipWarning
 from ._kept_buffers import KeptBuffers
@@ -28,5 +28,4 @@ __all__ = [
     "check_limits",
     "describe_clips",
     "leave_out_bad",
-    "n_clips",
 ]

@@ -76,27 +76,6 @@ def check_clips(X: Any) -> Any:
     return [clip if is_path(clip) else _as_waveform(clip) for clip in clips]
 
 
-def n_clips(X: Any) -> int:
-    """Return the number of clips of X, without reading any.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-        The clips.
-
-    Returns
-    -------
-    n_clips : int
-
-    Examples
-    --------
-    >>> from skasd.clips import n_clips
-    >>> n_clips(["a.wav", "b.wav"])
-    2
-    """
-    return len(check_clips(X))
-
-
 def _check_waveforms(X):
     X = check_array(X, dtype="numeric", ensure_all_finite=False)
     if problem := _format_problem(X.dtype):

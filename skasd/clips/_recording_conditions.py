@@ -7,7 +7,6 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 
-from .._documentation import DocumentationLinkMixin
 from ._audio_file import libsndfile_name
 from ._checks import check_clips, is_path
 from ._clips import Clips
@@ -70,7 +69,7 @@ def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = Non
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-class RecordingConditions(DocumentationLinkMixin, BaseEstimator):
+class RecordingConditions(BaseEstimator):
     """Remember how the clips of healthy machines were recorded, and remark on clips that were recorded otherwise.
 
     A detector calls anomalous whatever it has not heard: a failing machine, and just as well a dead microphone, a

@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, OutlierMixin
 
-from .._documentation import DocumentationLinkMixin
 from .._typing import ArrayLike
 from ..scorers.thresholds import ThresholdMixin
 
 
-class DetectionMixin(DocumentationLinkMixin, ThresholdMixin, MetaEstimatorMixin, OutlierMixin):
+class DetectionMixin(ThresholdMixin, MetaEstimatorMixin, OutlierMixin):
     """Scores, both ways round, and threshold; a subclass has ``anomaly_score(X)`` and ``offset_``."""
 
     def score_samples(self, X: Any) -> np.ndarray:

@@ -10,7 +10,6 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._documentation import DocumentationLinkMixin
 from ._last_step import last_step
 from ._later_clips import p_value_of, set_threshold
 
@@ -24,7 +23,7 @@ def _estimator_has(method):
     return check
 
 
-class FitWrapper(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
+class FitWrapper(MetaEstimatorMixin, BaseEstimator):
     """Base of the estimators that prepare what the inner estimator is fitted on; everything else is the inner one's.
 
     A subclass has the parameter ``estimator`` and a ``fit`` that ends in ``_fit_inner``.

@@ -7,12 +7,11 @@ import sklearn.pipeline
 from sklearn import get_config
 from sklearn.utils import Bunch
 
-from .._documentation import DocumentationLinkMixin
 from ._later_clips import p_value_of, set_threshold
 from ._origin import origin_parameter, origins
 
 
-class Pipeline(DocumentationLinkMixin, imblearn.pipeline.Pipeline):
+class Pipeline(imblearn.pipeline.Pipeline):
     """A pipeline in which samplers may stand, whose new clips carry the metadata of those they were made from.
 
     Transformers, samplers (:class:`~skasd.augment.MixupSMOTEAugmenter`) and a final estimator, as in

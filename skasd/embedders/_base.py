@@ -10,7 +10,6 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, clone
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from .. import nn
-from .._documentation import DocumentationLinkMixin
 from .._metadata import check_metadata, warn_about_anomalies
 from .._sklearn_compat import Interval, Options, StrOptions, fit_context
 from .._threads import fixed_threads, resolve_threads
@@ -27,7 +26,6 @@ from ._training import TrainingMixin
 
 
 class BaseEmbedder(
-    DocumentationLinkMixin,
     TrainingMixin,
     EmbeddingMixin,
     StoredNetMixin,

@@ -11,14 +11,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import validate_data
 from threadpoolctl import ThreadpoolController
 
-from .._documentation import DocumentationLinkMixin
 from .._sklearn_compat import Interval, StrOptions
 from ..clips import BadClip, Clips
 from ._band_names import band_names
 from ._stft import ShortTimeFourier, least_samples
 
 
-class ClipTransformer(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
+class ClipTransformer(TransformerMixin, BaseEstimator):
     """Base of the stateless estimators that take clips.
 
     A subclass implements `_plan(dtype)`, called once for each precision of the clips given, which returns an

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._documentation import DocumentationLinkMixin
 from .._sklearn_compat import check_feature_names_in
 from .._typing import ArrayLike
 from ._time_frequency import check_time_frequency
@@ -22,7 +21,7 @@ _STATISTICS = {
 }
 
 
-class ClipStatistics(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
+class ClipStatistics(TransformerMixin, BaseEstimator):
     """Summarise each clip's spectrogram by statistics over its frames.
 
     With it a classical outlier detector needs no network: the mean and standard deviation of log-mel

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._documentation import DocumentationLinkMixin
 from .._metadata import as_domains, as_mask, warn_about_anomalies
 from .._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from .._typing import ArrayLike
@@ -19,7 +18,7 @@ from ._rows import skipped_rows
 from .thresholds import ThresholdMixin, domain_weights, warn_about_few_clips, warn_about_small_domains
 
 
-class BaseScorer(DocumentationLinkMixin, ThresholdMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseScorer(ThresholdMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the scorers: outlier detectors on one row of features per clip.
 
     The base drops skipped clips and proxies, keeps one reference per domain (and, in scorers made for it,

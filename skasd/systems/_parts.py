@@ -3,17 +3,12 @@
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
-from ..scorers import CosineMeanScorer, KNNCosineScorer, LOFScorer
+from ..scorers import CosineMeanScorer, LOFScorer
 
 
 def lof():
     """Return the local outlier factor with 4 neighbours, on clips of all domains."""
     return LOFScorer(n_neighbors=4, by_domain=False)
-
-
-def nearest_cosine():
-    """Return the cosine distance to the nearest clip of any domain."""
-    return KNNCosineScorer(n_neighbors=1, by_domain=False)
 
 
 def cosine_to_mean():

@@ -13,15 +13,11 @@ import sklearn
 import soundfile
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import estimator_html_repr
 
 import skasd
 from skasd import plotting
-from skasd._documentation import documentation_site
 from skasd.datasets import load_dcase, make_machine_sounds, write_machine_sounds
 from skasd.metrics import official_score
-
-from ..test_estimator_checks import instances
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROOMS = sorted(name for name in skasd.__all__ if inspect.ismodule(getattr(skasd, name)))
@@ -48,43 +44,6 @@ def test_the_api_page_lists_every_public_name(room):
     public = {f"skasd.{room}.{name}" for name in importlib.import_module(f"skasd.{room}").__all__}
     also = {"skasd.scorers.BaseScorer"}  # abstract, and therefore not in __all__
     assert listed - also == public
-
-
-def estimators():
-    yield from instances()
-    yield from (skasd.augment.MixupSMOTEAugmenter(), skasd.augment.WaveformAugmenter())
-
-
-@pytest.mark.parametrize("estimator", list(estimators()), ids=lambda estimator: type(estimator).__name__)
-def test_the_html_of_an_estimator_links_to_a_page_that_exists(estimator):
-    assert isinstance(estimator, BaseEstimator)
-    links = [
-        link
-        for link in re.findall(r'href="([^"]*)"', estimator_html_repr(estimator))
-        if documentation_site() in link
-    ]
-    assert links
-    own = f"{type(estimator).__module__.split('._')[0]}.{type(estimator).__name__}"
-    assert f"{documentation_site()}generated/{own}.html" in {link.split("#")[0] for link in links}
-    for link in links:
-        page, _, _ = link.removeprefix(documentation_site()).partition("#")
-        assert page.removeprefix("generated/").removesuffix(".html") in api_pages()
-
-
-def test_estimators_of_others_keep_their_own_links():
-    class Mine(skasd.LOFScorer):
-        pass
-
-    assert Mine()._get_doc_link() == ""
-    html = estimator_html_repr(make_pipeline(sklearn.preprocessing.StandardScaler(), skasd.LOFScorer()))
-    assert "scikit-learn.org" in html
-    assert documentation_site() in html
-
-
-def test_without_an_address_there_is_no_link(monkeypatch):
-    monkeypatch.setattr("skasd._documentation.documentation_site", lambda: "")
-    assert skasd.LOFScorer()._get_doc_link() == ""
-    assert "skasd.scorers.LOFScorer.html" not in estimator_html_repr(skasd.LOFScorer())
 
 
 COMMANDS = [
