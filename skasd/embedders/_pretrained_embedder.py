@@ -11,7 +11,6 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import validate_data
 
-from .._documentation import DocumentationLinkMixin
 from .._sklearn_compat import Interval, StrOptions
 from .._threads import fixed_threads, resolve_threads
 from .._typing import PathName
@@ -29,7 +28,7 @@ _ENCODERS: dict[str, tuple[Any, dict, tuple[str, ...], str]] = {
 }
 
 
-class PretrainedEmbedder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
+class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     """Turn each clip into a row of means of the middle layers of a frozen network.
 
     Nothing is trained: the network has learnt from other sounds what sounds are made of, and a scorer behind it learns
