@@ -1,6 +1,7 @@
 """Estimators made of estimators."""
 
 from ._augmented import Augmented
+from ._detection import DetectionMixin as DetectionMixin
 from ._domain_dependent import DomainDependent
 from ._held_out import threshold_for
 from ._last_step import fitted_steps
@@ -9,6 +10,7 @@ from ._normal_only import NormalOnly
 from ._per_machine import PerMachine
 from ._per_section import PerSection
 from ._pipeline import Pipeline, make_pipeline
+from ._rows import check_lengths as check_lengths, not_proxies as not_proxies, take as take
 from ._score_ensemble import ScoreEnsemble
 from ._scored_clips import requested_metadata, score_clips
 from ._select_best import SelectBest

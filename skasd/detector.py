@@ -1,0 +1,306 @@
+"""The detector for those who do not want to choose one."""
+
+from numbers import Integral, Real
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ._metadata import warn_about_anomalies
+from ._sklearn_compat import Interval, StrOptions, fit_context, num_samples
+from ._typing import ArrayLike
+from ._unfitted import unfitted_on_failure
+from .compose import DetectionMixin, PerSection, check_lengths, not_proxies, take
+from .datasets import recordings_of
+from .embedders import PretrainedEmbedder
+from .scorers import BandScorer
+from .weights import at_hand
+
+_LAYERS = ("mel", "9", "11")
+_WHOLE_ONLY = ("mel",)  # statistics of single mel bands say little by themselves
+
+
+class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
+    r"""Clips of a healthy machine in, a detector of faults out; nothing has to be chosen or tuned.
+
+    A frozen encoder that comes with the library turns each clip into a row; the row's distance from those of the
+    training clips is the anomaly score, and the threshold is set so that it holds for recordings that were not
+    trained on.
+
+    Parameters
+    ----------
+    mode : {"fast", "best"}, default="fast"
+        "fast": the shipped encoder; a hundred clips of 10 s take seconds. "best": the layers of the larger encoders
+        whose weights are on this computer as well (see :func:`skasd.weights.fetch`); without any it is "fast".
+
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at: the share of clips of new healthy recordings called anomalous.
+
+    sample_rate : int, default=16000
+        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it. 32000 hears up to 15 kHz.
+
+    channel : "mean" or int, default="mean"
+        What to take of files with several channels.
+
+    on_error : {"raise", "skip"}, default="raise"
+        With "raise", an error lists all clips that cannot be used. With "skip", a warning does; they are left out of
+        `fit`, score NaN and are predicted -1.
+
+    limits : dict or None, default=None
+        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
+        ``{"max_seconds": 7200}``.
+
+    n_jobs : int, default=None
+        Number of threads, each working on a clip of its own.
+
+    verbose : int, default=0
+        Show a progress bar if positive.
+
+    Attributes
+    ----------
+    embedders_ : list of PretrainedEmbedder
+        The frozen encoders.
+    detector_ : PerSection
+        Scorers of the rows, one for each section.
+    terms_ : dict
+        The terms of the score: by name, the groups of columns of the rows whose scores are averaged.
+    sections_ : list
+        The known sections; empty if none was given.
+    groups_ : ndarray of shape (n_clips,) or None
+        The recording of each clip, as given or as told by the names of the files; None where neither says.
+    n_clips_ : int
+        Number of clips learnt from.
+    offset_ : float
+        ``decision_function = score_samples - offset_`` where the section is not given.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_clips,)
+        Held-out anomaly scores of the training clips.
+    n_features_in_ : int
+        Number of samples of the clips seen in `fit`, where these were an array.
+
+    See Also
+    --------
+    skasd.embedders.PretrainedEmbedder : The rows.
+    skasd.scorers.BandScorer : The scores.
+    skasd.embedders.MFNEmbedder : A network trained on the machine's own clips, where sections tell many apart.
+
+    Notes
+    -----
+    A row holds means and standard deviations of 128 log-mel bands, and the layers "9" and "11" of the encoder,
+    averaged over time with their 8 positions along frequency kept apart (:class:`PretrainedEmbedder`). The
+    anomaly score is the sum of five: the Mahalanobis distance (Ledoit-Wolf shrinkage) of the statistics, of
+    each layer, and the mean over the positions of each layer of those of the single positions; each in units of its
+    spread over training clips that were left out (:class:`BandScorer`). Every term counts the same, for every
+    machine. A larger encoder adds two layers of its own in the same way.
+
+    With sections, each has a scorer of its own; with domains, each a mean of its own and both one covariance.
+
+    The recordings that clips are windows of decide the threshold: `groups` if given; else those that the names of the files
+    tell (:func:`skasd.datasets.recordings_of`); else blocks of clips that follow each other. See
+    :class:`skasd.scorers.BaseScorer`.
+
+    Of a clip no more than its row is kept (1,024 numbers), so that memory grows by 4 kB a clip.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import AnomalousSoundDetector
+    >>> random = np.random.default_rng(0)
+    >>> healthy = random.normal(scale=0.1, size=(20, 16000)).astype(np.float32)
+    >>> detector = AnomalousSoundDetector().fit(healthy)
+    >>> hum = 0.1 * np.sin(np.arange(16000, dtype=np.float32) / 9)
+    >>> detector.predict([random.normal(scale=0.1, size=16000), healthy[0] + hum])
+    array([ 1, -1])
+    """
+
+    # a clip's metadata, as of the scorers behind
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True, "groups": True}
+    __metadata_request__decision_function = {"section": True}
+    __metadata_request__predict = {"section": True}
+
+    _parameter_constraints: dict = {
+        "mode": [StrOptions({"fast", "best"})],
+        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        **{
+            name: PretrainedEmbedder._parameter_constraints[name]
+            for name in ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
+        },
+    }
+
+    def __init__(
+        self,
+        *,
+        mode: Literal["fast", "best"] = "fast",
+        contamination: float = 0.1,
+        sample_rate: int = 16000,
+        channel: Literal["mean"] | int = "mean",
+        on_error: Literal["raise", "skip"] = "raise",
+        limits: dict | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ):
+        self.mode = mode
+        self.contamination = contamination
+        self.sample_rate = sample_rate
+        self.channel = channel
+        self.on_error = on_error
+        self.limits = limits
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: Any = None,
+        domain: Any = None,
+        proxy: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Learn what a healthy machine sounds like.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            Clips of healthy machines.
+        y : array-like of shape (n_clips,), default=None
+            Not learnt from. A warning is issued if it marks clips as anomalous (-1).
+        section : sequence of hashables of length n_clips, default=None
+            Machine, ID or setting of each clip: each gets a model of its own.
+        domain : sequence of {"source", "target"} of length n_clips, default=None
+            Each domain gets a reference of its own; a clip that is near either is normal.
+        proxy : sequence of bool of length n_clips, default=None
+            Clips of other machines; they are left out.
+        groups : sequence of hashables of length n_clips, default=None
+            The recording, day or unit that each clip comes from. None: what the names of the files tell, else blocks of
+            clips that follow each other.
+
+        Returns
+        -------
+        self : object
+
+        Warns
+        -----
+        FewClipsWarning
+            If there are too few recordings for the false-alarm rate `contamination`.
+        """
+        warn_about_anomalies(y, self)
+        n_clips = num_samples(X)
+        kept = np.flatnonzero(not_proxies(proxy, n_clips))
+        if not len(kept):
+            raise ValueError(f"No clip to learn from: all {n_clips} are proxies.")
+        known = {"section": section, "domain": domain, "groups": groups}
+        check_lengths(n_clips, **known)
+        X = take(X, kept)
+        known = {name: take(values, kept) for name, values in known.items() if values is not None}
+        if groups is None and (recordings := recordings_of(X)) is not None:
+            known["groups"] = recordings
+        with unfitted_on_failure(self):
+            self.embedders_ = [embedder.fit(X) for embedder in self._embedders()]
+            rows = self._rows(X)
+            heard = ~np.isnan(rows).all(axis=1)
+            self.terms_ = self._find_terms(rows[heard])
+            bands = [columns for groups in self.terms_.values() for columns in groups]
+            weights = [1 / len(groups) for groups in self.terms_.values() for _ in groups]
+            scorer = BandScorer(bands=bands, weights=weights, contamination=self.contamination)
+            self.detector_ = PerSection(None, scorer).fit(rows, **known)
+            self.groups_ = known.get("groups")
+            self.n_clips_ = int(heard.sum())
+            self.sections_ = self.detector_.sections_
+            self.training_scores_ = self.detector_.training_scores_
+            self._keep_names_of(self.embedders_[0])
+        return self
+
+    @property
+    def offset_(self) -> float:
+        """``decision_function = score_samples - offset_`` where the section is not given."""
+        return self.detector_.offset_
+
+    def anomaly_score(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return the anomaly score of each clip; higher is more anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            NaN for skipped clips.
+        """
+        check_is_fitted(self)
+        return self.detector_.anomaly_score(self._rows(X), section=section)
+
+    def decision_function(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return the signed distance to the threshold; negative means anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: its scorer decides.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            NaN for skipped clips.
+        """
+        check_is_fitted(self)
+        return self.detector_.decision_function(self._rows(X), section=section)
+
+    def predict(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+        section : sequence of hashables of length n_clips, default=None
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
+
+    def _embedders(self):
+        """Return the encoders, not fitted."""
+        common = {
+            name: getattr(self, name)
+            for name in ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
+        }
+        found = [PretrainedEmbedder(layer=_LAYERS, **common)]
+        if self.mode == "best":
+            found += [
+                PretrainedEmbedder(name, weights=path, layer=("9", "11"), **common)
+                for name, path in at_hand().items()
+            ]
+        return found
+
+    def _rows(self, X):
+        rows = [embedder.transform(X) for embedder in self.embedders_]
+        return rows[0] if len(rows) == 1 else np.hstack(rows)
+
+    def _find_terms(self, rows):
+        """Return the terms of the score by name: for each the groups of columns that are scored together."""
+        varies = np.ptp(rows, axis=0) > 0
+        terms, first = {}, 0
+        for embedder in self.embedders_:
+            for layer in dict.fromkeys(embedder.layers_):
+                columns = np.flatnonzero(embedder.layers_ == layer)
+                positions = embedder.bands_[columns]
+                columns = columns + first
+                name = f"{embedder.encoder} {layer}"
+                terms[name] = [columns]
+                if layer not in _WHOLE_ONLY:
+                    terms[f"{name} by band"] = [columns[positions == each] for each in np.unique(positions)]
+            first += len(embedder.layers_)
+        # a recording at 16 kHz has nothing at the highest positions
+        heard = {name: [part for each in groups if len(part := each[varies[each]])] for name, groups in terms.items()}
+        return {name: groups for name, groups in heard.items() if groups} or {"all": [np.arange(rows.shape[1])]}
