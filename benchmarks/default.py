@@ -26,8 +26,9 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
+from skasd.detector import AnomalousSoundDetector
 from skasd import (
-    AnomalousSoundDetector,
+
     ClipStatistics,
     KNNScorer,
     LOFScorer,
