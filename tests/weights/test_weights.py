@@ -143,7 +143,7 @@ def test_only_whole_known_files_are_at_hand(monkeypatch, tmp_path, real_data):
     monkeypatch.setenv("SKASD_CACHE", str(tmp_path))
     assert at_hand() == {}
     kept = tmp_path / CHECKPOINTS["efficientat_mn04"].file
-    whole = (real_data / "weights" / kept.name).read_bytes()
+    whole = (real_data("weights") / kept.name).read_bytes()
     kept.write_bytes(whole[:-1])
     assert at_hand() == {}
     kept.write_bytes(whole)
