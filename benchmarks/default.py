@@ -26,9 +26,8 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from skasd.detector import AnomalousSoundDetector
 from skasd import (
-
+    AnomalousSoundDetector,
     ClipStatistics,
     KNNScorer,
     LOFScorer,
@@ -78,7 +77,8 @@ def machines(seeds):
         y = np.repeat([1, -1], [len(healthy), len(faulty)])
         fold = np.arange(len(y)) // 4
         splits = [
-            (np.flatnonzero((y == 1) & (fold != k)), np.flatnonzero((y == -1) | (fold == k))) for k in range(5)
+            (np.flatnonzero((y == 1) & (fold != k)), np.flatnonzero((y == -1) | (fold == k)))
+            for k in range(5)
         ]
         paths = np.array([str(path) for path in healthy + faulty])
         yield Machine("mimii_fan", paths, y, np.full(len(y), "source"), np.arange(len(y)), splits)
@@ -108,43 +108,43 @@ def machines(seeds):
 
 
 def omega(y, score, domain):
-    """Harmonic mean of the AUCs of the domains and the pAUC; the AUC where there is one domain."""
+    """Return the harmonic mean of the AUCs of the domains and the pAUC; the AUC where there is one domain."""
     if len(set(domain)) == 1:
         return auc_by_domain(y, score, np.full(len(y), "source"))["source"]
     return harmonic_auc(y, score, domain)
 
 
 def bootstrap(y, score, domain, recording, n_draws=200):
-    """2.5 % and 97.5 % of Omega over recordings of the test clips, drawn with replacement."""
+    """Return 2.5 % and 97.5 % of Omega over recordings of the test clips, drawn with replacement."""
     random = np.random.default_rng(0)
     rows = [np.flatnonzero(recording == name) for name in dict.fromkeys(recording)]
     found = []
     for _ in range(n_draws):
         drawn = np.concatenate([rows[i] for i in random.integers(len(rows), size=len(rows))])
-        if len(set(domain[drawn])) == len(set(domain)) and len(set(y[drawn])) == 2:
-            if all((y[drawn][domain[drawn] == name] == 1).any() for name in set(domain)):
-                found.append(omega(y[drawn], score[drawn], domain[drawn]))
+        healthy = set(domain[drawn][y[drawn] == 1])
+        if healthy == set(domain[y == 1]) and (y[drawn] == -1).any():
+            found.append(omega(y[drawn], score[drawn], domain[drawn]))
     return np.quantile(found, [0.025, 0.975]) if found else (np.nan, np.nan)
 
 
 def equal_level(X):
-    """Waveforms of the clips, all at one root mean square."""
+    """Return waveforms of the clips, all at one root mean square."""
     waveforms = list(Clips(X))
     return [0.05 * w / max(np.sqrt(np.mean(np.square(w))), 1e-9) for w in waveforms]
 
 
 def take(X, rows):
-    """Some of the clips."""
+    """Return some of the clips."""
     return [X[i] for i in rows] if isinstance(X, list) else X[rows]
 
 
 def statistics(scorer):
-    """A detector on mean and standard deviation of log-mels."""
+    """Return a detector on mean and standard deviation of log-mels."""
     return make_pipeline(LogMelTransformer(), ClipStatistics(), scorer)
 
 
 def detectors(epochs):
-    """Every detector by name; those of networks only where epochs are given."""
+    """Return every detector by name; those of networks only where epochs are given."""
     found = {
         "default (fast)": lambda seed: AnomalousSoundDetector(),
         "default (best)": lambda seed: AnomalousSoundDetector(mode="best"),
@@ -164,7 +164,7 @@ def detectors(epochs):
 
 
 def hearing(args):
-    """Omega of every detector on every set; also with clips at equal level."""
+    """Print Omega of every detector on every set; also with clips at equal level."""
     rows = []
     for machine in machines(args.seeds):
         for level in ("as recorded", "equal level"):
@@ -206,7 +206,7 @@ def hearing(args):
 
 
 def ablation(args):
-    """The default's score with single terms left out, and each term alone."""
+    """Print Omega of the default's score with single terms left out, and each term alone."""
     rows = {}
     for machine in machines(args.seeds):
         for train, test in machine.splits:
@@ -228,7 +228,7 @@ def ablation(args):
 
 
 def alarms(args):
-    """False alarms on healthy test clips and hits, where 5, 10 and 20 % are asked for."""
+    """Print false alarms on healthy test clips and hits, where 5, 10 and 20 % are asked for."""
     rows = []
     for machine in machines(args.seeds):
         for told in ("nothing", "recordings"):
@@ -264,7 +264,7 @@ def alarms(args):
 
 
 def encoders(args):
-    """Layer "9" of the teacher, of ours and of random weights, and the statistics, by Mahalanobis distance."""
+    """Print Omega of layers of the teacher, of ours and of random weights, and of the statistics, by Mahalanobis."""
     root = Path(os.environ.get("SKASD_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
     teacher = root / "weights" / "mn04_as_mAP_432.pt"
     with tempfile.TemporaryDirectory() as folder:
@@ -315,7 +315,7 @@ def save_untrained(path):
 
 
 def memory(args):
-    """Greatest memory of fit and score, in MB, for a thousand and for twenty thousand short clips."""
+    """Print the greatest memory of fit and score, in MB, for a thousand and for twenty thousand short clips."""
     with tempfile.TemporaryDirectory() as folder:
         data = write_machine_sounds(folder, 200, 0, duration=1.0, random_state=0)
         paths = sorted(str(path) for path in Path(folder).rglob("*.wav")) or list(data["path"])
@@ -331,7 +331,9 @@ def memory(args):
 
 def main():
     """Print the tables asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parts = {f.__name__: f for f in (hearing, ablation, alarms, encoders, memory)}
     parser.add_argument("--part", choices=parts, default="hearing")
     parser.add_argument("--seeds", type=int, default=3)

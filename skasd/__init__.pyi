@@ -32,6 +32,7 @@ from .compose import (
     ScoreEnsemble as ScoreEnsemble,
     SelectBest as SelectBest,
 )
+from .detector import AnomalousSoundDetector as AnomalousSoundDetector
 from .embedders import (
     AutoencoderEmbedder as AutoencoderEmbedder,
     DPTEmbedder as DPTEmbedder,

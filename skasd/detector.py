@@ -1,6 +1,8 @@
 """The detector for those who do not want to choose one."""
 
-from numbers import Integral, Real
+import math
+import os
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,6 +13,7 @@ from ._metadata import warn_about_anomalies
 from ._sklearn_compat import Interval, StrOptions, fit_context, num_samples
 from ._typing import ArrayLike
 from ._unfitted import unfitted_on_failure
+from .clips import check_clips
 from .compose import DetectionMixin, PerSection, check_lengths, not_proxies, take
 from .datasets import recordings_of
 from .embedders import PretrainedEmbedder
@@ -97,8 +100,8 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
 
     With sections, each has a scorer of its own; with domains, each a mean of its own and both one covariance.
 
-    The recordings that clips are windows of decide the threshold: `groups` if given; else those that the names of the files
-    tell (:func:`skasd.datasets.recordings_of`); else blocks of clips that follow each other. See
+    The recordings that clips are windows of decide the threshold: `groups` if given; else those that the names of
+    the files tell (:func:`skasd.datasets.recordings_of`); else blocks of clips that follow each other. See
     :class:`skasd.scorers.BaseScorer`.
 
     Of a clip no more than its row is kept (1,024 numbers), so that memory grows by 4 kB a clip.
@@ -188,6 +191,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         FewClipsWarning
             If there are too few recordings for the false-alarm rate `contamination`.
         """
+        check_clips(X)
         warn_about_anomalies(y, self)
         n_clips = num_samples(X)
         kept = np.flatnonzero(not_proxies(proxy, n_clips))
@@ -197,7 +201,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         check_lengths(n_clips, **known)
         X = take(X, kept)
         known = {name: take(values, kept) for name, values in known.items() if values is not None}
-        if groups is None and (recordings := recordings_of(X)) is not None:
+        if groups is None and (recordings := _recordings(X)) is not None:
             known["groups"] = recordings
         with unfitted_on_failure(self):
             self.embedders_ = [embedder.fit(X) for embedder in self._embedders()]
@@ -269,6 +273,73 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         """
         return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
 
+    def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
+        """Return the p-values of anomaly scores, where the section is not given.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_clips,)
+            Anomaly scores; higher is more anomalous.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; NaN for NaN.
+        """
+        check_is_fitted(self)
+        return self.detector_.p_value_of_scores(scores)
+
+    def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
+        """Set the threshold from anomaly scores of healthy clips of later recordings.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_clips,)
+            Anomaly scores; NaN is left out.
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self)
+        rate = self.contamination if contamination is None else contamination
+        self.detector_.set_threshold_from_scores(scores, contamination=rate)
+        return self
+
+    def summary(self) -> str:
+        """Say in a few lines what was learnt and what to expect of it.
+
+        Returns
+        -------
+        str
+        """
+        check_is_fitted(self)
+        scorers = list(self.detector_.estimators_.values())
+        lines = [f"AnomalousSoundDetector, mode {self.mode!r}: learnt from {self.n_clips_} clips"]
+        if self.sections_:
+            lines[0] += f" of {len(self.sections_)} sections"
+        for name, scorer in zip(self.sections_ or [None], scorers, strict=True):
+            where = "" if name is None else f"section {name!r}: "
+            n, rate = scorer.n_recordings_, scorer.attainable_rate_
+            what = (
+                f"{n} recordings"
+                if n < len(scorer.blocks_)
+                else f"{n} clips, each taken as a recording of its own"
+            )
+            lines.append(
+                f"{where}{what}; about {max(self.contamination, rate):.1%} of healthy clips of new ones will be called "
+                "anomalous"
+            )
+            if rate > self.contamination:
+                lines.append(
+                    f"{where}{self.contamination:.1%} was asked for, which takes "
+                    f"{math.ceil(1 / self.contamination - 1 - 1e-9)} recordings"
+                )
+        lines.append(f"threshold {self.threshold_:.4g}; terms of the score: {', '.join(self.terms_)}")
+        return "\n".join(lines)
+
     def _embedders(self):
         """Return the encoders, not fitted."""
         common = {
@@ -302,5 +373,19 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
                     terms[f"{name} by band"] = [columns[positions == each] for each in np.unique(positions)]
             first += len(embedder.layers_)
         # a recording at 16 kHz has nothing at the highest positions
-        heard = {name: [part for each in groups if len(part := each[varies[each]])] for name, groups in terms.items()}
-        return {name: groups for name, groups in heard.items() if groups} or {"all": [np.arange(rows.shape[1])]}
+        heard = {
+            name: [part for each in groups if len(part := each[varies[each]])]
+            for name, groups in terms.items()
+        }
+        return {name: groups for name, groups in heard.items() if groups} or {
+            "all": [np.arange(rows.shape[1])]
+        }
+
+
+def _recordings(X):
+    """Return the recording of each clip, as the names of files tell it; None where they do not, and for arrays."""
+    clips = check_clips(X)
+    are_files = not isinstance(clips, np.ndarray) and all(
+        isinstance(clip, (str, os.PathLike)) for clip in clips
+    )
+    return recordings_of(clips) if are_files else None

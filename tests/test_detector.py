@@ -9,9 +9,10 @@ import soundfile
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 
 from skasd import AnomalousSoundDetector, load, save
+from skasd.compose import NormalOnly
 from skasd.datasets import make_machine_sounds
 
 _DATA = Path(os.environ.get("SKASD_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -174,13 +175,14 @@ def test_joins_searches_and_cross_validation(sounds):
     X, y = sounds.X[known], sounds.y[known]
     healthy = AnomalousSoundDetector().fit(X[y == 1])
     assert healthy.n_clips_ == (y == 1).sum()
-    with config_context(enable_metadata_routing=True), pytest.warns(UserWarning, match="anomal"):
-        scores = cross_val_score(AnomalousSoundDetector(), X, y, cv=2, scoring="roc_auc")
-        search = GridSearchCV(
-            AnomalousSoundDetector(), {"contamination": [0.1, 0.3]}, scoring="roc_auc", cv=2
-        ).fit(X, y)
-    assert np.isfinite(scores).all()
-    assert search.best_params_["contamination"] in (0.1, 0.3)
+    detector = NormalOnly(AnomalousSoundDetector())
+    with config_context(enable_metadata_routing=True):
+        folds = StratifiedKFold(2)
+        scores = cross_val_score(detector, X, y, cv=folds, scoring="roc_auc")
+        grid = {"estimator__contamination": [0.1, 0.3]}
+        search = GridSearchCV(detector, grid, scoring="roc_auc", cv=folds).fit(X, y)
+    assert (scores > 0.7).all()
+    assert search.best_params_["estimator__contamination"] in (0.1, 0.3)
 
 
 def test_best_takes_what_encoders_are_at_hand(fitted, split, tmp_path, monkeypatch):
@@ -201,3 +203,25 @@ def test_memory_is_that_of_the_rows(fitted, split):
     held = sum(len(columns) for groups in fitted.terms_.values() for columns in groups)
     assert fitted.detector_.n_features_in_ * 4 < 5000  # bytes a clip
     assert held < 4 * fitted.detector_.n_features_in_
+
+
+def test_p_values_and_thresholds_for_later_clips(split):
+    X, new, y = split
+    detector = AnomalousSoundDetector(contamination=0.2).fit(X)
+    p = detector.p_value(new)
+    assert ((p > 0) & (p <= 1)).all()
+    np.testing.assert_array_equal(p <= 0.2, detector.predict(new) == -1)
+    healthy = new[y == 1]
+    before = detector.score_samples(new)
+    assert detector.set_threshold(healthy, contamination=0.3) is detector
+    np.testing.assert_array_equal(detector.score_samples(new), before)
+    assert np.mean(detector.predict(healthy) == -1) == pytest.approx(0.3, abs=0.05)
+
+
+def test_the_summary_says_what_was_found(split):
+    X = split[0][:40]
+    text = AnomalousSoundDetector(contamination=0.05).fit(X, groups=np.arange(40) // 5).summary()
+    assert "40 clips" in text
+    assert "8 recordings" in text
+    assert "11.1% of healthy clips" in text
+    assert "5.0% was asked for, which takes 19 recordings" in text

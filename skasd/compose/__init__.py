@@ -10,7 +10,9 @@ from ._normal_only import NormalOnly
 from ._per_machine import PerMachine
 from ._per_section import PerSection
 from ._pipeline import Pipeline, make_pipeline
-from ._rows import check_lengths as check_lengths, not_proxies as not_proxies, take as take
+from ._rows import check_lengths as check_lengths
+from ._rows import not_proxies as not_proxies
+from ._rows import take as take
 from ._score_ensemble import ScoreEnsemble
 from ._scored_clips import requested_metadata, score_clips
 from ._select_best import SelectBest
