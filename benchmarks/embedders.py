@@ -29,13 +29,14 @@ from skasd import embedders as zoo
 from skasd import scorers
 from skasd.compose import ScoreEnsemble
 
+SED = {"loss": "binary_cross_entropy", "mixing": "sound_events"}
 EMBEDDERS = {
     "mfn": zoo.MFNEmbedder(),
     "mobilenetv2": zoo.MobileNetV2Embedder(),
-    "mobilenetv2 sed": zoo.MobileNetV2Embedder(target="sed"),
+    "mobilenetv2 sed": zoo.MobileNetV2Embedder(**SED),
     "dpt": zoo.DPTEmbedder(output=("embedding", "reconstruction_error")),
     "vit": zoo.ViTEmbedder(),
-    "vit sed": zoo.ViTEmbedder(target="sed"),
+    "vit sed": zoo.ViTEmbedder(**SED),
 }
 
 SCORERS = {

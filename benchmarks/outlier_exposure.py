@@ -125,7 +125,7 @@ def main():
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=20, help="of the report: 8 segments of every clip")
     parser.add_argument("--width", type=int, default=64, help="channels of the ResNet-18's first stage")
     parser.add_argument("--loud", action="store_true", help="leave waveforms as loud as they are")
     args = parser.parse_args()
@@ -141,7 +141,7 @@ def main():
                         standardize_waveform=not args.loud,
                         width=args.width,
                         embedding_dim=8 * args.width,
-                        max_epochs=args.epochs,
+                        max_epochs=8 * args.epochs,
                         random_state=seed,
                         **NETWORKS[network],
                     )

@@ -22,15 +22,19 @@ from skasd.benchmark import run
 from skasd.clips import Clips
 from skasd.datasets import load_dcase
 
+
+def passes(n, max_epochs=None, **p):
+    """Return parameters of a system whose report has ``n`` patches of a clip in an epoch."""
+    return p if max_epochs is None else {**p, "max_epochs": n * max_epochs}
+
+
 SYSTEMS = {
     "LogMel, mean + std, Mahalanobis": lambda **p: make_pipeline(
         LogMelTransformer(), ClipStatistics(), MahalanobisScorer()
     ),
     "official_autoencoder mse": lambda **p: systems.official_autoencoder(2024, **p),
     "official_autoencoder mahalanobis": lambda **p: systems.official_autoencoder(2024, "mahalanobis", **p),
-    "official_mobilenetv2": lambda **p: systems.official_mobilenetv2(
-        2022, patch_hop=8, crops_per_clip=4, **p
-    ),
+    "official_mobilenetv2": lambda **p: systems.official_mobilenetv2(2022, patch_hop=8, **passes(4, **p)),
     "secom2021 mobilenetv2 lof": lambda **p: systems.secom2021("mobilenetv2", "lof", **p),
     "secom2021 mfn lof": lambda **p: systems.secom2021("mfn", "lof", **p),
     "jless2022_mfn logmel": lambda **p: systems.jless2022_mfn(**p),
@@ -42,7 +46,7 @@ SYSTEMS = {
     "cqupt2023 vit sed": lambda **p: systems.cqupt2023("vit", "sed", **p),
     "wilkinghoff_multibranch": lambda **p: systems.wilkinghoff_multibranch(**p),
     "scu2024_classification": lambda **p: systems.scu2024_classification(**p),
-    "scu2024_oevae": lambda **p: systems.scu2024_oevae(**p),
+    "scu2024_oevae": lambda **p: systems.scu2024_oevae(**passes(8, **p)),
     "itmo2022_autoencoder": lambda **p: systems.itmo2022_autoencoder(**p),
     "itmo2022_image": lambda **p: systems.itmo2022_image(n_clips=73, n_added=146, **p),
 }

@@ -301,9 +301,7 @@ def clips():
 def embedders():
     small = {"max_epochs": 1, "random_state": 0}
     yield MFNEmbedder(patch_frames=12, output="log_proba", **small)
-    yield OEVAEEmbedder(
-        8, 4, 4, 2, patch_frames=12, crops_per_clip=1, n_segments=1, output="log_proba", **small
-    )
+    yield OEVAEEmbedder(8, 4, 4, 2, patch_frames=12, n_segments=1, output="log_proba", **small)
     yield MultiBranchEmbedder(("spectrum",), n_samples=64, branch_dim=4, output="log_proba", **small)
 
 

@@ -1,17 +1,8 @@
 """An embedder of one's own: a network of two convolutions along time."""
 
-from inspect import signature
-from numbers import Integral
-
-from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from skasd.embedders import BaseEmbedder, DPTEmbedder
-
-# Parameters that every embedder has, here with the defaults of another one. Those that users are to change
-# stand in the __init__ below.
-DEFAULTS = DPTEmbedder().get_params()
-SHARED = {name: DEFAULTS[name] for name in signature(BaseEmbedder).parameters}
+from skasd.embedders import BaseEmbedder
 
 
 class TemporalBackbone(nn.Sequential):
@@ -31,18 +22,21 @@ class TemporalEmbedder(BaseEmbedder):
     embedding_dim : int, default=32
         Length of an embedding.
 
-    max_epochs, lr, device, random_state : object
-        See :class:`skasd.embedders.BaseEmbedder`.
+    max_epochs : int, default=10
+        Passes over the training clips.
+
+    lr : float, default=0.01
+        Learning rate.
+
+    device : str, default="auto"
+        Where the network is.
+
+    random_state : int, RandomState instance or None, default=None
+        First weights, order, crops and mixing.
     """
 
-    _parameter_constraints: dict = {
-        **BaseEmbedder._parameter_constraints,
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-    }
-
     def __init__(self, embedding_dim=32, *, max_epochs=10, lr=1e-2, device="auto", random_state=None):
-        own = {"max_epochs": max_epochs, "lr": lr, "device": device, "random_state": random_state}
-        super().__init__(**{**SHARED, **own})
+        super().__init__(max_epochs=max_epochs, lr=lr, device=device, random_state=random_state)
         self.embedding_dim = embedding_dim
 
     def _make_backbone(self, n_bins, n_frames):

@@ -2,7 +2,9 @@
 
 from ._autoencoder import AutoencoderEmbedder
 from ._base import BaseEmbedder
+from ._checkpoint import Checkpoint
 from ._dpt import DPTEmbedder
+from ._early_stopping import EarlyStopping
 from ._image import ImageMobileNetV2Embedder
 from ._mfn import MFNEmbedder
 from ._mobilenetv2 import MobileNetV2Embedder
@@ -14,7 +16,9 @@ from ._vit import ViTEmbedder
 __all__ = [
     "AutoencoderEmbedder",
     "BaseEmbedder",
+    "Checkpoint",
     "DPTEmbedder",
+    "EarlyStopping",
     "ImageMobileNetV2Embedder",
     "MFNEmbedder",
     "MobileNetV2Embedder",

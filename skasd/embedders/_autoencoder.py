@@ -9,14 +9,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import nn
 from .._sklearn_compat import Interval
-from .._typing import PathName
+from .._threads import fixed_threads, resolve_threads
 from ._base import BaseEmbedder
-from ._batches import take_rows
-from ._docs import with_shared_parameters
-from ._stacks import AllWindows, FrameStacks, FrameSums
+from ._batches import AllWindows
+from ._clips import take_rows
+from ._docs import with_shared_docstring
+from ._patches import FrameStacks, average_windows
 
 
-@with_shared_parameters(BaseEmbedder)
+@with_shared_docstring
 class AutoencoderEmbedder(BaseEmbedder):
     r"""Reconstruct windows of frames by a dense autoencoder, and hand on how badly that works.
 
@@ -26,47 +27,47 @@ class AutoencoderEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    hidden : int
+    hidden : int, default=128
         Width of the four hidden layers on either side of the bottleneck.
 
-    bottleneck : int
+    bottleneck : int, default=8
         Width of the bottleneck.
 
-    bn_momentum : float
+    bn_momentum : float, default=0.01
         Share of a batch in the running statistics of the batch normalisation. The official 0.01 takes some 300
         batches to forget its start: take more for few clips.
 
-    outlier_exposure : bool
+    outlier_exposure : bool, default=False
         Train on the clips of other machines that ``proxy=`` marks as well: their error is to be 1, that of the
         machine's own clips 0. See Notes.
 
-    patch_frames : int
+    patch_frames : int, default=5
         Frames of a window. Clips shorter than a window are repeated in time; if all training clips are shorter,
         the network is built for the longest of them (``patch_frames_``).
 
-    output : {"mse", "mahalanobis", "mahalanobis_textbook", "embedding"} or tuple of them
+    output : {"mse", "mahalanobis", "mahalanobis_textbook", "embedding"} or tuple of them, default="mse"
         What ``transform`` returns; several are concatenated. All but ``"embedding"`` are one column, the anomaly
         score of the clip. ``"mse"``: mean squared error over windows, frames and bins. ``"mahalanobis"``: the
         selective Mahalanobis score as the baseline computes it, ``"mahalanobis_textbook"`` as its paper words it.
         ``"embedding"``: the bottleneck, merged over windows.
 
-    standardize : {"bin", "global"} or None
-        Input standardisation learnt on the training clips: per frequency bin, overall, or none, as in the baselines.
+    standardize_input : {"bin", "global"} or None, default=None
+        Standardisation of the input by mean and standard deviation of the training clips: per frequency bin, overall,
+        or none, as in the baselines.
         With ``outlier_exposure=True`` an error of 1 should mean something: take ``"bin"`` or ``"global"``.
 
-    batch_size : int
+    batch_size : int, default=512
         Windows in a mini-batch: 512 in the baselines of 2020 to 2022, 256 since 2023.
 
-    early_stopping : int or None
-        Stop when the loss on held-out clips has not improved for this many epochs, and go back to the best; None:
-        train on all clips for ``max_epochs``. The baselines hold 10 % of the windows out, but do not stop early.
+    max_epochs : int, default=100
+        Passes over all windows of the training clips. The baselines hold 10 % of the windows out, but do not stop
+        early.
 
     {shared}
 
     Attributes
     ----------
-    net_ : skorch.NeuralNet
-        The trained network; ``net_.history`` holds the losses.
+    {attributes}
 
     residual_precision_ : ndarray of shape (2, n_bins, n_bins)
         Inverse covariance of the reconstruction errors of the source and of the target domain; the same one twice
@@ -74,15 +75,6 @@ class AutoencoderEmbedder(BaseEmbedder):
 
     classes_ : ndarray
         What the loss tells apart: ``["target"]``, with outlier exposure ``["proxy", "target"]``.
-
-    patch_frames_ : int
-        Frames of the windows that the network takes.
-
-    device_ : str
-        Where the network is.
-
-    n_features_in_ : int
-        Number of frequency bins.
 
     See Also
     --------
@@ -135,10 +127,7 @@ class AutoencoderEmbedder(BaseEmbedder):
 
     _outputs = ("mse", "mahalanobis", "mahalanobis_textbook", "embedding")
     _training_batches = AllWindows
-    # no parameters here: every window is looked at, once, as it is
-    patch_hop = crops_per_clip = 1
-    mixing = None
-    domain_mixing = False
+    _fused = True
 
     def __init__(
         self,
@@ -150,7 +139,7 @@ class AutoencoderEmbedder(BaseEmbedder):
         patch_frames: int = 5,
         merge: Any = "mean",
         output: Any = "mse",
-        standardize: Literal["bin", "global"] | None = None,
+        standardize_input: Literal["bin", "global"] | None = None,
         augmenter: Any = None,
         max_epochs: int = 100,
         batch_size: int = 512,
@@ -158,10 +147,6 @@ class AutoencoderEmbedder(BaseEmbedder):
         lr_schedule: Literal["onecycle", "constant"] = "constant",
         optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adam",
         weight_decay: float = 0.0,
-        early_stopping: int | None = None,
-        validation_fraction: float = 0.1,
-        checkpoint_dir: PathName | None = None,
-        warm_start: bool = False,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         n_threads: int | None = None,
@@ -169,31 +154,32 @@ class AutoencoderEmbedder(BaseEmbedder):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
+        super().__init__(
+            patch_frames=patch_frames,
+            merge=merge,
+            output=output,
+            standardize_input=standardize_input,
+            augmenter=augmenter,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            device=device,
+            precision=precision,
+            n_threads=n_threads,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
+            patch_hop=1,
+            mixing=None,
+            domain_mixing=False,
+        )
         self.hidden = hidden
         self.bottleneck = bottleneck
         self.bn_momentum = bn_momentum
         self.outlier_exposure = outlier_exposure
-        self.patch_frames = patch_frames
-        self.merge = merge
-        self.output = output
-        self.standardize = standardize
-        self.augmenter = augmenter
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.checkpoint_dir = checkpoint_dir
-        self.warm_start = warm_start
-        self.device = device
-        self.precision = precision
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
 
     def reconstruction_error(self, X: Any) -> Any:
         """Return the squared error of every bin in every frame: where in a clip the anomaly lies.
@@ -214,18 +200,20 @@ class AutoencoderEmbedder(BaseEmbedder):
         errors = [np.full(np.shape(clip), np.nan, dtype=np.float32) for clip in clips]
         if missing.all():
             return errors
-        clips = take_rows(clips, {}, ~missing)[0]
+        clips = take_rows(clips, ~missing)
         patches = self._make_patches(clips, self.patch_frames_)
         network = self.embedding_network_
         device = next(network.parameters()).device
-        for i, row in enumerate(np.flatnonzero(~missing)):
-            n_bins, n_frames = clips[i].shape
-            sums = FrameSums(max(n_frames, self.patch_frames_), n_bins)
+
+        def squared(i):
             for start in np.array_split(np.arange(patches.n_starts[i]), -(-patches.n_starts[i] // 1024)):
-                with torch.inference_mode(), self._own_threads(blas=False):
-                    residual = network.residual(patches.cut(np.full(len(start), i), start).to(device))
-                sums.add(residual.square().unflatten(1, (self.patch_frames_, -1)).cpu().numpy(), start)
-            errors[row] = sums.mean()[:, :n_frames]
+                residual = network.residual(patches.cut(np.full(len(start), i), start).to(device))
+                yield residual.square().unflatten(1, (self.patch_frames_, -1)).cpu().numpy(), start
+
+        with torch.inference_mode(), fixed_threads(resolve_threads(self.n_threads), blas=False):
+            for i, row in enumerate(np.flatnonzero(~missing)):
+                n_frames = clips[i].shape[1]
+                errors[row] = average_windows(squared(i), max(n_frames, self.patch_frames_))[:, :n_frames]
         return errors
 
     @property
@@ -265,12 +253,6 @@ class AutoencoderEmbedder(BaseEmbedder):
 
     def _make_network(self, backbone, mean, scale, n_classes):
         return nn.WindowNetwork(backbone, nn.WindowError(n_classes), mean, scale, self.patch_frames_)
-
-    def _wrap(self, network):
-        net = super()._wrap(network)
-        if self.optimizer in ("adam", "adamw"):
-            net.set_params(optimizer__fused=True)  # a tenth of the time of an epoch
-        return net
 
     def _train(self, dataset, clips, labels):
         super()._train(dataset, clips, labels)
@@ -330,7 +312,7 @@ class AutoencoderEmbedder(BaseEmbedder):
     def _prepare_embedding(self):
         super()._prepare_embedding()
         # matrices W with W W^T the precision: the squared length of a row times W is exact enough in float32
-        with self._own_threads():
+        with fixed_threads(resolve_threads(self.n_threads)):
             values, vectors = np.linalg.eigh(self.residual_precision_)
         roots = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
         self.embedding_network_.precision_roots = torch.from_numpy(roots).to(self.device_, torch.float32)

@@ -1,4 +1,4 @@
-"""Patches of time-frequency clips: random crops in whole batches for training, a regular grid for embedding."""
+"""What an epoch of training is made of: whole mini-batches, cut, mixed and labelled as tensors."""
 
 import copy
 
@@ -6,61 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..nn import DomainBatchSampler, domain_partners
-
-
-class ClipPatches:
-    """Cut patches of ``patch_frames`` frames out of time-frequency clips, as views where possible.
-
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
-        Clips of any floating-point dtype; patches come out as float32.
-
-    patch_frames : int
-        Length of a patch. A shorter clip is repeated in time until it is long enough.
-    """
-
-    def __init__(self, clips, patch_frames):
-        self.patch_frames = patch_frames
-        if isinstance(clips, np.ndarray):
-            if clips.shape[2] < patch_frames:
-                clips = clips[:, :, np.arange(patch_frames) % clips.shape[2]]
-            # (n_clips, n_bins, n_starts, patch_frames), a view
-            self._windows = np.lib.stride_tricks.sliding_window_view(clips, patch_frames, axis=2)
-            self._clips = None
-            self.n_starts = np.full(len(clips), self._windows.shape[2])
-        else:
-            self._windows = None
-            self._clips = [
-                clip if clip.shape[1] >= patch_frames else clip[:, np.arange(patch_frames) % clip.shape[1]]
-                for clip in clips
-            ]
-            self.n_starts = np.array([clip.shape[1] - patch_frames + 1 for clip in self._clips])
-
-    def __len__(self):
-        return len(self.n_starts)
-
-    def cut(self, index, start):
-        """Return the patches that begin at frame ``start`` of the clips ``index``: (n, n_bins, patch_frames)."""
-        if self._windows is not None:
-            patches = self._windows[index, :, start]
-        else:
-            end = start + self.patch_frames
-            patches = np.stack([self._clips[i][:, s:e] for i, s, e in zip(index, start, end, strict=True)])
-        return torch.from_numpy(np.ascontiguousarray(patches, dtype=np.float32))
-
-    def random_starts(self, index, generator):
-        """Return a random start for one patch of each of the clips ``index``."""
-        draw = torch.rand(len(index), generator=generator, dtype=torch.float64).numpy()
-        return (draw * self.n_starts[index]).astype(np.intp)
-
-    def grid(self, hop):
-        """Return (index, start) of all patches on a regular grid with ``hop`` frames between starts."""
-        counts = (self.n_starts - 1) // hop + 1
-        index = np.repeat(np.arange(len(self)), counts)
-        first = np.repeat(np.cumsum(counts) - counts, counts)
-        return index, (np.arange(len(index)) - first) * hop
+from ..nn import BalancedBatchSampler, DomainBatchSampler, domain_partners
 
 
 class PatchDataset(Dataset):
@@ -70,7 +16,8 @@ class PatchDataset(Dataset):
 
     Parameters
     ----------
-    patches : ClipPatches
+    patches : Patches
+        What cuts patches out of the clips.
 
     targets : dict of str to ndarray, each of n_clips rows
         Per-clip targets; ``"label"`` holds class weights of shape (n_clips, n_classes).
@@ -79,7 +26,7 @@ class PatchDataset(Dataset):
         ``make_batch(x, targets, generator) -> (inputs, targets)``: what the embedder makes of a batch.
 
     generator : torch.Generator
-        The one source of chance: order, crops, mixing.
+        The random generator of the run: order, crops, mixing.
 
     is_target : ndarray of bool of shape (n_clips,) or None
         Clips of the target domain where mini-batches are to hold both domains.
@@ -87,32 +34,17 @@ class PatchDataset(Dataset):
     mixing : callable or None
         ``mixing(x, y, generator=..., partner=...) -> (x, y)``.
 
-    crops_per_clip : int
-        Random crops of each clip in one epoch.
-
     patch_hop : int
         Hop of the regular grid on which held-out clips are looked at.
     """
 
-    def __init__(
-        self,
-        patches,
-        targets,
-        make_batch,
-        generator,
-        *,
-        is_target=None,
-        mixing=None,
-        crops_per_clip=1,
-        patch_hop=1,
-    ):
+    def __init__(self, patches, targets, make_batch, generator, *, is_target=None, mixing=None, patch_hop=1):
         self.patches = patches
         self.targets = {name: torch.as_tensor(value) for name, value in targets.items()}
         self.make_batch = make_batch
         self.generator = generator
         self.is_target = is_target
         self.mixing = mixing
-        self.crops_per_clip = crops_per_clip
         self.patch_hop = patch_hop
         self.rows = np.arange(len(patches))  # the clips that belong to this data set
 
@@ -133,9 +65,15 @@ class PatchDataset(Dataset):
         """Return the patches at ``start`` of the clips ``index`` and their targets."""
         return self.patches.cut(index, start), {name: value[index] for name, value in self.targets.items()}
 
+    def grid(self, hop):
+        """Return (index, start) of the patches of these clips on a regular grid."""
+        index, start = self.patches.grid(hop)
+        mine = np.isin(index, self.rows)
+        return index[mine], start[mine]
+
 
 class TrainingBatches:
-    """Iterate over one epoch of mini-batches, each cut, mixed and labelled as a whole.
+    """Iterate over one epoch: a random patch of every clip, in mini-batches cut, mixed and labelled as a whole.
 
     With ``dataset.is_target`` given, every batch holds clips of both domains, and mixing partners come from the
     other domain (batch mixing strategy of JLESS 2022). A batch never has fewer than two patches: batch normalisation
@@ -150,22 +88,58 @@ class TrainingBatches:
         self.sampler = DomainBatchSampler(is_target, max(2, batch_size), dataset.generator)
 
     def __len__(self):
-        return len(self.sampler) * self.dataset.crops_per_clip
+        return len(self.sampler)
 
     def __iter__(self):
         data = self.dataset
-        for _ in range(data.crops_per_clip):
-            for positions in self.sampler:
-                index = data.rows[positions.numpy()]
-                index = np.repeat(index, 2) if len(index) == 1 else index
-                x, targets = data.batch(index, data.patches.random_starts(index, data.generator))
-                if data.mixing is not None:
-                    partner = None
-                    if data.is_target is not None:
-                        partner = domain_partners(torch.from_numpy(data.is_target[index]), data.generator)
-                    label = targets["label"]
-                    x, targets["label"] = data.mixing(x, label, generator=data.generator, partner=partner)
-                yield data.make_batch(x, targets, data.generator)
+        for positions in self.sampler:
+            index = data.rows[positions.numpy()]
+            index = np.repeat(index, 2) if len(index) == 1 else index
+            x, targets = data.batch(index, data.patches.random_starts(index, data.generator))
+            if data.mixing is not None:
+                partner = None
+                if data.is_target is not None:
+                    partner = domain_partners(torch.from_numpy(data.is_target[index]), data.generator)
+                label = targets["label"]
+                x, targets["label"] = data.mixing(x, label, generator=data.generator, partner=partner)
+            yield data.make_batch(x, targets, data.generator)
+
+
+class BalancedBatches(TrainingBatches):
+    """Iterate over mini-batches of which one half is clips of the machine and the other proxies.
+
+    An epoch is every clip of the machine once; proxies are drawn by going through shuffled lists of all of them. Where
+    the target ``"label"`` is not one number per clip, 1 for the machine, there are no proxies, and an epoch is every
+    clip.
+    """
+
+    def __init__(self, dataset, batch_size):
+        super().__init__(dataset, batch_size)
+        label = dataset.targets["label"][dataset.rows]
+        if label.ndim == 1 and 0 < (label == 1).sum() < len(label):
+            self.sampler = BalancedBatchSampler(label == 1, max(2, batch_size), dataset.generator)
+
+
+class AllWindows:
+    """Iterate over all patches of all clips in a shuffled order: one epoch of the official autoencoder.
+
+    Batches are of equal size, but for one patch: the last is not a short one.
+    """
+
+    def __init__(self, dataset, batch_size):
+        self.dataset = dataset
+        self.index, self.start = dataset.grid(1)
+        self.batch_size = max(2, batch_size)
+
+    def __len__(self):
+        return -(-len(self.index) // self.batch_size)
+
+    def __iter__(self):
+        data = self.dataset
+        order = torch.randperm(len(self.index), generator=data.generator).numpy()
+        for rows in np.array_split(order, len(self)):
+            rows = np.repeat(rows, 2) if len(rows) == 1 else rows  # batch normalisation needs two
+            yield data.make_batch(*data.batch(self.index[rows], self.start[rows]), data.generator)
 
 
 class ValidationBatches:
@@ -174,42 +148,14 @@ class ValidationBatches:
     def __init__(self, dataset, batch_size):
         self.dataset = dataset
         self.batch_size = batch_size
-        index, start = dataset.patches.grid(dataset.patch_hop)
-        mine = np.isin(index, dataset.rows)
-        self.index, self.start = index[mine], start[mine]
+        self.index, self.start = dataset.grid(dataset.patch_hop)
 
     def __len__(self):
         return -(-len(self.index) // self.batch_size)
 
     def __iter__(self):
+        data = self.dataset
         generator = torch.Generator().manual_seed(0)  # the same validation batches after every epoch
         for first in range(0, len(self.index), self.batch_size):
             chunk = slice(first, first + self.batch_size)
-            yield self.dataset.make_batch(
-                *self.dataset.batch(self.index[chunk], self.start[chunk]), generator
-            )
-
-
-def check_single_precision(clips):
-    """Raise ValueError for finite values that float32, the precision of networks, does not hold."""
-    for i, clip in enumerate(clips):
-        if clip.dtype == np.float64 and (largest := np.abs(clip).max()) > np.finfo(np.float32).max:
-            raise ValueError(
-                f"X[{i}] has values up to {largest:.3g}, but networks work in float32, which ends at 3.4e38: scale the "
-                "features down."
-            )
-
-
-def take_rows(clips, metadata, keep):
-    """Return the clips and metadata of the rows ``keep`` (a mask or slice)."""
-    if isinstance(keep, np.ndarray) and keep.all():
-        return clips, metadata
-    if isinstance(clips, list):
-        clips = (
-            clips[keep]
-            if isinstance(keep, slice)
-            else [clip for clip, k in zip(clips, keep, strict=True) if k]
-        )
-    else:
-        clips = clips[keep]
-    return clips, {name: value if value is None else value[keep] for name, value in metadata.items()}
+            yield data.make_batch(*data.batch(self.index[chunk], self.start[chunk]), generator)

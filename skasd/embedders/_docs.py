@@ -3,21 +3,132 @@
 import inspect
 import re
 
+PARAMETERS = r"""
+loss : {"arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"} or callable, \
+        default="cross_entropy"
+    Objective of the classification of sections; for other arguments than its defaults a factory,
+    ``loss(embedding_dim, n_classes)``, as ``functools.partial(skasd.nn.ArcFace, s=16.0)``.
 
-def with_shared_parameters(base):
-    """Return a class decorator that writes the parameters of ``base`` where the docstring says ``{shared}``.
+patch_frames : int, default=64
+    Frames of one patch. Clips shorter than a patch are repeated in time; if all training clips are shorter,
+    the network is built for the longest of them (``patch_frames_``).
 
-    Parameters that the class documents itself, or does not have, are left out of the shared part.
+patch_hop : int or None, default=None
+    Frames between the patches of the regular grid when embedding; None: half a patch.
+
+merge : {"mean", "std"} or tuple of them, default="mean"
+    How the embeddings of a clip's patches become one row; several are concatenated.
+
+output : {"embedding", "log_proba", "log_odds"} or tuple of them, default="embedding"
+    What ``transform`` returns; several are concatenated. ``"log_proba"`` is the mean over patches of the log of
+    the class probabilities, ``"log_odds"`` that of ``log p - log(1 - p)``.
+
+n_pseudo_classes : int, default=10
+    Number of clusters that stand in for sections where no section, or only one, is known.
+
+standardize_input : {"bin", "global"} or None, default="bin"
+    Standardisation of the input by mean and standard deviation of the training clips: per frequency bin, overall,
+    or none.
+
+mixing : {"mixup", "fmix", "sound_events"}, tuple of them, callable or None, default="mixup"
+    Batch mixing while training; of several, one is drawn for each batch. ``"sound_events"`` is
+    :class:`~skasd.nn.SoundEventMixing` and goes with ``loss="binary_cross_entropy"``. A callable is called as
+    ``mixing(x, y, generator=generator, partner=partner)``.
+
+domain_mixing : bool, default=True
+    Where ``domain=`` tells source from target clips: fill every mini-batch with clips of both, and mix across
+    domains (batch mixing strategy of JLESS 2022, section 2.1).
+
+augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
+    Makes more training clips before training.
+
+max_epochs : int, default=30
+    Passes over the training clips; each takes one random patch of every clip.
+
+batch_size : int, default=32
+    Patches in a mini-batch.
+
+lr : float, default=0.001
+    Learning rate; with ``lr_schedule="onecycle"`` its maximum.
+
+lr_schedule : {"onecycle", "constant"}, default="onecycle"
+    How the learning rate changes from batch to batch.
+
+optimizer : {"adam", "adamw", "adamax", "sgd"} or a torch.optim.Optimizer class, default="adamw"
+    Optimiser of network and class weights.
+
+weight_decay : float, default=0.0001
+    Weight decay of the optimiser.
+
+device : str, default="auto"
+    ``"auto"`` takes CUDA where there is one, else the CPU; or any torch device.
+
+precision : {"auto", "float32", "bfloat16"}, default="auto"
+    ``"auto"``: bfloat16 autocast on CUDA, float32 on the CPU. ``"bfloat16"`` on the CPU holds for embedding
+    only: training with it is slower there.
+
+n_threads : int or None, default=None
+    Threads of torch and of matrix products while training and embedding, whatever they are set to outside. With the
+    same number, results on the CPU are the same to the last bit in this process, in threads and in workers of
+    joblib. None: the environment variable ``SKASD_NUM_THREADS``, else 1. More are quicker where nothing else runs.
+
+callbacks : list of skorch callbacks or None, default=None
+    What else is done while training, as :class:`EarlyStopping` and :class:`Checkpoint`.
+
+random_state : int, RandomState instance or None, default=None
+    First weights, order, crops and mixing. On the CPU the same seed gives bit-identical results for the same
+    ``n_threads``.
+
+verbose : int, default=0
+    0: quiet; 1: progress bars.
+"""
+
+ATTRIBUTES = """
+net_ : skorch.NeuralNet
+    The trained network; ``net_.history`` holds the losses.
+
+classes_ : ndarray of shape (n_classes,)
+    Classes of the auxiliary task, sorted.
+
+pseudo_labels_ : ndarray of int of shape (n_clips,) or None
+    Cluster of each training clip where clusters stood in for sections.
+
+patch_frames_ : int
+    Frames of the patches that the network takes.
+
+device_ : str
+    Where the network is.
+
+n_features_in_ : int
+    Number of frequency bins.
+"""
+
+
+def with_shared_docstring(cls):
+    """Complete the docstring of an embedder, as a class decorator.
+
+    ``{shared}`` stands for the parameters that the class has and does not document itself, with its own defaults;
+    ``{attributes}`` for the attributes.
     """
+    doc = inspect.getdoc(cls)
+    parameters = inspect.signature(cls).parameters
+    documented = set(re.findall(r"^(\w+) : ", doc, flags=re.MULTILINE))
+    shared = [
+        re.sub(r"default=.*", f"default={_as_text(parameters[name].default)}", entry, count=1)
+        for name, entry in _entries(PARAMETERS).items()
+        if name in parameters and name not in documented
+    ]
+    attributes = [entry for name, entry in _entries(ATTRIBUTES).items() if name not in documented]
+    doc = doc.replace("{shared}", "\n\n".join(shared))
+    cls.__doc__ = doc.replace("{attributes}", "\n\n".join(attributes))
+    return cls
 
-    def decorate(cls):
-        doc = inspect.getdoc(cls)
-        own = set(re.findall(r"^(\w+) : ", doc, flags=re.MULTILINE))
-        section = inspect.getdoc(base).split("Parameters\n----------\n")[1]
-        section = re.split(r"\n\n(?=\w+\n-{3,}\n)", section)[0]
-        entries = re.split(r"\n\n(?=\w+ : )", section.strip())
-        wanted = set(inspect.signature(cls).parameters) - own
-        cls.__doc__ = doc.replace("{shared}", "\n\n".join(e for e in entries if e.split(" : ")[0] in wanted))
-        return cls
 
-    return decorate
+def _entries(section):
+    """Return the entries of a section of a docstring by name."""
+    return {entry.split(" : ")[0]: entry for entry in re.split(r"\n\n(?=\w+ : )", section.strip())}
+
+
+def _as_text(value):
+    """Return a default as docstrings have it: strings in double quotes."""
+    return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -7,15 +7,14 @@ import numpy as np
 
 from .. import nn
 from .._sklearn_compat import Interval, StrOptions
-from .._typing import PathName
 from ._base import BaseEmbedder
-from ._choices import OBJECTIVES
-from ._docs import with_shared_parameters
+from ._choices import make_objective
+from ._docs import with_shared_docstring
 
 _LOSSES = {"cross_entropy", "focal"}
 
 
-@with_shared_parameters(BaseEmbedder)
+@with_shared_docstring
 class DPTEmbedder(BaseEmbedder):
     r"""Embed clips by a dual-path transformer that restores masked areas and tells sections apart.
 
@@ -24,37 +23,29 @@ class DPTEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    patch : tuple of (int, int)
+    patch : tuple of (int, int), default=(8, 8)
         Height (bins) and width (frames) of the pieces that become tokens.
 
-    dim : int
-        Width of a token.
+    dim : int, default=64
+        Width of a token; even.
 
-    heads : int
-        Attention heads; must divide ``dim``.
-
-    blocks : int
+    blocks : int, default=2
         Number of blocks, each of an encoder layer along frequency and one along time.
 
-    mlp_ratio : float
-        Width of the feed-forward parts, as a multiple of ``dim``.
-
-    dropout : float
-        Dropout on the residual branches, in [0, 1).
-
-    embedding_dim : int
+    embedding_dim : int, default=128
         Length of the embedding.
 
-    mask_ratio : float
+    mask_ratio : float, default=0.25
         Share of the patch that is hidden while training, in (0, 1): one rectangle, drawn anew for each.
 
-    reconstruction_weight : float
+    reconstruction_weight : float, default=1.0
         Weight :math:`w` of the reconstruction beside the classification.
 
-    loss : {"cross_entropy", "focal"}
-        Objective of the classification of sections.
+    loss : {"cross_entropy", "focal"} or callable, default="cross_entropy"
+        Objective of the classification of sections; for other arguments than its defaults a factory,
+        ``loss(embedding_dim, n_classes)``, as ``functools.partial(skasd.nn.FocalLoss, gamma=1.0)``.
 
-    output : {"embedding", "log_proba", "log_odds", "reconstruction_error"} or tuple of them
+    output : {"embedding", "log_proba", "log_odds", "reconstruction_error"} or tuple of them, default="embedding"
         What ``transform`` returns; several are concatenated. ``"log_proba"`` is the mean over patches of the log of
         the class probabilities, ``"log_odds"`` that of ``log p - log(1 - p)``. ``"reconstruction_error"`` is one
         column, the mean squared error in units of the standardised input: the higher, the less normal.
@@ -63,23 +54,7 @@ class DPTEmbedder(BaseEmbedder):
 
     Attributes
     ----------
-    net_ : skorch.NeuralNet
-        The trained network; ``net_.history`` holds the losses.
-
-    classes_ : ndarray of shape (n_classes,)
-        Classes of the auxiliary task, sorted.
-
-    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
-        Cluster of each training clip where clusters stood in for sections.
-
-    patch_frames_ : int
-        Frames of the patches that the network takes.
-
-    device_ : str
-        Where the network is.
-
-    n_features_in_ : int
-        Number of frequency bins.
+    {attributes}
 
     See Also
     --------
@@ -123,13 +98,10 @@ class DPTEmbedder(BaseEmbedder):
 
     _parameter_constraints: dict = {
         **BaseEmbedder._parameter_constraints,
-        "loss": [StrOptions(_LOSSES)],
+        "loss": [StrOptions(_LOSSES), callable],
         "patch": [tuple, list],
         "dim": [Interval(Integral, 1, None, closed="left")],
-        "heads": [Interval(Integral, 1, None, closed="left")],
         "blocks": [Interval(Integral, 1, None, closed="left")],
-        "mlp_ratio": [Interval(Real, 0, None, closed="neither")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
@@ -141,36 +113,27 @@ class DPTEmbedder(BaseEmbedder):
         self,
         patch: tuple[int, int] = (8, 8),
         dim: int = 64,
-        heads: int = 2,
         blocks: int = 2,
-        mlp_ratio: float = 4,
-        dropout: float = 0.0,
         embedding_dim: int = 128,
         mask_ratio: float = 0.25,
         reconstruction_weight: float = 1.0,
         *,
-        loss: Literal["cross_entropy", "focal"] = "cross_entropy",
-        loss_params: dict | None = None,
+        loss: Any = "cross_entropy",
         patch_frames: int = 64,
         patch_hop: int | None = None,
         merge: Any = "mean",
         output: Any = "embedding",
         n_pseudo_classes: int = 10,
-        standardize: Literal["bin", "global"] | None = "bin",
+        standardize_input: Literal["bin", "global"] | None = "bin",
         mixing: Any = "mixup",
         domain_mixing: bool = True,
         augmenter: Any = None,
         max_epochs: int = 30,
-        crops_per_clip: int = 1,
         batch_size: int = 32,
         lr: float = 1e-3,
         lr_schedule: Literal["onecycle", "constant"] = "onecycle",
         optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adamw",
         weight_decay: float = 1e-4,
-        early_stopping: int | None = None,
-        validation_fraction: float = 0.1,
-        checkpoint_dir: PathName | None = None,
-        warm_start: bool = False,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         n_threads: int | None = None,
@@ -180,27 +143,21 @@ class DPTEmbedder(BaseEmbedder):
     ):
         super().__init__(
             loss=loss,
-            loss_params=loss_params,
             patch_frames=patch_frames,
             patch_hop=patch_hop,
             merge=merge,
             output=output,
             n_pseudo_classes=n_pseudo_classes,
-            standardize=standardize,
+            standardize_input=standardize_input,
             mixing=mixing,
             domain_mixing=domain_mixing,
             augmenter=augmenter,
             max_epochs=max_epochs,
-            crops_per_clip=crops_per_clip,
             batch_size=batch_size,
             lr=lr,
             lr_schedule=lr_schedule,
             optimizer=optimizer,
             weight_decay=weight_decay,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            checkpoint_dir=checkpoint_dir,
-            warm_start=warm_start,
             device=device,
             precision=precision,
             n_threads=n_threads,
@@ -210,10 +167,7 @@ class DPTEmbedder(BaseEmbedder):
         )
         self.patch = patch
         self.dim = dim
-        self.heads = heads
         self.blocks = blocks
-        self.mlp_ratio = mlp_ratio
-        self.dropout = dropout
         self.embedding_dim = embedding_dim
         self.mask_ratio = mask_ratio
         self.reconstruction_weight = reconstruction_weight
@@ -224,15 +178,12 @@ class DPTEmbedder(BaseEmbedder):
             n_frames,
             patch=self.patch,
             dim=self.dim,
-            heads=self.heads,
             blocks=self.blocks,
-            mlp_ratio=self.mlp_ratio,
-            dropout=self.dropout,
             embedding_dim=self.embedding_dim,
         )
 
     def _make_network(self, backbone, mean, scale, n_classes):
-        objective = OBJECTIVES[self.loss](backbone.embedding_dim, n_classes, **(self.loss_params or {}))
+        objective = make_objective(self.loss, backbone.embedding_dim, n_classes)
         joint = nn.JointObjective(objective, self.reconstruction_weight)
         return nn.MaskedNetwork(backbone, joint, mean, scale, n_bands=max(2, round(1 / self.mask_ratio)))
 

@@ -12,11 +12,11 @@ from .. import nn
 from .._sklearn_compat import Interval
 from .._typing import PathName
 from ._base import BaseEmbedder
-from ._docs import with_shared_parameters
+from ._docs import with_shared_docstring
 from ._pretrained import load_torchvision_mobilenetv2, read_state
 
 
-@with_shared_parameters(BaseEmbedder)
+@with_shared_docstring
 class ImageMobileNetV2Embedder(BaseEmbedder):
     r"""Tell the spectrogram pictures of a machine from those of others by an image MobileNetV2.
 
@@ -27,29 +27,29 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
 
     Parameters
     ----------
-    embedding_dim : int or None
+    embedding_dim : int or None, default=None
         Length of the embedding; None: the pooled channels of the last convolution (1280).
 
-    width : float
+    width : float, default=1.0
         Multiplier of the numbers of channels.
 
-    in_channels : int
+    in_channels : int, default=3
         Channels of the first convolution; the picture is copied to all of them.
 
-    pretrained : path-like or None
+    pretrained : path-like or None, default=None
         Checkpoint of torchvision's ``mobilenet_v2``, to start training from: ``.safetensors``, or a file of
         :func:`torch.save` that holds its state dict (nothing in it is run). All convolutions and batch
         normalisations are taken over, ``classifier.*`` is left out. With ``in_channels`` other than 3 the first kernel
         is averaged and repeated.
 
-    output : {"proba", "embedding", "log_proba", "log_odds"} or tuple of them
+    output : {"proba", "embedding", "log_proba", "log_odds"} or tuple of them, default="proba"
         What ``transform`` returns; several are concatenated. ``"proba"``: the probability of the machine, one column
         (without proxies that of the most probable class).
 
-    max_epochs : int
+    max_epochs : int, default=20
         Passes over the training clips.
 
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None
+    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
         Makes more training pictures before training. That of [1]_ works on waveforms
         (:class:`skasd.augment.WaveformAugmenter`), before the pictures are made.
 
@@ -57,20 +57,13 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
 
     Attributes
     ----------
-    net_ : skorch.NeuralNet
-        The trained network; ``net_.history`` holds the losses.
+    {attributes}
 
     classes_ : ndarray of shape (n_classes,)
         ``["proxy", "target"]``; without proxies the sections, or clusters that stand in for them.
 
-    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
-        Cluster of each training clip where clusters stood in for sections.
-
     patch_frames_ : int
         Width of the pictures.
-
-    device_ : str
-        Where the network is.
 
     n_features_in_ : int
         Height of the pictures.
@@ -118,11 +111,6 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
 
     _outputs = ("proba", *BaseEmbedder._outputs)
     _uses_proxies = True
-    # no parameters here: a clip is one picture
-    patch_hop = None
-    crops_per_clip = 1
-    merge = "mean"
-    domain_mixing = False
 
     def __init__(
         self,
@@ -131,13 +119,10 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
         in_channels: int = 3,
         pretrained: PathName | None = None,
         *,
-        loss: Literal[
-            "arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"
-        ] = "cross_entropy",
-        loss_params: dict | None = None,
+        loss: Any = "cross_entropy",
         output: Any = "proba",
         n_pseudo_classes: int = 10,
-        standardize: Literal["bin", "global"] | None = "global",
+        standardize_input: Literal["bin", "global"] | None = "global",
         mixing: Any = None,
         augmenter: Any = None,
         max_epochs: int = 20,
@@ -146,10 +131,6 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
         lr_schedule: Literal["onecycle", "constant"] = "onecycle",
         optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adamw",
         weight_decay: float = 1e-4,
-        early_stopping: int | None = None,
-        validation_fraction: float = 0.1,
-        checkpoint_dir: PathName | None = None,
-        warm_start: bool = False,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         n_threads: int | None = None,
@@ -157,33 +138,31 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
+        super().__init__(
+            loss=loss,
+            output=output,
+            n_pseudo_classes=n_pseudo_classes,
+            standardize_input=standardize_input,
+            mixing=mixing,
+            augmenter=augmenter,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            device=device,
+            precision=precision,
+            n_threads=n_threads,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
+            domain_mixing=False,
+        )
         self.embedding_dim = embedding_dim
         self.width = width
         self.in_channels = in_channels
         self.pretrained = pretrained
-        self.loss = loss
-        self.loss_params = loss_params
-        self.output = output
-        self.n_pseudo_classes = n_pseudo_classes
-        self.standardize = standardize
-        self.mixing = mixing
-        self.augmenter = augmenter
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.checkpoint_dir = checkpoint_dir
-        self.warm_start = warm_start
-        self.device = device
-        self.precision = precision
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _choose_patch_frames(self, lengths):
         return max(lengths)

@@ -7,12 +7,11 @@ import numpy as np
 
 from .. import nn
 from .._sklearn_compat import Interval, StrOptions
-from .._typing import PathName
 from ._base import BaseEmbedder
-from ._docs import with_shared_parameters
+from ._docs import with_shared_docstring
 
 
-@with_shared_parameters(BaseEmbedder)
+@with_shared_docstring
 class MFNEmbedder(BaseEmbedder):
     """Embed clips by a MobileFaceNet trained to tell sections apart with a margin loss.
 
@@ -21,10 +20,10 @@ class MFNEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    embedding_dim : int
+    embedding_dim : int, default=128
         Length of the embedding.
 
-    architecture : {"jless", "secom"}
+    architecture : {"jless", "secom"}, default="jless"
         Strides of the bottlenecks, as table 1 of [1]_ or table 2 of [2]_ gives them. Spectrograms with 512 bins and
         more take ``"secom"``.
 
@@ -32,23 +31,7 @@ class MFNEmbedder(BaseEmbedder):
 
     Attributes
     ----------
-    net_ : skorch.NeuralNet
-        The trained network; ``net_.history`` holds the losses.
-
-    classes_ : ndarray of shape (n_classes,)
-        Classes of the auxiliary task, sorted.
-
-    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
-        Cluster of each training clip where clusters stood in for sections.
-
-    patch_frames_ : int
-        Frames of the patches that the network takes.
-
-    device_ : str
-        Where the network is.
-
-    n_features_in_ : int
-        Number of frequency bins.
+    {attributes}
 
     See Also
     --------
@@ -89,30 +72,22 @@ class MFNEmbedder(BaseEmbedder):
         embedding_dim: int = 128,
         architecture: Literal["jless", "secom"] = "jless",
         *,
-        loss: Literal[
-            "arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"
-        ] = "arcface",
-        loss_params: dict | None = None,
+        loss: Any = "arcface",
         patch_frames: int = 64,
         patch_hop: int | None = None,
         merge: Any = "mean",
         output: Any = "embedding",
         n_pseudo_classes: int = 10,
-        standardize: Literal["bin", "global"] | None = "bin",
+        standardize_input: Literal["bin", "global"] | None = "bin",
         mixing: Any = "mixup",
         domain_mixing: bool = True,
         augmenter: Any = None,
         max_epochs: int = 30,
-        crops_per_clip: int = 1,
         batch_size: int = 32,
         lr: float = 1e-3,
         lr_schedule: Literal["onecycle", "constant"] = "onecycle",
         optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adamw",
         weight_decay: float = 1e-4,
-        early_stopping: int | None = None,
-        validation_fraction: float = 0.1,
-        checkpoint_dir: PathName | None = None,
-        warm_start: bool = False,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         n_threads: int | None = None,
@@ -122,27 +97,21 @@ class MFNEmbedder(BaseEmbedder):
     ):
         super().__init__(
             loss=loss,
-            loss_params=loss_params,
             patch_frames=patch_frames,
             patch_hop=patch_hop,
             merge=merge,
             output=output,
             n_pseudo_classes=n_pseudo_classes,
-            standardize=standardize,
+            standardize_input=standardize_input,
             mixing=mixing,
             domain_mixing=domain_mixing,
             augmenter=augmenter,
             max_epochs=max_epochs,
-            crops_per_clip=crops_per_clip,
             batch_size=batch_size,
             lr=lr,
             lr_schedule=lr_schedule,
             optimizer=optimizer,
             weight_decay=weight_decay,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            checkpoint_dir=checkpoint_dir,
-            warm_start=warm_start,
             device=device,
             precision=precision,
             n_threads=n_threads,

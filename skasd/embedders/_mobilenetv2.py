@@ -10,18 +10,18 @@ import numpy as np
 from .. import nn
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import PathName
-from ._docs import with_shared_parameters
+from ._base import BaseEmbedder
+from ._docs import with_shared_docstring
 from ._pretrained import (
     input_scaling,
     load_panns_mobilenetv2,
     panns_front_end,
     read_state,
 )
-from ._target import SoundEventTarget
 
 
-@with_shared_parameters(SoundEventTarget)
-class MobileNetV2Embedder(SoundEventTarget):
+@with_shared_docstring
+class MobileNetV2Embedder(BaseEmbedder):
     """Embed clips by a MobileNetV2 trained to tell sections apart.
 
     The network of SECOM 2021 (spectrogram patches of 1024 x 32, ArcFace), of CQUPT 2023 (64 mels, 3 s patches,
@@ -29,19 +29,19 @@ class MobileNetV2Embedder(SoundEventTarget):
 
     Parameters
     ----------
-    embedding_dim : int or None
+    embedding_dim : int or None, default=128
         Length of the embedding; None: the pooled channels of the last convolution (1280).
 
-    width : float
+    width : float, default=1.0
         Multiplier of the numbers of channels.
 
-    variant : {"secom", "cqupt", "official"}
+    variant : {"secom", "cqupt", "official"}, default="secom"
         Strides and position of the embedding, as in table 1 of [1]_, table 1 of [2]_, or the baseline [3]_.
 
-    in_channels : int
+    in_channels : int, default=1
         Channels of the first convolution; the patch is copied to all of them (3 in the baseline).
 
-    pretrained : path-like or None
+    pretrained : path-like or None, default=None
         Checkpoint of the MobileNetV2 that PANNs [4]_ trained on AudioSet, to start training from; for
         ``variant="cqupt"`` with ``in_channels=1`` and patches of at least 32 x 32. See Notes.
 
@@ -49,23 +49,7 @@ class MobileNetV2Embedder(SoundEventTarget):
 
     Attributes
     ----------
-    net_ : skorch.NeuralNet
-        The trained network; ``net_.history`` holds the losses.
-
-    classes_ : ndarray of shape (n_classes,)
-        Classes of the auxiliary task, sorted.
-
-    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
-        Cluster of each training clip where clusters stood in for sections.
-
-    patch_frames_ : int
-        Frames of the patches that the network takes.
-
-    device_ : str
-        Where the network is.
-
-    n_features_in_ : int
-        Number of frequency bins.
+    {attributes}
 
     pretrained_report_ : tuple of lists of str, or None
         ``(loaded, left_out, mismatched, front_end)``: what became of the entries of ``pretrained``, and the log-mels
@@ -78,7 +62,9 @@ class MobileNetV2Embedder(SoundEventTarget):
 
     Notes
     -----
-    ``loss="auto"`` is ArcFace with ``target="sec"``, ``mixing="auto"`` mixup.
+    For sound event detection [2]_, with several machines sounding at once or none, take
+    ``loss="binary_cross_entropy", mixing="sound_events"`` on power spectra in dB: the batches hold sums of clips, and
+    each class has a sigmoid of its own. ``predict_log_proba`` is then the log-sigmoid of each class.
 
     The default ``lr`` is for a start from random weights (four real toy cars, 15 epochs, Mahalanobis distance: AUC 0.88
     with 1e-2, 0.62 with 1e-3); with ``pretrained`` weights take 1e-3.
@@ -88,7 +74,7 @@ class MobileNetV2Embedder(SoundEventTarget):
     your download. All convolutions and batch normalisations up to the last are taken over, the last too with
     ``embedding_dim=None``; ``fc1`` and ``fc_audioset``, which name 527 sounds, are left out, and so are the fixed
     filters of its own log-mels (64 mels). The network then pools after convolutions where it otherwise strides, as
-    the published one does, and with 64 bins its normalisation of the input is put behind ``standardize``, or in
+    the published one does, and with 64 bins its normalisation of the input is put behind ``standardize_input``, or in
     its place where that is None.
 
     References
@@ -112,15 +98,13 @@ class MobileNetV2Embedder(SoundEventTarget):
     """
 
     _parameter_constraints: dict = {
-        **SoundEventTarget._parameter_constraints,
+        **BaseEmbedder._parameter_constraints,
         "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
         "width": [Interval(Real, 0, None, closed="neither")],
         "variant": [StrOptions({"secom", "cqupt", "official"})],
         "in_channels": [Interval(Integral, 1, None, closed="left")],
         "pretrained": [str, PathLike, None],
     }
-
-    _auto_loss = "arcface"
 
     def __init__(
         self,
@@ -130,31 +114,22 @@ class MobileNetV2Embedder(SoundEventTarget):
         in_channels: int = 1,
         pretrained: PathName | None = None,
         *,
-        target: Literal["sec", "sed"] = "sec",
-        loss: Literal[
-            "auto", "arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"
-        ] = "auto",
-        loss_params: dict | None = None,
+        loss: Any = "arcface",
         patch_frames: int = 64,
         patch_hop: int | None = None,
         merge: Any = "mean",
         output: Any = "embedding",
         n_pseudo_classes: int = 10,
-        standardize: Literal["bin", "global"] | None = "bin",
-        mixing: Any = "auto",
+        standardize_input: Literal["bin", "global"] | None = "bin",
+        mixing: Any = "mixup",
         domain_mixing: bool = True,
         augmenter: Any = None,
         max_epochs: int = 30,
-        crops_per_clip: int = 1,
         batch_size: int = 32,
         lr: float = 1e-2,
         lr_schedule: Literal["onecycle", "constant"] = "onecycle",
         optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adamw",
         weight_decay: float = 1e-4,
-        early_stopping: int | None = None,
-        validation_fraction: float = 0.1,
-        checkpoint_dir: PathName | None = None,
-        warm_start: bool = False,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         n_threads: int | None = None,
@@ -163,28 +138,22 @@ class MobileNetV2Embedder(SoundEventTarget):
         verbose: int = 0,
     ):
         super().__init__(
-            loss=loss,  # type: ignore[arg-type]  # "auto" is resolved before the base looks at it
-            loss_params=loss_params,
+            loss=loss,
             patch_frames=patch_frames,
             patch_hop=patch_hop,
             merge=merge,
             output=output,
             n_pseudo_classes=n_pseudo_classes,
-            standardize=standardize,
+            standardize_input=standardize_input,
             mixing=mixing,
             domain_mixing=domain_mixing,
             augmenter=augmenter,
             max_epochs=max_epochs,
-            crops_per_clip=crops_per_clip,
             batch_size=batch_size,
             lr=lr,
             lr_schedule=lr_schedule,
             optimizer=optimizer,
             weight_decay=weight_decay,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            checkpoint_dir=checkpoint_dir,
-            warm_start=warm_start,
             device=device,
             precision=precision,
             n_threads=n_threads,
@@ -197,7 +166,6 @@ class MobileNetV2Embedder(SoundEventTarget):
         self.variant = variant
         self.in_channels = in_channels
         self.pretrained = pretrained
-        self.target = target
 
     def _make_backbone(self, n_bins, n_frames):
         backbone = nn.MobileNetV2(
@@ -227,7 +195,7 @@ class MobileNetV2Embedder(SoundEventTarget):
                 )
             report = load_panns_mobilenetv2(backbone, state)._replace(front_end=front_end)
             if "bn0.weight" in state:
-                mean, scale, used = input_scaling(state, mean, scale, self.standardize)
+                mean, scale, used = input_scaling(state, mean, scale, self.standardize_input)
                 report = report.also(used)
             self.pretrained_report_ = report
             if self.verbose:

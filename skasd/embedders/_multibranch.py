@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from .. import nn
 from .._sklearn_compat import Interval, StrOptions, fit_context
-from .._typing import ArrayLike, PathName
+from .._typing import ArrayLike
 from ..clips import Clips, check_clips
 from ..labels import encode
 from ._base import BaseEmbedder
@@ -20,12 +20,12 @@ from ._branches import (
     kind_of,
     make_transformers,
 )
-from ._choices import OBJECTIVES
+from ._choices import make_objective, names_of
 from ._classes import pseudo_labels, section_labels
-from ._docs import with_shared_parameters
+from ._docs import with_shared_docstring
 
 
-@with_shared_parameters(BaseEmbedder)
+@with_shared_docstring
 class MultiBranchEmbedder(BaseEmbedder):
     r"""Embed clips by networks on their spectrum and their spectrogram, trained together to name the clip's class.
 
@@ -35,67 +35,60 @@ class MultiBranchEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    branches : tuple of {"spectrum", "stft", "phase"} or of (str, transformer) tuples
+    branches : tuple of {"spectrum", "stft", "phase"} or of (str, transformer) tuples, default=("spectrum", "stft")
         Kind of each branch, which says what network it is and, without a transformer of your own, what it sees:
         ``SpectrumTransformer(n_samples)``, ``STFTTransformer(center=False)``, ``PhaseTransformer(center=False)``.
         With one, such as ``("stft", LogMelTransformer())``, the branch sees what that makes of the waveform.
 
-    n_samples : int
+    n_samples : int, default=160000
         Length that clips are brought to: random crops of longer ones while training, windows at ``patch_hop`` when
         embedding; shorter ones are repeated. 10 s at 16 kHz by default; [1]_ has 18 s (288,000).
 
-    sample_rate : int
+    sample_rate : int, default=16000
         Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
 
-    channel : "mean" or int
+    channel : "mean" or int, default="mean"
         What to take of files with several channels.
 
-    on_error : {"raise", "skip"}
+    on_error : {"raise", "skip"}, default="raise"
         With "raise", an error lists all clips that cannot be used. With "skip", a warning does, they are not trained
         on, and their rows are NaN.
 
-    limits : dict or None
+    limits : dict or None, default=None
         Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
         ``{"max_seconds": 7200}``.
 
-    n_jobs : int or None
+    n_jobs : int or None, default=None
         Number of threads that read clips and compute features.
 
-    branch_dim : int
+    branch_dim : int, default=128
         Length of the embedding of a branch.
 
-    activation : {"relu", "prelu"}
+    activation : {"relu", "prelu"}, default="relu"
         Activation of all layers; ``"prelu"`` in [2]_.
 
-    squeeze_excitation : bool
+    squeeze_excitation : bool, default=False
         Whether the branches use squeeze-and-excitation, as in the 2024 form of the network.
 
-    feature_exchange : float
+    feature_exchange : float, default=0.5
         Probability with which a branch's embedding is exchanged between clips while training (FeatEx). 0: never.
         Without a second branch there is nothing to exchange.
 
-    loss : {"arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"}
-        Objective of the classification.
-
-    patch_hop : int or None
+    patch_hop : int or None, default=None
         Samples between the windows of clips longer than ``n_samples`` when embedding; None: half a window.
 
-    merge : {"mean", "std"} or tuple of them
+    merge : {"mean", "std"} or tuple of them, default="mean"
         How the embeddings of a clip's windows become one row; several are concatenated.
 
-    mixing : {"mixup"}, callable or None
+    mixing : {"mixup"}, callable or None, default="mixup"
         Mixing of the waveforms of a batch while training. A callable is called as
         ``mixing(x, y, generator=generator, partner=None)`` with waveforms of shape (n, 1, n_samples).
-
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None
-        Makes more training clips, waveforms, before training.
 
     {shared}
 
     Attributes
     ----------
-    net_ : skorch.NeuralNet
-        The trained network; ``net_.history`` holds the losses.
+    {attributes}
 
     transformers_ : dict of str to transformer
         What computes the features, by the name of the branch.
@@ -108,9 +101,6 @@ class MultiBranchEmbedder(BaseEmbedder):
 
     patch_frames_ : int
         ``n_samples``.
-
-    device_ : str
-        Where the network is.
 
     n_features_in_ : int
         Number of samples of the clips, where they are an array.
@@ -126,7 +116,8 @@ class MultiBranchEmbedder(BaseEmbedder):
     is a ``proxy``. Clips of other machines marked by ``proxy=`` are thus trained on, as classes of their own (scorers
     leave them out). Where nothing tells clips apart, clusters of spectral statistics are the classes.
 
-    Sub-cluster AdaCos with 16 fixed centres a class (``loss_params={"trainable": True}`` learns them), Adam at 1e-3,
+    Sub-cluster AdaCos with 16 fixed centres a class
+    (``loss=functools.partial(skasd.nn.SubclusterAdaCos, trainable=True)`` learns them), Adam at 1e-3,
     10 epochs, batches of 64, mixup of waveforms with probability 0.5 and weights from U(0, 1) are those of [1]_, whose
     partner is the reversed batch; here it is drawn. FeatEx has an objective of its own with trainable centres, added
     to the first with weight 1 (:func:`skasd.nn.feature_exchange`).
@@ -171,9 +162,6 @@ class MultiBranchEmbedder(BaseEmbedder):
     }
 
     _uses_proxies = True
-    # no parameters here: the branches normalise what they see, and domains are classes
-    standardize = None
-    domain_mixing = False
 
     def __init__(
         self,
@@ -189,27 +177,17 @@ class MultiBranchEmbedder(BaseEmbedder):
         activation: Literal["relu", "prelu"] = "relu",
         squeeze_excitation: bool = False,
         feature_exchange: float = 0.5,
-        loss: Literal[
-            "arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"
-        ] = "subcluster_adacos",
-        loss_params: dict | None = None,
+        loss: Any = "subcluster_adacos",
         patch_hop: int | None = None,
         merge: Any = "mean",
         output: Any = "embedding",
         n_pseudo_classes: int = 10,
         mixing: Literal["mixup"] | Callable | None = "mixup",
-        augmenter: Any = None,
         max_epochs: int = 10,
-        crops_per_clip: int = 1,
         batch_size: int = 64,
         lr: float = 1e-3,
-        lr_schedule: Literal["onecycle", "constant"] = "constant",
         optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adam",
         weight_decay: float = 1e-5,
-        early_stopping: int | None = None,
-        validation_fraction: float = 0.1,
-        checkpoint_dir: PathName | None = None,
-        warm_start: bool = False,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         n_threads: int | None = None,
@@ -217,6 +195,28 @@ class MultiBranchEmbedder(BaseEmbedder):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
+        super().__init__(
+            loss=loss,
+            patch_hop=patch_hop,
+            merge=merge,
+            output=output,
+            n_pseudo_classes=n_pseudo_classes,
+            mixing=mixing,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            device=device,
+            precision=precision,
+            n_threads=n_threads,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
+            standardize_input=None,
+            domain_mixing=False,
+            lr_schedule="constant",
+        )
         self.branches = branches
         self.n_samples = n_samples
         self.sample_rate = sample_rate
@@ -228,31 +228,6 @@ class MultiBranchEmbedder(BaseEmbedder):
         self.activation = activation
         self.squeeze_excitation = squeeze_excitation
         self.feature_exchange = feature_exchange
-        self.loss = loss
-        self.loss_params = loss_params
-        self.patch_hop = patch_hop
-        self.merge = merge
-        self.output = output
-        self.n_pseudo_classes = n_pseudo_classes
-        self.mixing = mixing
-        self.augmenter = augmenter
-        self.max_epochs = max_epochs
-        self.crops_per_clip = crops_per_clip
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.checkpoint_dir = checkpoint_dir
-        self.warm_start = warm_start
-        self.device = device
-        self.precision = precision
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -272,19 +247,19 @@ class MultiBranchEmbedder(BaseEmbedder):
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
             The clips.
 
-        y : array-like of shape (n_clips,) or None
+        y : array-like of shape (n_clips,) or None, default=None
             Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
 
-        section : array-like of shape (n_clips,) or None
+        section : array-like of shape (n_clips,) or None, default=None
             Machine, ID or section of each clip.
 
-        domain : array-like of {"source", "target"} of shape (n_clips,) or None
+        domain : array-like of {"source", "target"} of shape (n_clips,) or None, default=None
             Domain of each clip.
 
-        attribute : array-like of shape (n_clips,) or None
+        attribute : array-like of shape (n_clips,) or None, default=None
             Attribute of each clip, any hashable.
 
-        proxy : array-like of bool of shape (n_clips,) or None
+        proxy : array-like of bool of shape (n_clips,) or None, default=None
             Clips of other machines: classes of their own.
 
         Returns
@@ -309,7 +284,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         ndarray of shape (n_clips, n_features), float32
             What ``output`` names; NaN for clips skipped on account of ``on_error="skip"``.
         """
-        return super().transform(X)
+        return self._transform(X, names_of("output", self.output, self._outputs))
 
     def _check_clips(self, X, reset):
         """Read the waveforms, (n_clips, 1, n_samples) or a list of arrays of shape (1, n_samples_i)."""
@@ -349,13 +324,6 @@ class MultiBranchEmbedder(BaseEmbedder):
     def _choose_patch_frames(self, lengths):
         return self.n_samples
 
-    def _augment(self, clips, metadata):
-        waveforms = [clip[0] for clip in clips] if isinstance(clips, list) else clips[:, 0]
-        waveforms, metadata = super()._augment(waveforms, metadata)
-        if isinstance(waveforms, list):
-            return [np.asarray(waveform, dtype=np.float32)[None] for waveform in waveforms], metadata
-        return waveforms[:, None], metadata
-
     def _learn_classes(self, clips, metadata, seed):
         labels = section_labels(metadata.get("section"), metadata["y"])
         known = [metadata.get(name) for name in ("attribute", "domain", "proxy")]
@@ -367,7 +335,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         self.pseudo_labels_ = None
         if labels is None:
             spectra = Spectra(self.transformers_, self._make_patches(clips, self.n_samples))
-            labels = self.pseudo_labels_ = pseudo_labels(spectra, self.n_pseudo_classes, int(seed))
+            labels = self.pseudo_labels_ = pseudo_labels(spectra, self.n_pseudo_classes, seed)
         self.classes_, labels = encode(labels.tolist())
         return labels
 
@@ -387,14 +355,13 @@ class MultiBranchEmbedder(BaseEmbedder):
         )
 
     def _make_network(self, backbone, mean, scale, n_classes):
-        params = self.loss_params or {}
-        classification = OBJECTIVES[self.loss](backbone.embedding_dim, n_classes, **params)
+        classification = make_objective(self.loss, backbone.embedding_dim, n_classes)
         exchange = None
         if self.feature_exchange > 0 and len(backbone.names) > 1:
             exchange = nn.SubclusterAdaCos(
                 backbone.embedding_dim,
                 (len(backbone.names) + 1) * n_classes,
-                params.get("n_subclusters", 16),
+                getattr(classification, "n_subclusters", 16),
                 trainable=True,
             )
         return nn.ExchangeNetwork(
@@ -413,5 +380,4 @@ class MultiBranchEmbedder(BaseEmbedder):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = False
-        tags.input_tags.allow_nan = False
         return tags

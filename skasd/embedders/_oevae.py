@@ -8,18 +8,18 @@ import torch
 
 from .. import nn
 from .._sklearn_compat import Interval, StrOptions, fit_context
-from .._typing import ArrayLike, PathName
-from ..labels import as_label, encode
+from .._typing import ArrayLike
+from ..labels import as_label
 from ._base import BaseEmbedder
-from ._batches import take_rows
-from ._docs import with_shared_parameters
-from ._segments import BalancedBatches, ClipSegments
+from ._batches import BalancedBatches
+from ._clips import take_rows
+from ._docs import with_shared_docstring
+from ._embedding import merge
+from ._exposure import attribute_values, held_out_clips, mean_power_levels
+from ._patches import ClipSegments
 
-MOST_LEVELS = 20  # of an attribute; more are taken for a continuous one and rounded
-N_RUNS = 4  # of neighbouring clips that are held out
 
-
-@with_shared_parameters(BaseEmbedder)
+@with_shared_docstring
 class OEVAEEmbedder(BaseEmbedder):
     r"""Embed clips by a ResNet-18 that tells a machine from others, with a variational autoencoder on top.
 
@@ -29,51 +29,51 @@ class OEVAEEmbedder(BaseEmbedder):
 
     Parameters
     ----------
-    embedding_dim : int
+    embedding_dim : int, default=512
         Length of the embedding.
 
-    width : int
+    width : int, default=64
         Channels of the first stage of the ResNet-18.
 
-    latent_dim : int
+    latent_dim : int, default=64
         Number of latents.
 
-    domain_dim : int
+    domain_dim : int, default=8
         How many of them are bound to the attribute.
 
-    lambda_vae : float
+    lambda_vae : float, default=0.001
         Weight of the autoencoder's loss beside the classification's. 1e-7 in [1]_, at which the latents do not part;
         see Notes.
 
-    standardize_embedding : bool
+    standardize_embedding : bool, default=True
         Whether the autoencoder takes the embedding standardised over the machine's clips
         (:class:`skasd.nn.OEVAE`); False: as it is, as in [1]_.
 
-    standardize_alpha : bool
-        Whether alpha is standardised by clips of the machine that the network is not trained on: a share of
-        ``validation_fraction``, in four runs of neighbouring clips; where that is fewer than two clips, by those it
+    standardize_alpha : bool, default=True
+        Whether alpha is standardised by clips of the machine that the network is not trained on: a tenth of them,
+        in four runs of neighbouring clips; where that is fewer than two clips, by those it
         is trained on. False: alpha as in [1]_, and all clips are trained on.
 
-    attribute_gain : "auto" or float
+    attribute_gain : "auto" or float, default="auto"
         Factor k of the attribute v in the prior N(k v, 1) of the bound latents. ``"auto"``: 5 over the least distance
         of two values.
 
-    target_section : hashable or None
+    target_section : hashable or None, default=None
         The machine, where ``section=`` holds several and no ``proxy=`` is given: clips of all other sections are the
         proxies. See Notes.
 
-    n_segments : int
+    n_segments : int, default=8
         Segments of a clip when embedding, ``patch_frames`` long each, at equal distances from beginning to end.
 
-    patch_frames : int
+    patch_frames : int, default=126
         Frames of one segment: 126 are the 2 s of [1]_ with a hop of 16 ms. Clips shorter than a segment are repeated in
         time; if all training clips are shorter, the network is built for the longest of them (``patch_frames_``).
 
-    merge : {"mean", "std", "segments"} or tuple of them
+    merge : {"mean", "std", "segments"} or tuple of them, default="mean"
         How the embeddings of a clip's segments become one row; several are concatenated. ``"segments"``: side by side,
         ``n_segments`` times the embedding; a clip of fewer has each several times.
 
-    output : {"embedding", "alpha", "latent", "log_proba"} or tuple of them
+    output : {"embedding", "alpha", "latent", "log_proba"} or tuple of them, default="embedding"
         What ``transform`` returns; several are concatenated. ``"alpha"``: :math:`-\log p(z_c)`, the anomaly score of
         the free latents, standardised, one column. ``"latent"``: all latents, those bound to the attribute first.
         ``"log_proba"``: log-probabilities of ``classes_``. All but the embedding are means over segments. The two
@@ -83,17 +83,13 @@ class OEVAEEmbedder(BaseEmbedder):
 
     Attributes
     ----------
-    net_ : skorch.NeuralNet
-        The trained network; ``net_.history`` holds the losses.
+    {attributes}
 
     exposed_to_ : {"proxies", "sections"}
         What stood in for anomalies.
 
     classes_ : ndarray of shape (n_classes,)
         ``["proxy", "target"]``, or the sections.
-
-    pseudo_labels_ : ndarray of int of shape (n_clips,) or None
-        Cluster of each training clip where clusters stood in for sections.
 
     attribute_gain_ : float
         The factor k.
@@ -103,15 +99,6 @@ class OEVAEEmbedder(BaseEmbedder):
 
     n_held_out_ : int
         Clips that alpha is standardised by and the network is not trained on.
-
-    patch_frames_ : int
-        Frames of the segments that the network takes.
-
-    device_ : str
-        Where the network is.
-
-    n_features_in_ : int
-        Number of frequency bins.
 
     See Also
     --------
@@ -123,8 +110,9 @@ class OEVAEEmbedder(BaseEmbedder):
     The loss is :math:`L_{machine} + \lambda_{vae} (L_{vae1} + L_{vae2})`, equations 1 to 4 of [1]_ as in
     :class:`skasd.nn.OEVAE`. Settings are those of its section 4.2: log-mels of 224 bins, 8 segments of 2 s,
     64 latents of which 8 are bound, k = 5 / (least distance of two attribute values), Adam at 1e-3, 20 epochs,
-    batches of 128 with as many proxies as clips of the machine. Two things differ: segments to train on are cut
-    anywhere in the clips, and the autoencoder takes the embedding standardised at a larger weight.
+    batches of 128 with as many proxies as clips of the machine. An epoch of the report is its 8 segments of every
+    clip, one here is a single one: hence 160 epochs. Two things differ: segments to train on are cut anywhere in the
+    clips, and the autoencoder takes the embedding standardised at a larger weight.
 
     That weight is 1e-7 in [1]_. Gradients of that size are near Adam's constant of 1e-8, so that encoder and decoder
     hardly move from where they were drawn. At 1e-3, with the embedding standardised, the bound latents follow their
@@ -172,17 +160,12 @@ class OEVAEEmbedder(BaseEmbedder):
         "attribute_gain": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "target_section": [object, None],
         "n_segments": [Interval(Integral, 1, None, closed="left")],
-        "merge": [StrOptions({"mean", "std", "segments"}), tuple, list],
     }
 
     _outputs = ("embedding", "alpha", "latent", "log_proba")
     _merges = ("mean", "std", "segments")
     _uses_proxies = True
     _training_batches = BalancedBatches
-    # no parameters here: segments take the place of a hop, and attributes that of domains
-    patch_hop = 1
-    mixing = None
-    domain_mixing = False
 
     def __init__(
         self,
@@ -201,19 +184,14 @@ class OEVAEEmbedder(BaseEmbedder):
         merge: Any = "mean",
         output: Any = "embedding",
         n_pseudo_classes: int = 10,
-        standardize: Literal["bin", "global"] | None = "bin",
+        standardize_input: Literal["bin", "global"] | None = "bin",
         augmenter: Any = None,
-        max_epochs: int = 20,
-        crops_per_clip: int = 8,
+        max_epochs: int = 160,
         batch_size: int = 128,
         lr: float = 1e-3,
         lr_schedule: Literal["onecycle", "constant"] = "constant",
         optimizer: Literal["adam", "adamw", "adamax", "sgd"] | type = "adam",
         weight_decay: float = 0.0,
-        early_stopping: int | None = None,
-        validation_fraction: float = 0.1,
-        checkpoint_dir: PathName | None = None,
-        warm_start: bool = False,
         device: str = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         n_threads: int | None = None,
@@ -221,6 +199,28 @@ class OEVAEEmbedder(BaseEmbedder):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
+        super().__init__(
+            patch_frames=patch_frames,
+            merge=merge,
+            output=output,
+            n_pseudo_classes=n_pseudo_classes,
+            standardize_input=standardize_input,
+            augmenter=augmenter,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            device=device,
+            precision=precision,
+            n_threads=n_threads,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
+            mixing=None,
+            domain_mixing=False,
+        )
         self.embedding_dim = embedding_dim
         self.width = width
         self.latent_dim = latent_dim
@@ -231,29 +231,6 @@ class OEVAEEmbedder(BaseEmbedder):
         self.attribute_gain = attribute_gain
         self.target_section = target_section
         self.n_segments = n_segments
-        self.patch_frames = patch_frames
-        self.merge = merge
-        self.output = output
-        self.n_pseudo_classes = n_pseudo_classes
-        self.standardize = standardize
-        self.augmenter = augmenter
-        self.max_epochs = max_epochs
-        self.crops_per_clip = crops_per_clip
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.checkpoint_dir = checkpoint_dir
-        self.warm_start = warm_start
-        self.device = device
-        self.precision = precision
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.random_state = random_state
-        self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -274,19 +251,19 @@ class OEVAEEmbedder(BaseEmbedder):
                 array-like of shape (n_clips, n_bins)
             Time-frequency clips. All-NaN clips (skipped files) are left out.
 
-        y : array-like of shape (n_clips,) or None
+        y : array-like of shape (n_clips,) or None, default=None
             Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
 
-        section : array-like of shape (n_clips,) or None
+        section : array-like of shape (n_clips,) or None, default=None
             Machine, ID or section of each clip; see Notes.
 
-        domain : array-like of {"source", "target"} of shape (n_clips,) or None
+        domain : array-like of {"source", "target"} of shape (n_clips,) or None, default=None
             Handed to the augmenter, where there is one.
 
-        attribute : array-like of float or str of shape (n_clips,) or None
+        attribute : array-like of float or str of shape (n_clips,) or None, default=None
             What changes with the domain.
 
-        proxy : array-like of bool of shape (n_clips,) or None
+        proxy : array-like of bool of shape (n_clips,) or None, default=None
             Clips of other machines, which stand in for anomalies.
 
         Returns
@@ -328,9 +305,7 @@ class OEVAEEmbedder(BaseEmbedder):
         if not self.standardize_alpha:
             return np.zeros(n_clips, dtype=bool)
         is_normal = self._is_normal(metadata, n_clips)
-        return held_out_clips(
-            np.ones(n_clips, dtype=bool) if is_normal is None else is_normal, self.validation_fraction
-        )
+        return held_out_clips(np.ones(n_clips, dtype=bool) if is_normal is None else is_normal)
 
     def _augment(self, clips, metadata):
         # nothing is made of proxies; what is made of other clips bears their marks and is dropped
@@ -340,7 +315,8 @@ class OEVAEEmbedder(BaseEmbedder):
         clips, metadata = super()._augment(clips, {**metadata, "proxy": proxy, "held_out": held_out})
         held_out = metadata["held_out"]
         metadata["proxy"] = metadata["proxy"] & ~held_out
-        return take_rows(clips, metadata, ~held_out | (np.arange(len(held_out)) < n_clips))
+        keep = ~held_out | (np.arange(len(held_out)) < n_clips)
+        return take_rows(clips, keep), {name: v if v is None else v[keep] for name, v in metadata.items()}
 
     def _make_targets(self, labels, n_classes, metadata):
         if self.exposed_to_ == "proxies":
@@ -370,7 +346,7 @@ class OEVAEEmbedder(BaseEmbedder):
             if not held_out.any():
                 held_out = labels == 1 if self.exposed_to_ == "proxies" else ~held_out
             self._prepare_embedding()
-            (alpha,) = self._embed(take_rows(clips, {}, held_out)[0], ["alpha"], verbose=0)
+            (alpha,) = self._embed(take_rows(clips, held_out), ["alpha"], verbose=0)
             alpha = alpha.astype(np.float64)
             spread = alpha.std()
             # equal scores have no spread to divide by but that of rounding
@@ -404,12 +380,8 @@ class OEVAEEmbedder(BaseEmbedder):
             backbone, nn.OEVAEObjective(oevae, self.lambda_vae, n_classes), mean, scale
         )
 
-    def _merge_patches(self, way, values, index, first, mean):
-        if way != "segments":
-            return super()._merge_patches(way, values, index, first, mean)
-        count = np.diff(np.append(first, len(index)))[:, None]
-        places = np.arange(self.n_segments) * count // self.n_segments
-        return values[first[:, None] + places].reshape(len(first), -1)
+    def _merge(self, values, index, name):
+        return merge(values, index, self.merge if name == "embedding" else "mean", self.n_segments)
 
     def _patch_outputs(self, network, x, names):
         embedding = network(x)
@@ -423,58 +395,3 @@ class OEVAEEmbedder(BaseEmbedder):
             "log_proba": lambda: objective.log_proba(embedding),
         }
         return {name: make[name]() for name in names}
-
-
-def held_out_clips(is_normal, share):
-    """Return which of the clips ``is_normal`` are held out: none where their share is fewer than two.
-
-    Windows of a recording stand side by side and are alike, so whole runs of them are taken; more than one, as
-    recordings differ.
-    """
-    rows = np.flatnonzero(is_normal)
-    n_held_out = round(share * len(rows))
-    held_out = np.zeros(len(is_normal), dtype=bool)
-    if 2 <= n_held_out <= len(rows) - 2:
-        ends = np.linspace(0, len(rows), N_RUNS + 1).astype(int)[1:]
-        sizes = np.diff(np.linspace(0, n_held_out, N_RUNS + 1).astype(int))
-        for end, size in zip(ends, sizes, strict=True):
-            held_out[rows[end - size : end]] = True
-    return held_out
-
-
-def attribute_values(attribute, is_normal):
-    """Return the attribute of each clip as a number, centred; 0 for proxies.
-
-    Parameters
-    ----------
-    attribute : ndarray of object of shape (n_clips,)
-        Numbers, or strings, which are coded in the order of the sorted values.
-
-    is_normal : ndarray of bool of shape (n_clips,)
-        Clips of the machine.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n_clips,)
-    """
-    normal = attribute[is_normal]
-    if all(isinstance(value, Real) for value in normal):
-        levels = normal.astype(np.float64)
-        if not np.isfinite(levels).all():
-            raise ValueError("attribute must be finite for every clip of the machine.")
-        if len(np.unique(levels)) > MOST_LEVELS:
-            step = np.ptp(levels) / MOST_LEVELS
-            levels = np.rint(levels / step) * step
-    else:
-        levels = encode(normal.tolist())[1].astype(np.float64)
-    values = np.zeros(len(attribute))
-    values[is_normal] = levels - levels.mean()
-    return values
-
-
-def mean_power_levels(clips, rows):
-    """Return the mean of each clip's array in whole standard deviations, those of ``rows``, from -3 to 3."""
-    power = np.array([clip.mean(dtype=np.float64) for clip in clips])
-    spread = power[rows].std()
-    levels = np.zeros(len(power)) if spread < 1e-9 else np.rint((power - power[rows].mean()) / spread)
-    return np.clip(levels, -3, 3).astype(object)

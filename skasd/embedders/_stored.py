@@ -1,71 +1,67 @@
-"""What of a trained network goes into a model file, and how the network is made from it again."""
+"""What of a trained network goes into a model file, and how the network is made from it again.
+
+The net itself is never stored: parameters and fitted attributes of an embedder say how to build it, and the weights
+(standardisation and objective among them) are put into it.
+"""
 
 import warnings
 
-import torch
-
 from ..nn import resolve_device
-from ._training import INITIALISATION
+from ._training import initialise
 
 
-class StoredNetMixin:
-    """How an embedder gives away the state of its net and takes it back.
+def net_state(embedder):
+    """Return what has to be stored of ``net_``: weights and losses.
 
-    The net itself is never stored: parameters and fitted attributes say how to build it, and the weights
-    (standardisation and objective among them) are put into it.
+    Raises
+    ------
+    ValueError
+        If the parameters, changed since ``fit``, describe another network than the one that was trained.
     """
+    net = embedder.net_
+    weights = {name: value.detach().cpu() for name, value in net.module_.state_dict().items()}
+    build_network(embedder, weights)
+    # of each epoch, not of each of its batches
+    return {"weights": weights, "history": [{**row, "batches": []} for row in net.history]}
 
-    def _net_state(self):
-        """Return what has to be stored of ``net_``: weights, losses and, for ``warm_start``, the optimiser.
 
-        Raises
-        ------
-        ValueError
-            If the parameters, changed since ``fit``, describe another network than the one that was trained.
-        """
-        weights = {name: value.detach().cpu() for name, value in self.net_.module_.state_dict().items()}
-        self._build_network(weights)
-        # of each epoch, not of each of its batches
-        history = [{**row, "batches": []} for row in self.net_.history]
-        state = {"weights": weights, "history": history}
-        if self.warm_start:
-            state["optimizer"] = self.net_.optimizer_.state_dict()
-        return state
-
-    def _set_net_state(self, state, device=None):
-        """Make ``net_`` from what `_net_state` returned, on ``device`` or where the parameters say."""
-        try:
-            self.device_ = resolve_device(self.device if device is None else device)
-        except ValueError:
-            self.device_ = "cpu"
-            warnings.warn(
-                f"{type(self).__name__} has device={self.device!r}, which is not there: its network is on the CPU. "
-                "Load with device='cpu' to silence this.",
-                UserWarning,
-            )
-        self.net_ = self._wrap(self._build_network(state["weights"]))
-        self.net_.history.extend(state["history"])
-        if "optimizer" in state:
-            self.net_.optimizer_.load_state_dict(state["optimizer"])
-        self._prepare_embedding()
-
-    def _build_network(self, weights):
-        """Return the network that the parameters describe, with these weights."""
-        n_bins = getattr(self, "n_features_in_", 1)  # of waveforms it is not known, and not asked for
-        mean, scale = (
-            _per_bin(weights.get(name), n_bins, value) for name, value in (("mean", 0), ("scale", 1))
+def restore_net(embedder, state, device=None):
+    """Make ``net_`` from what `net_state` returned, on ``device`` or where the parameters say."""
+    name = type(embedder).__name__
+    # what the constructor of a class sets once for all, where the file is older than that
+    vars(embedder).update({**vars(type(embedder)(**embedder.get_params(deep=False))), **vars(embedder)})
+    try:
+        embedder.device_ = resolve_device(embedder.device if device is None else device)
+    except ValueError:
+        embedder.device_ = "cpu"
+        warnings.warn(
+            f"{name} has device={embedder.device!r}, which is not there: its network is on the CPU. "
+            "Load with device='cpu' to silence this.",
+            UserWarning,
         )
-        with INITIALISATION, torch.random.fork_rng(devices=[]):  # its first weights do not matter
-            backbone = self._make_backbone(n_bins, self.patch_frames_)
-            network = self._make_network(backbone, mean, scale, len(self.classes_))
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(
-                f"The parameters of {type(self).__name__} describe another network than the one that was trained: "
-                "they were changed after fit. Fit again, or set them back."
-            ) from error
-        return network
+    embedder.net_ = embedder._make_net(build_network(embedder, state["weights"]))
+    embedder.net_.history.extend(state["history"])
+    embedder._prepare_embedding()
+
+
+def build_network(embedder, weights):
+    """Return the network that the parameters of a fitted embedder describe, with these weights."""
+    n_bins = getattr(embedder, "n_features_in_", 1)  # of waveforms it is not known, and not asked for
+    mean, scale = (_per_bin(weights.get(name), n_bins, value) for name, value in (("mean", 0), ("scale", 1)))
+
+    def make():
+        backbone = embedder._make_backbone(n_bins, embedder.patch_frames_)
+        return embedder._make_network(backbone, mean, scale, len(embedder.classes_))
+
+    network = initialise(make)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"The parameters of {type(embedder).__name__} describe another network than the one that was trained: "
+            "they were changed after fit. Fit again, or set them back."
+        ) from error
+    return network
 
 
 def _per_bin(stored, n_bins, default):

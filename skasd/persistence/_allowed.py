@@ -27,6 +27,8 @@ PLAIN = {
 
 # those of which only what the constructor was given is kept: they begin anew with every training run
 CALLBACKS = {
+    "skasd.embedders.Checkpoint",
+    "skasd.embedders.EarlyStopping",
     "skorch.callbacks.EarlyStopping",
     "skorch.callbacks.EpochScoring",
     "skorch.callbacks.GradientNormClipping",

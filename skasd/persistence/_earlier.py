@@ -4,6 +4,8 @@ Whoever renames or removes a class or a parameter of a public estimator adds a l
 which is neither there nor in the class is refused with words for the user.
 """
 
+from sklearn.base import BaseEstimator
+
 from ._allowed import public_name
 
 # by former dotted name: the present one
@@ -19,10 +21,21 @@ RENAMED: dict[str, dict[str, str]] = {
         "detectors_": "estimators_",
         "named_detectors_": "named_estimators_",
     },
+    "skasd.embedders.BaseEmbedder": {"standardize": "standardize_input"},
 }
 
 # by the same names: former parameter, and the values with which an estimator did what it does now without it
-REMOVED: dict[str, dict[str, tuple]] = {}
+REMOVED: dict[str, dict[str, tuple]] = {
+    "skasd.embedders.BaseEmbedder": {
+        "checkpoint_dir": (None,),
+        "crops_per_clip": (1,),
+        "early_stopping": (None,),
+        "loss_params": (None, {}),
+        "validation_fraction": (0.1,),
+        "warm_start": (False,),
+    },
+    "skasd.DPTEmbedder": {"dropout": (0.0,), "heads": (2,), "mlp_ratio": (4,)},
+}
 
 
 def present_name(name):
@@ -53,7 +66,14 @@ def present_state(cls, state):
     names = [public_name(base) for base in cls.__mro__]
     renamed = {old: new for name in names for old, new in RENAMED.get(name, {}).items()}
     removed = {old: values for name in names for old, values in REMOVED.get(name, {}).items()}
-    known = cls._get_param_names() if cls.__module__.startswith("skasd.") else None
+    known = None
+    if cls.__module__.startswith("skasd."):  # a base may have parameters that the class sets once for all
+        known = {
+            name
+            for base in cls.__mro__
+            if issubclass(base, BaseEstimator)
+            for name in base._get_param_names()
+        }
     present, gone = {}, []
     for name, value in state.items():
         name = renamed.get(name, name)

@@ -61,8 +61,7 @@ def save(estimator: Any, path: PathName, *, trusted: tuple[str, ...] = ()):
     There is no pickle in it. The same model gives the same bytes. An object that is in two places, as an embedder
     that several detectors share, is stored once and shared again after loading.
 
-    Not stored: the losses of single batches (those of epochs are), what callbacks gathered while training, and, but
-    with ``warm_start=True``, the state of the optimiser.
+    Not stored: the losses of single batches (those of epochs are), and what callbacks gathered while training.
 
     Examples
     --------

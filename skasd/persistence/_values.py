@@ -295,7 +295,7 @@ class RandomState(Codec):
 
 
 class Type(Codec):
-    """Types of numbers, and torch's optimisers."""
+    """Types of numbers, torch's optimisers and the objectives of networks."""
 
     kind = "type"
 
@@ -316,6 +316,11 @@ class Type(Codec):
 
             if issubclass(found := getattr(torch.optim, name), torch.optim.Optimizer):
                 return found
+        if package == "skasd.nn":
+            from .. import nn
+
+            if isinstance(found := getattr(nn, name), type) and hasattr(found, "log_proba"):
+                return found
         raise ValueError(f"{node['name']} is no type that a model file may name")
 
     def _name(self, value):
@@ -325,7 +330,8 @@ class Type(Codec):
         if issubclass(value, np.generic) and getattr(np, name, None) is value:
             return f"numpy.{name}"
         public = public_name(value)
-        return public if public == f"torch.optim.{name}" else None
+        objective = public == f"skasd.nn.{name}" and hasattr(value, "log_proba")
+        return public if objective or public == f"torch.optim.{name}" else None
 
 
 class Function(Codec):

@@ -25,19 +25,19 @@ _SETTINGS = {  # table 2 and section 3.2; 3 s are 301 frames at a hop of 10 ms, 
 }
 
 
-def _network(model, target, standardize, embedder):
+def _network(model, target, standardize_input, embedder):
     own = {"mobilenetv2": {"variant": "cqupt", "embedding_dim": _DIM}, "vit": {}}
     embedder_class = {"mobilenetv2": MobileNetV2Embedder, "vit": ViTEmbedder}[model]
-    # "auto" of the embedders is mixup for "sec", which the report does not use
-    loss, mixing = chosen("target", target, {"sec": ("cross_entropy", None), "sed": ("auto", "auto")})
+    loss, mixing = chosen(
+        "target", target, {"sec": ("cross_entropy", None), "sed": ("binary_cross_entropy", "sound_events")}
+    )
     return embedder_class(
         **{
             **own[model],
             **_SETTINGS,
-            "target": target,
             "loss": loss,
             "mixing": mixing,
-            "standardize": standardize,
+            "standardize_input": standardize_input,
             **embedder,
         }
     )
@@ -68,7 +68,7 @@ def cqupt2023(
     *,
     score: Literal["mahalanobis", "nll"] = "mahalanobis",
     pretrained: PathName | None = None,
-    standardize: Literal["bin", "global"] | None = None,
+    standardize_input: Literal["bin", "global"] | None = None,
     **embedder,
 ) -> Any:
     """Return a system of Y. Zeng, H. Liu and Y. Zhou (CQUPT), DCASE 2023 [1]_.
@@ -91,7 +91,7 @@ def cqupt2023(
         The published AudioSet weights of PANNs' MobileNetV2 [2]_, for ``model="mobilenetv2"``. Their log-mels come
         with them: 64 bands from 50 to 14,000 Hz at 32 kHz, to which recordings are resampled.
 
-    standardize : {"bin", "global"} or None, default=None
+    standardize_input : {"bin", "global"} or None, default=None
         Standardisation of the log-mels over the training clips, by band or as a whole. The report has none.
 
     **embedder
@@ -122,8 +122,8 @@ def cqupt2023(
     Examples
     --------
     >>> from skasd.systems import cqupt2023
-    >>> cqupt2023("vit", "sed")[-1].embedder.target
-    'sed'
+    >>> cqupt2023("vit", "sed")[-1].embedder.mixing
+    'sound_events'
     """
     if chosen("model", model, {"mobilenetv2": True, "vit": False}):
         embedder = {**embedder, "pretrained": pretrained}
@@ -131,7 +131,7 @@ def cqupt2023(
         raise ValueError(
             f"pretrained={pretrained!r}: there are published weights for model='mobilenetv2' only."
         )
-    network = _network(model, target, standardize, embedder)
+    network = _network(model, target, standardize_input, embedder)
     front_end = _front_end(pretrained)
     if chosen("score", score, {"mahalanobis": False, "nll": True}):
         # machines that may sound at once do not share a probability of one; -log p is the same for both
@@ -148,7 +148,7 @@ def cqupt2023_ensemble(
     number: Literal[1, 2, 3, 4] = 4,
     *,
     pretrained: PathName | None = None,
-    standardize: Literal["bin", "global"] | None = None,
+    standardize_input: Literal["bin", "global"] | None = None,
     **embedder,
 ) -> Any:
     """Return an ensemble of Y. Zeng, H. Liu and Y. Zhou (CQUPT), DCASE 2023, by its number (table 3 of the report).
@@ -162,7 +162,7 @@ def cqupt2023_ensemble(
     pretrained : path-like or None, default=None
         AudioSet weights of the MobileNetV2, with their log-mels for all networks; see :func:`cqupt2023`.
 
-    standardize : {"bin", "global"} or None, default=None
+    standardize_input : {"bin", "global"} or None, default=None
         As in :func:`cqupt2023`.
 
     **embedder
@@ -195,7 +195,7 @@ def cqupt2023_ensemble(
         pair = []
         for target in ("sec", "sed"):
             columns = slice(_DIM * len(networks), _DIM * (len(networks) + 1))
-            networks.append((f"{model}_{target}", _network(model, target, standardize, own)))
+            networks.append((f"{model}_{target}", _network(model, target, standardize_input, own)))
             pair.append((target, on_columns(columns, _mahalanobis())))
         sums.append((model, ScoreEnsemble(pair, combine="sum", standardize=None)))
     whole = sums[0][1]

@@ -78,7 +78,7 @@ def itmo2022_autoencoder(**embedder) -> Any:
     >>> itmo2022_autoencoder()[1].outlier_exposure
     True
     """
-    settings = {"outlier_exposure": True, "standardize": "bin", "output": "mse", **embedder}
+    settings = {"outlier_exposure": True, "standardize_input": "bin", "output": "mse", **embedder}
     return make_pipeline(
         LogMelTransformer(), AutoencoderEmbedder(**settings), ColumnScorer(contamination=0.1)
     )

@@ -40,7 +40,7 @@ def jless2022_mfn(
     *,
     machine: Literal["ToyCar", "ToyTrain", "fan", "gearbox", "slider", "valve"] | None = None,
     mixing: Any = None,
-    standardize: Literal["bin", "global"] | None = None,
+    standardize_input: Literal["bin", "global"] | None = None,
     **embedder,
 ) -> Any:
     """Return the MobileFaceNet system of J. Bai et al. (JLESS), DCASE 2022 [1]_.
@@ -66,7 +66,7 @@ def jless2022_mfn(
     mixing : {"mixup", "fmix"}, tuple of them or None, default=None
         Batch mixing. None: what table 3 has for ``machine``, else mixup.
 
-    standardize : {"bin", "global"} or None, default=None
+    standardize_input : {"bin", "global"} or None, default=None
         Standardisation of the spectrograms over the training clips, by bin or as a whole. The report has none.
 
     **embedder
@@ -108,7 +108,7 @@ def jless2022_mfn(
             "loss": loss or table[1],
             "mixing": mixing or table[2],
             "domain_mixing": True,
-            "standardize": standardize,
+            "standardize_input": standardize_input,
             "output": "log_proba" if kind == "log_softmax" else "embedding",
             **embedder,
         }
@@ -122,7 +122,7 @@ def jless2022_dpt(
     loss: Literal["focal", "cross_entropy"] = "focal",
     *,
     mixing: Any = "mixup",
-    standardize: Literal["bin", "global"] | None = None,
+    standardize_input: Literal["bin", "global"] | None = None,
     **embedder,
 ) -> Any:
     """Return the dual-path transformer system of J. Bai et al. (JLESS), DCASE 2022 [1]_.
@@ -139,7 +139,7 @@ def jless2022_dpt(
     mixing : {"mixup", "fmix"}, tuple of them or None, default="mixup"
         Batch mixing; mixup in table 3.
 
-    standardize : {"bin", "global"} or None, default=None
+    standardize_input : {"bin", "global"} or None, default=None
         Standardisation of the spectrograms over the training clips, by bin or as a whole. The report has none.
 
     **embedder
@@ -171,7 +171,7 @@ def jless2022_dpt(
             "loss": loss,
             "mixing": mixing,
             "domain_mixing": True,
-            "standardize": standardize,
+            "standardize_input": standardize_input,
             "patch_frames": 64,
             "output": ("log_proba", "reconstruction_error"),
             **embedder,

@@ -43,10 +43,11 @@ def official_mobilenetv2(year: Literal[2021, 2022] = 2022, **embedder) -> Any:
 
     Notes
     -----
-    Settings that differ: patches for training start at random frames, as many as the baseline cuts at a hop of 8
-    (32 a clip of 10 s); the gamma distribution is fitted to the scores that clips are judged by, where the baseline,
-    by a misplaced bracket, takes another formula; without the section, the best-fitting one is taken, the baseline
-    takes the last. Weights start as PyTorch's do, not as Keras's.
+    Settings that differ: patches for training start at random frames, and an epoch takes one of each clip. The baseline
+    cuts 32 patches of a clip of 10 s (hop 8) and goes through them 20 times; hence 640 epochs. The gamma distribution
+    is fitted to the scores that clips are judged by, where the baseline, by a misplaced bracket, takes another formula;
+    without the section, the best-fitting one is taken, the baseline takes the last. Weights start as PyTorch's do, not
+    as Keras's.
 
     References
     ----------
@@ -69,11 +70,10 @@ def official_mobilenetv2(year: Literal[2021, 2022] = 2022, **embedder) -> Any:
             "patch_frames": 64,
             "patch_hop": 1,
             "output": "log_odds",
-            "standardize": None,
+            "standardize_input": None,
             "mixing": None,
             "domain_mixing": False,
-            "max_epochs": 20,
-            "crops_per_clip": 32,
+            "max_epochs": 640,
             "batch_size": 32,
             "optimizer": "adam",
             "lr": 1e-5,

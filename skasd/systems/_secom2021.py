@@ -28,7 +28,7 @@ def secom2021(
     merge: Literal["mean", "std"] = "mean",
     *,
     target_detector: Literal["lof", "knn"] | None = None,
-    standardize: Literal["bin", "global"] | None = None,
+    standardize_input: Literal["bin", "global"] | None = None,
     **embedder,
 ) -> Any:
     """Return the system of K. Morita, T. Yano and K. Q. Tran (SECOM), DCASE 2021 [1]_.
@@ -52,7 +52,7 @@ def secom2021(
     target_detector : {"lof", "knn"} or None, default=None
         Detector of clips of the target domain, fitted on source and target clips; None: as ``detector``.
 
-    standardize : {"bin", "global"} or None, default=None
+    standardize_input : {"bin", "global"} or None, default=None
         Standardisation of the spectrograms over the training clips, by bin or as a whole. The report has none.
 
     **embedder
@@ -96,7 +96,7 @@ def secom2021(
                     "patch_frames": 32,
                     "patch_hop": 16,
                     "merge": merge,
-                    "standardize": standardize,
+                    "standardize_input": standardize_input,
                     "mixing": None,
                     "domain_mixing": False,
                     **embedder,

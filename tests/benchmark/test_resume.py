@@ -359,8 +359,10 @@ INTERRUPTED = """
     from skasd import AutoencoderEmbedder, ColumnScorer, LogMelTransformer
     from skasd.benchmark import run
     from skasd.datasets import make_machine_sounds
+    from skasd.embedders import Checkpoint
 
-    embedder = AutoencoderEmbedder(hidden=8, max_epochs=100_000, checkpoint_dir=sys.argv[2])
+    checkpoint = Checkpoint(sys.argv[2])
+    embedder = AutoencoderEmbedder(hidden=8, max_epochs=100_000, callbacks=[checkpoint])
     network = make_pipeline(LogMelTransformer(n_mels=16), embedder, ColumnScorer())
     with parallel_config(backend=sys.argv[1], n_jobs=2):
         run(network, make_machine_sounds(12, 12, duration=0.25, random_state=0), seeds=2, out=sys.argv[3])

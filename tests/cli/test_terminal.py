@@ -30,7 +30,7 @@ SMALL = {
     "jless2022_ensemble": "",
     "jless2022_mfn": "",
     "official_autoencoder": "",
-    "official_mobilenetv2": "crops_per_clip=2,patch_hop=16",
+    "official_mobilenetv2": "patch_hop=16",
     "scu2024": "",
     "scu2024_classification": "n_samples=16000,branch_dim=16",
     "scu2024_oevae": "width=8",

@@ -1,8 +1,10 @@
 """Every embedder in a size that trains in a fraction of a second, and clips for it."""
 
+from functools import partial
+
 import numpy as np
 
-from skasd import embedders
+from skasd import embedders, nn
 
 QUICK = {"max_epochs": 3, "random_state": 0}
 EMBEDDERS = {
@@ -12,7 +14,7 @@ EMBEDDERS = {
     "MFNEmbedder": embedders.MFNEmbedder(patch_frames=16, **QUICK),
     "MobileNetV2Embedder": embedders.MobileNetV2Embedder(width=0.25, patch_frames=16, **QUICK),
     "MultiBranchEmbedder": embedders.MultiBranchEmbedder(
-        n_samples=2000, branch_dim=8, loss_params={"n_subclusters": 2}, **QUICK
+        n_samples=2000, branch_dim=8, loss=partial(nn.SubclusterAdaCos, n_subclusters=2), **QUICK
     ),
     "OEVAEEmbedder": embedders.OEVAEEmbedder(
         16, width=4, latent_dim=4, domain_dim=1, patch_frames=16, **QUICK

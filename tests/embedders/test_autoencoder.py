@@ -9,8 +9,9 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from skasd.embedders import AutoencoderEmbedder
-from skasd.embedders._stacks import AllWindows, FrameStacks
+from skasd.embedders import AutoencoderEmbedder, Checkpoint, EarlyStopping
+from skasd.embedders._batches import AllWindows
+from skasd.embedders._patches import FrameStacks
 from skasd.scorers import ColumnScorer
 
 from .conftest import make_clips, make_test_clips
@@ -138,7 +139,7 @@ def test_outlier_exposure_keeps_the_errors_of_other_machines_up():
     X, section = make_clips(24, 2, 0, 0.2)
     X_test, section_test = make_clips(12, 2, 1, 0.2)
     proxy, proxy_test = section == "s1", section_test == "s1"
-    params = QUICK | {"hidden": 64, "max_epochs": 15, "standardize": "global"}
+    params = QUICK | {"hidden": 64, "max_epochs": 15, "standardize_input": "global"}
     gap = {}
     for exposed in (True, False):
         embedder = AutoencoderEmbedder(**params, outlier_exposure=exposed).fit(X, proxy=proxy)
@@ -186,7 +187,7 @@ def test_same_seed_pickle_and_checkpoint_give_the_same(train, tmp_path):
     embedder = AutoencoderEmbedder(**QUICK, output=(*SCORES, "embedding"), merge=("mean", "std"))
     rows = embedder.fit(X).transform(X)
     assert rows.shape == (len(X), 3 + 16)
-    again = clone(embedder).set_params(checkpoint_dir=tmp_path).fit(X)
+    again = clone(embedder).set_params(callbacks=[Checkpoint(tmp_path)]).fit(X)
     np.testing.assert_array_equal(again.transform(X), rows)
     from_checkpoint = clone(again).fit(X)  # nothing left to train
     np.testing.assert_array_equal(from_checkpoint.transform(X), rows)
@@ -200,8 +201,8 @@ def test_early_stopping_looks_at_held_out_clips(train):
         "max_epochs": 30,
         "lr": 0.5,
         "optimizer": "sgd",
-        "early_stopping": 1,
-        "standardize": "bin",
+        "callbacks": [EarlyStopping(patience=1)],
+        "standardize_input": "bin",
     }
     embedder = AutoencoderEmbedder(**params).fit(X)
     assert "valid_loss" in embedder.net_.history[0]
@@ -222,7 +223,7 @@ def test_bad_arguments_are_named(train):
 
 def test_reconstruction_error_is_that_of_every_window_put_in_its_place(train):
     X, _ = train
-    embedder = AutoencoderEmbedder(**QUICK, standardize="bin").fit(X)
+    embedder = AutoencoderEmbedder(**QUICK, standardize_input="bin").fit(X)
     n, p = X.shape[2], embedder.patch_frames_
     errors = embedder.reconstruction_error(X[:3])
     network = embedder.embedding_network_
@@ -253,7 +254,7 @@ def test_reconstruction_error_of_ragged_short_and_skipped_clips(train):
 
 def test_reconstruction_error_is_largest_where_the_anomaly_is(train):
     X, _ = train
-    embedder = AutoencoderEmbedder(**QUICK, standardize="bin").fit(X)
+    embedder = AutoencoderEmbedder(**QUICK, standardize_input="bin").fit(X)
     clip = X[:1].copy()
     clip[0, 6, 8:10] += 10 * X.std()
     (error,) = embedder.reconstruction_error(clip)

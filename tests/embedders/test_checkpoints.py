@@ -11,7 +11,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
-from skasd.embedders import MFNEmbedder, ViTEmbedder
+from skasd.embedders import Checkpoint, EarlyStopping, MFNEmbedder, ViTEmbedder
 
 from ._cases import weights
 
@@ -47,6 +47,10 @@ def history(embedder):
     return [{k: v for k, v in row.items() if k not in ("batches", "dur")} for row in embedder.net_.history]
 
 
+def with_checkpoint(params, folder):
+    return params | {"callbacks": [*params.get("callbacks", []), Checkpoint(folder)]}
+
+
 def halved(epoch):
     return 0.5**epoch
 
@@ -55,7 +59,7 @@ def halved(epoch):
     "options",
     [
         {},
-        {"early_stopping": 2, "validation_fraction": 0.2},
+        {"callbacks": [EarlyStopping(patience=2, validation_fraction=0.2)]},
         {"lr_schedule": "constant", "callbacks": [LRScheduler("LambdaLR", lr_lambda=halved)]},
     ],
     ids=["plain", "early", "schedule of skorch"],
@@ -67,10 +71,10 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(train, tmp_path, op
     whole = MFNEmbedder(**params).fit(X, section=section)
     watch.kill_after = 2
     with pytest.raises(Killed):
-        MFNEmbedder(**params, checkpoint_dir=tmp_path).fit(X, section=section)
+        MFNEmbedder(**with_checkpoint(params, tmp_path)).fit(X, section=section)
     assert len(list(tmp_path.iterdir())) == 1
     watch.kill_after, watch.n_epochs = None, 0
-    resumed = MFNEmbedder(**params, checkpoint_dir=tmp_path).fit(X, section=section)
+    resumed = MFNEmbedder(**with_checkpoint(params, tmp_path)).fit(X, section=section)
     assert watch.n_epochs == len(whole.net_.history) - 2
     np.testing.assert_array_equal(weights(resumed), weights(whole))
     np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
@@ -84,7 +88,7 @@ def scoring(net, dataset, y=None):
 def test_what_another_run_is(train, tmp_path):
     X, section = train
     X, section = X[::3], section[::3]
-    params = {"patch_frames": 16, "max_epochs": 1, "random_state": 0, "checkpoint_dir": tmp_path}
+    params = {"patch_frames": 16, "max_epochs": 1, "random_state": 0}
     runs = [
         {},
         {"lr": 2e-3},
@@ -95,11 +99,12 @@ def test_what_another_run_is(train, tmp_path):
     ]
     for _ in range(2):
         for options in runs:
-            ViTEmbedder(**params | options).fit(X, section=section)
-        ViTEmbedder(**params).fit(X + 1, section=section)
+            ViTEmbedder(**with_checkpoint(params | options, tmp_path)).fit(X, section=section)
+        ViTEmbedder(**with_checkpoint(params, tmp_path)).fit(X + 1, section=section)
         assert len(list(tmp_path.iterdir())) == len(runs) + 1
     # what changes nothing of the weights is the same run
-    ViTEmbedder(**params | {"verbose": 0, "merge": "std", "device": "cpu"}).fit(X, section=section)
+    same = params | {"verbose": 0, "merge": "std", "device": "cpu"}
+    ViTEmbedder(**with_checkpoint(same, tmp_path)).fit(X, section=section)
     assert len(list(tmp_path.iterdir())) == len(runs) + 1
 
 
@@ -112,34 +117,7 @@ def test_callbacks_that_cannot_be_told_apart_are_refused(train, tmp_path):
     params = QUICK | {"callbacks": [Local()]}
     ViTEmbedder(**params).fit(X, section=section)
     with pytest.raises(ValueError, match="at the top of a module"):
-        ViTEmbedder(**params, checkpoint_dir=tmp_path).fit(X, section=section)
-
-
-@pytest.mark.parametrize("early_stopping", [None, 9])
-def test_a_warm_start_goes_on_training_and_resumes(train, tmp_path, early_stopping, watch):
-    X, section = train
-    params = QUICK | {"warm_start": True, "callbacks": [Watch()], "early_stopping": early_stopping}
-    whole = ViTEmbedder(**params).fit(X, section=section)
-    first = weights(whole)
-    whole.fit(X, section=section)
-    assert not np.array_equal(weights(whole), first)
-
-    watch.n_epochs = 0
-    embedder = ViTEmbedder(**params, checkpoint_dir=tmp_path).fit(X, section=section)
-    np.testing.assert_array_equal(weights(embedder), first)
-    watch.kill_after = 6
-    with pytest.raises(Killed):
-        embedder.fit(X, section=section)
-    watch.kill_after = None
-    assert watch.n_epochs == 6
-    assert len(list(tmp_path.iterdir())) == 2
-    again = ViTEmbedder(**params, checkpoint_dir=tmp_path).fit(X, section=section)  # both are found
-    np.testing.assert_array_equal(weights(again), first)
-    again.fit(X, section=section)
-    assert watch.n_epochs == 8
-    assert len(again.net_.history) == 8
-    np.testing.assert_array_equal(weights(again), weights(whole))
-    assert history(again) == history(whole)
+        ViTEmbedder(**with_checkpoint(params, tmp_path)).fit(X, section=section)
 
 
 def spoil(kind, path):
@@ -166,7 +144,7 @@ def spoil(kind, path):
 @pytest.mark.parametrize("kind", ["bit", "half", "empty", "text", "foreign", "code", "network"])
 def test_damaged_checkpoints_are_ignored_with_a_warning(kind, train, tmp_path, watch):
     X, section = train
-    params = QUICK | {"max_epochs": 2, "callbacks": [Watch()], "checkpoint_dir": tmp_path}
+    params = QUICK | {"max_epochs": 2, "callbacks": [Watch(), Checkpoint(tmp_path)]}
     whole = ViTEmbedder(**params).fit(X, section=section)
     (path,) = tmp_path.iterdir()
     spoil(kind, path)
@@ -181,7 +159,7 @@ def test_damaged_checkpoints_are_ignored_with_a_warning(kind, train, tmp_path, w
 
 def test_what_killed_writers_left_goes_but_nothing_else(train, tmp_path):
     X, section = train
-    params = QUICK | {"max_epochs": 1, "checkpoint_dir": tmp_path}
+    params = QUICK | {"max_epochs": 1, "callbacks": [Checkpoint(tmp_path)]}
     ViTEmbedder(**params).fit(X, section=section)
     (path,) = tmp_path.iterdir()
     names = {
@@ -203,7 +181,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(train, tmp_pat
     X, section = train
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OSError, match=r"file.* cannot be written"):
-        ViTEmbedder(**QUICK, checkpoint_dir=tmp_path / "file", callbacks=[Watch()]).fit(X, section=section)
+        ViTEmbedder(**QUICK, callbacks=[Watch(), Checkpoint(tmp_path / "file")]).fit(X, section=section)
     assert watch.n_epochs == 0
 
 
@@ -212,23 +190,24 @@ KILLED = """
     import os, signal, sys, time
     import numpy as np
     import torch
-    from skasd.embedders import ViTEmbedder
+    from skasd.embedders import Checkpoint, EarlyStopping, ViTEmbedder
 
     torch.set_num_threads(1)  # a process with threads should not fork
     folder, seed = sys.argv[1], int(sys.argv[2])
     X = np.random.default_rng(0).normal(size=(40, 16, 20)).astype("float32")
 
-    def train(checkpoint_dir):
-        embedder = ViTEmbedder(max_epochs=12, patch_frames=16, random_state=0, early_stopping=9, crops_per_clip=4)
-        embedder.set_params(checkpoint_dir=checkpoint_dir, validation_fraction=0.2)
+    def train(folder):
+        embedder = ViTEmbedder(max_epochs=48, patch_frames=16, random_state=0)
+        callbacks = [EarlyStopping(patience=36, validation_fraction=0.2)]
+        embedder.set_params(callbacks=callbacks if folder is None else [*callbacks, Checkpoint(folder)])
         return embedder.fit(X, section=np.arange(40) % 3).transform(X).tobytes().hex()
 
-    def in_child(checkpoint_dir, limit=None):
+    def in_child(folder, limit=None):
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             os.close(reading)
-            os.write(writing, train(checkpoint_dir)[:30000].encode())
+            os.write(writing, train(folder)[:30000].encode())
             os._exit(0)
         os.close(writing)
         start = time.monotonic()

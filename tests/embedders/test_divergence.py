@@ -6,7 +6,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from skasd.embedders import ImageMobileNetV2Embedder, ViTEmbedder
+from skasd.embedders import Checkpoint, EarlyStopping, ImageMobileNetV2Embedder, ViTEmbedder
 
 from ._cases import EMBEDDERS, clips_for
 
@@ -14,7 +14,7 @@ from ._cases import EMBEDDERS, clips_for
 @pytest.mark.parametrize("name", EMBEDDERS)
 def test_a_loss_or_weight_that_is_not_finite_is_an_error(name, tmp_path):
     X, metadata = clips_for(name)
-    embedder = clone(EMBEDDERS[name]).set_params(lr=1e10, checkpoint_dir=tmp_path)
+    embedder = clone(EMBEDDERS[name]).set_params(lr=1e10, callbacks=[Checkpoint(tmp_path)])
     for _ in range(2):  # what the first run left does not make the second one pass
         with pytest.raises(
             ValueError, match=r"Training of \w+ diverged in epoch \d: .* smaller lr than 1e\+10"
@@ -37,7 +37,7 @@ def test_a_held_out_loss_that_is_not_finite_is_an_error():
             return network
 
     with pytest.raises(ValueError, match="diverged in epoch 1: the loss is nan"):
-        Spoilt(patch_frames=16, max_epochs=3, early_stopping=2).fit(X, **metadata)
+        Spoilt(patch_frames=16, max_epochs=3, callbacks=[EarlyStopping(patience=2)]).fit(X, **metadata)
 
 
 def test_a_loss_that_grows_is_told():

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from skorch.callbacks import Callback
 
 from skasd import nn
-from skasd.embedders import DPTEmbedder
+from skasd.embedders import Checkpoint, DPTEmbedder, EarlyStopping
 from skasd.scorers import KNNCosineScorer
 
 from .conftest import make_test_clips
@@ -85,12 +85,13 @@ class Kill(Callback):
 def test_a_resumed_run_ends_with_the_same_weights_and_pickles(train, tmp_path, monkeypatch):
     X, section = train
     params = SMALL | {"max_epochs": 3, "callbacks": [Kill()]}
+    again = {"callbacks": [Kill(), Checkpoint(tmp_path)]}
     whole = DPTEmbedder(**params).fit(X, section=section)
     monkeypatch.setattr(Kill, "after", 2)
     with pytest.raises(Killed):
-        DPTEmbedder(**params, checkpoint_dir=tmp_path).fit(X, section=section)
+        DPTEmbedder(**params | again).fit(X, section=section)
     monkeypatch.setattr(Kill, "after", 9)
-    resumed = DPTEmbedder(**params, checkpoint_dir=tmp_path, output=("embedding", "reconstruction_error"))
+    resumed = DPTEmbedder(**params | again, output=("embedding", "reconstruction_error"))
     resumed.fit(X, section=section)
     np.testing.assert_array_equal(weights(resumed), weights(whole))
     loaded = pickle.loads(pickle.dumps(resumed))
@@ -161,7 +162,8 @@ def test_reconstruction_weight_decides_what_is_learnt(train):
 
 def test_early_stopping_looks_at_the_same_masks_every_epoch(train):
     X, section = train
-    embedder = DPTEmbedder(**QUICK, early_stopping=3, lr=1e-12, mixing=None).fit(X, section=section)
+    embedder = DPTEmbedder(**QUICK, callbacks=[EarlyStopping(patience=3)], lr=1e-12, mixing=None)
+    embedder.fit(X, section=section)
     first, second = (row["valid_loss"] for row in embedder.net_.history)
     assert first == pytest.approx(second, rel=1e-4)
 
@@ -183,7 +185,7 @@ def test_losses_and_mixings(train, loss, mixing):
         ({"reconstruction_weight": -1}, "reconstruction_weight"),
         ({"loss": "arcface"}, "loss"),
         ({"output": "mse"}, "reconstruction_error"),
-        ({"heads": 5}, "heads"),
+        ({"dim": 33}, "heads"),
     ],
 )
 def test_bad_parameters_are_named(train, params, match):

@@ -1,15 +1,17 @@
 """Several branches trained together: what they are fed, their classes, the exchange of their embeddings."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
+from skasd import nn
 from skasd.clips import ClipError, ClipWarning
 from skasd.embedders import MultiBranchEmbedder
 from skasd.features import PhaseTransformer, SpectrumTransformer, STFTTransformer
@@ -168,7 +170,7 @@ def test_feature_exchange_trains_a_head_of_its_own(few):
     a, b = (e.net_.module_.objective for e in (untrained, with_it))
     assert not torch.equal(a.exchange.weight, b.exchange.weight)
     assert torch.equal(a.classification.weight, b.classification.weight)
-    learnt = MultiBranchEmbedder(**QUICK, loss_params={"trainable": True, "n_subclusters": 4})
+    learnt = MultiBranchEmbedder(**QUICK, loss=partial(nn.SubclusterAdaCos, trainable=True, n_subclusters=4))
     learnt.fit(X, section=section)
     assert learnt.net_.module_.objective.exchange.n_subclusters == 4
 
@@ -240,19 +242,6 @@ def test_clips_that_cannot_be_used(few):
         rows = fitted.transform(holes)
     assert np.isnan(rows[:2]).all()
     np.testing.assert_array_equal(rows[2:], expected.transform(X[2:]))
-
-
-def test_augmented_waveforms_are_trained_on(few):
-    X, section = few
-
-    class Doubled(BaseEstimator):
-        def augment(self, X, y=None, **metadata):
-            assert X.ndim == 2
-            twice = {name: None if v is None else np.concatenate([v, v]) for name, v in metadata.items()}
-            return np.concatenate([X, 0.5 * X]), y, twice
-
-    embedder = MultiBranchEmbedder(**QUICK, augmenter=Doubled()).fit(X, section=section)
-    assert sum(batch["train_batch_size"] for batch in embedder.net_.history[0]["batches"]) == 2 * len(X)
 
 
 def test_the_detector_of_the_paper_in_a_pipeline(few):

@@ -14,15 +14,15 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skasd.augment import MixupSMOTEAugmenter
-from skasd.embedders import OEVAEEmbedder
-from skasd.embedders._oevae import attribute_values, held_out_clips, mean_power_levels
-from skasd.embedders._segments import ClipSegments
+from skasd.embedders import EarlyStopping, OEVAEEmbedder
+from skasd.embedders._exposure import attribute_values, held_out_clips, mean_power_levels
+from skasd.embedders._patches import ClipSegments
 from skasd.scorers import OEVAEScorer
 
 from .conftest import make_clips
 
 SMALL = {"embedding_dim": 64, "width": 8, "patch_frames": 16, "n_segments": 4, "random_state": 0}
-QUICK = SMALL | {"max_epochs": 2, "crops_per_clip": 1, "batch_size": 32}
+QUICK = SMALL | {"max_epochs": 2, "batch_size": 32}
 BOTH = ("alpha", "embedding")
 
 
@@ -44,7 +44,7 @@ def machines():
     return make_machines(24, 0)
 
 
-PROBED = SMALL | {"max_epochs": 30, "crops_per_clip": 2, "batch_size": 32, "output": (*BOTH, "latent")}
+PROBED = SMALL | {"max_epochs": 60, "batch_size": 32, "output": (*BOTH, "latent")}
 
 
 def train(**params):
@@ -174,7 +174,7 @@ def test_batches_hold_as_many_proxies_as_clips_of_the_machine(machines):
             seen.append({name: value.clone() for name, value in targets.items()})
             return x, targets
 
-    params = QUICK | {"max_epochs": 1, "crops_per_clip": 3}
+    params = QUICK | {"max_epochs": 3}
     Recording(**params).fit(X, proxy=section != "s0", attribute=load)
     assert [batch["label"].mean().item() for batch in seen] == [0.5] * 6  # 22 clips, 3 times, 11 a batch
     assert not torch.cat([batch["held_out"] for batch in seen]).any()
@@ -215,7 +215,7 @@ def test_sections_are_told_apart_by_their_own_log_odds():
     X_test, section_test, _ = make_machines(12, 1)
     accuracy = {}
     for epochs in (0, 15):
-        embedder = OEVAEEmbedder(**SMALL, max_epochs=epochs, crops_per_clip=1, batch_size=32)
+        embedder = OEVAEEmbedder(**SMALL, max_epochs=epochs, batch_size=32)
         log_p = embedder.fit(X, section=section).predict_log_proba(X_test)
         accuracy[epochs] = np.mean(embedder.classes_[log_p.argmax(1)] == section_test)
     assert accuracy[15] > 0.9 > accuracy[0] + 0.2, accuracy
@@ -304,13 +304,13 @@ def test_held_out_clips_are_runs_of_neighbours():
 @pytest.mark.parametrize(
     "augmenter", [None, Doubled(), MixupSMOTEAugmenter(sampling_strategy=1.0, random_state=0)]
 )
-@pytest.mark.parametrize("early_stopping", [None, 1])
-def test_alpha_is_standardised_by_clips_that_are_not_trained_on(machines, augmenter, early_stopping):
+@pytest.mark.parametrize("callbacks", [None, [EarlyStopping(patience=1)]], ids=["all epochs", "early"])
+def test_alpha_is_standardised_by_clips_that_are_not_trained_on(machines, augmenter, callbacks):
     X, section, load = machines
     proxy, domain = section != "s0", np.where(np.arange(len(X)) % 4, "source", "target")
     held_out = held_out_clips(~proxy, 0.1)
     assert held_out.sum() == 2
-    params = QUICK | {"output": BOTH, "augmenter": augmenter, "early_stopping": early_stopping}
+    params = QUICK | {"output": BOTH, "augmenter": augmenter, "callbacks": callbacks}
     embedder = OEVAEEmbedder(**params).fit(X, proxy=proxy, attribute=load, domain=domain)
     assert embedder.n_held_out_ == 2
     alpha = embedder.transform(X)[held_out, 0]
@@ -318,7 +318,7 @@ def test_alpha_is_standardised_by_clips_that_are_not_trained_on(machines, augmen
     # their sound reaches neither weights nor running statistics
     other = X.copy()
     other[held_out] = np.random.default_rng(5).permuted(other[held_out], axis=1)
-    again = clone(embedder).set_params(standardize=None)
+    again = clone(embedder).set_params(standardize_input=None)
     first, second = (clone(again).fit(x, proxy=proxy, attribute=load, domain=domain) for x in (X, other))
     for a, b in zip(
         first.net_.module_.state_dict().values(), second.net_.module_.state_dict().values(), strict=True

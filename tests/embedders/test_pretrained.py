@@ -113,7 +113,7 @@ def embedder(pretrained, **params):
 @pytest.mark.parametrize("blocks", [0, 1, 2, 3, 17])
 def test_features_are_those_of_the_published_network(path, state, clips, blocks):
     X, section = clips
-    fitted = embedder(path, standardize=None).fit(X, section=section)
+    fitted = embedder(path, standardize_input=None).fit(X, section=section)
     network = fitted.net_.module_.eval()
     x = torch.from_numpy(X)
     upto = 19 if blocks == 17 else blocks + 1
@@ -258,9 +258,9 @@ def test_checkpoints_of_panns_training_script_load(state, clips, tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)  # and nothing of what is allowed here is left allowed for others
     X, section = clips
-    fitted = embedder(path, standardize=None).fit(X, section=section)
+    fitted = embedder(path, standardize_input=None).fit(X, section=section)
     torch.save({"model": state}, tmp_path / "plain.pth")
-    plain = embedder(tmp_path / "plain.pth", standardize=None).fit(X, section=section)
+    plain = embedder(tmp_path / "plain.pth", standardize_input=None).fit(X, section=section)
     np.testing.assert_array_equal(fitted.transform(X), plain.transform(X))
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)

@@ -10,6 +10,7 @@ from skasd import LogMelTransformer, nn
 from skasd.datasets import make_machine_sounds
 from skasd.embedders import MobileNetV2Embedder, ViTEmbedder
 
+SED = {"loss": "binary_cross_entropy", "mixing": "sound_events"}
 MACHINES = ["fan", "gearbox", "pump", "valve"]
 
 
@@ -65,8 +66,8 @@ def test_detection_names_two_machines_at_once_where_classification_fails(machine
     (X, y), (X_single, y_single), (X_both, y_both) = machines
     section = np.array(MACHINES)[y.argmax(1)]
     named, both_present = {}, {}
-    for target, choice in (("sec", {"loss": "cross_entropy", "mixing": None}), ("sed", {})):
-        embedder = clone(MODELS[model]).set_params(target=target, **choice).fit(X, section=section)
+    for target, choice in (("sec", {"loss": "cross_entropy", "mixing": None}), ("sed", SED)):
+        embedder = clone(MODELS[model]).set_params(**choice).fit(X, section=section)
         single = embedder.predict_log_proba(X_single)
         assert (single.argmax(1) == y_single.argmax(1)).mean() > 0.9  # both know a machine that sounds alone
         log_p = embedder.predict_log_proba(X_both)
@@ -82,26 +83,15 @@ def test_detection_names_two_machines_at_once_where_classification_fails(machine
     assert both_present["sed"] > 0.5
 
 
-@pytest.mark.parametrize(
-    "embedder", [MobileNetV2Embedder(width=0.25), ViTEmbedder(patch=8, dim=16)], ids=["mobilenetv2", "vit"]
-)
-def test_target_chooses_loss_and_mixing(train, embedder):
+@pytest.mark.parametrize("mixing", ["sound_events", nn.SoundEventMixing(n_events=2)])
+@pytest.mark.parametrize("loss", ["focal", "arcface"])
+def test_losses_of_one_class_per_clip_do_not_take_several(train, mixing, loss):
     X, section = train
-    embedder.set_params(patch_frames=16, max_epochs=1, random_state=0)
-    embedder.set_params(target="sed").fit(X, section=section)
-    assert isinstance(embedder.net_.criterion_, nn.BinaryCrossEntropy)
-    assert isinstance(embedder._make_mixing(), nn.SoundEventMixing)
-    log_p = embedder.predict_log_proba(X)
-    assert not np.allclose(np.exp(log_p).sum(1), 1, atol=0.01)
-    mine = nn.SoundEventMixing(n_events=2, p=1.0)
-    assert embedder.set_params(mixing=mine)._make_mixing() is mine
-    assert embedder.set_params(mixing=None)._make_mixing() is None
-    with pytest.raises(ValueError, match="several may sound at once"):
-        embedder.set_params(loss="focal").fit(X, section=section)
-    embedder.set_params(target="sec", loss="auto", mixing="auto").fit(X, section=section)
-    kind = nn.CrossEntropy if isinstance(embedder, ViTEmbedder) else nn.ArcFace
-    assert isinstance(embedder.net_.criterion_, kind)
-    assert isinstance(embedder._make_mixing(), nn.Mixup)
+    embedder = ViTEmbedder(patch=8, dim=16, patch_frames=16, max_epochs=1, mixing=mixing)
+    with pytest.raises(ValueError, match=f"loss='{loss}' has one class per clip"):
+        embedder.set_params(loss=loss).fit(X, section=section)
+    embedder.set_params(loss="binary_cross_entropy").fit(X, section=section)
+    assert not np.allclose(np.exp(embedder.predict_log_proba(X)).sum(1), 1, atol=0.01)
 
 
 def test_events_are_summed_in_power_before_standardisation(train):
@@ -115,9 +105,9 @@ def test_events_are_summed_in_power_before_standardisation(train):
         seen.append((x, *mixed))
         return mixed
 
-    ViTEmbedder(patch=8, dim=16, patch_frames=16, max_epochs=1, target="sed", mixing=record).fit(
-        X, section=section
-    )
+    ViTEmbedder(
+        patch=8, dim=16, patch_frames=16, max_epochs=1, loss="binary_cross_entropy", mixing=record
+    ).fit(X, section=section)
     for x, mixed, y in seen:
         assert x.min() < -20  # decibels as they came in
         assert (mixed >= x - 1e-3).all()  # a sum of powers is above each of them

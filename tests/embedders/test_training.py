@@ -10,11 +10,12 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback
+from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 
 from skasd import embedders
 from skasd.compose import Augmented, DomainDependent, NormalOnly, PerMachine, PerSection, ScoreEnsemble
-from skasd.embedders import ViTEmbedder
+from skasd.embedders import Checkpoint, EarlyStopping, ViTEmbedder
 from skasd.scorers import KNNCosineScorer
 
 from ._cases import EMBEDDERS, clips_for, weights
@@ -42,22 +43,26 @@ def watch(monkeypatch):
 
 
 def test_cases_are_all_embedders():
-    assert set(EMBEDDERS) == set(embedders.__all__) - {"BaseEmbedder"}
+    assert set(EMBEDDERS) == {name for name in embedders.__all__ if name.endswith("Embedder")} - {
+        "BaseEmbedder"
+    }
 
 
 @pytest.mark.parametrize("patience", [1, 3])
 @pytest.mark.parametrize("name", EMBEDDERS)
 def test_a_complete_checkpoint_is_the_trained_network(name, patience, tmp_path, watch):
     X, metadata = clips_for(name)
-    params = {"early_stopping": patience, "validation_fraction": 0.25, "callbacks": [Watch()]}
+    params = {"callbacks": [EarlyStopping(patience, validation_fraction=0.25), Watch()]}
     if patience == 1:  # a rate at which the loss soon grows
         lr = 0.01 if name == "OEVAEEmbedder" else 0.3
-        params |= {"lr": lr, "lr_schedule": "constant", "max_epochs": 12}
+        params |= {"lr": lr, "max_epochs": 12}
+        if "lr_schedule" in EMBEDDERS[name].get_params():
+            params["lr_schedule"] = "constant"
     embedder = clone(EMBEDDERS[name]).set_params(**params)
     whole = clone(embedder).fit(X, **metadata)
     n_epochs = watch.n_epochs
     assert (n_epochs < embedder.max_epochs) == (patience == 1)
-    embedder.set_params(checkpoint_dir=tmp_path)
+    embedder.set_params(callbacks=[*params["callbacks"], Checkpoint(tmp_path)])
     first = clone(embedder).fit(X, **metadata)
     assert watch.n_epochs == 2 * n_epochs
     second = clone(embedder).fit(X, **metadata)
@@ -76,8 +81,8 @@ def test_a_complete_checkpoint_is_the_trained_network(name, patience, tmp_path, 
 @pytest.mark.parametrize("name", EMBEDDERS)
 def test_an_interrupt_leaves_fit_and_nothing_fitted(name, tmp_path, watch):
     X, metadata = clips_for(name)
-    embedder = clone(EMBEDDERS[name]).set_params(checkpoint_dir=tmp_path, callbacks=[Watch()])
-    whole = clone(embedder).set_params(checkpoint_dir=None).fit(X, **metadata)
+    embedder = clone(EMBEDDERS[name]).set_params(callbacks=[Watch(), Checkpoint(tmp_path)])
+    whole = clone(embedder).set_params(callbacks=[Watch()]).fit(X, **metadata)
     watch.interrupt_after = 1  # in the second epoch
     interrupted = clone(embedder)
     with pytest.raises(KeyboardInterrupt):
@@ -104,12 +109,12 @@ def test_an_interrupted_refit_leaves_no_mixture_of_two_fits(watch):
 
 def test_early_stopping_among_the_callbacks_ends_training_too(tmp_path):
     X, metadata = clips_for("ViTEmbedder")
-    stopping = EarlyStopping(monitor="train_loss", patience=2, threshold=0.9, sink=str)
+    stopping = SkorchEarlyStopping(monitor="train_loss", patience=2, threshold=0.9, sink=str)
     params = {"callbacks": [stopping], "max_epochs": 9, "random_state": 0, "patch_frames": 16}
     whole = ViTEmbedder(**params).fit(X, **metadata)
     assert len(whole.net_.history) == 3
     for _ in range(2):
-        again = ViTEmbedder(**params, checkpoint_dir=tmp_path).fit(X, **metadata)
+        again = ViTEmbedder(**params | {"callbacks": [stopping, Checkpoint(tmp_path)]}).fit(X, **metadata)
         np.testing.assert_array_equal(weights(again), weights(whole))
         assert len(again.net_.history) == 3
 
@@ -153,15 +158,15 @@ PROGRAM = """
     import sys, time
     import numpy as np
     from skorch.callbacks import Callback
-    from skasd.embedders import MFNEmbedder
+    from skasd.embedders import Checkpoint, EarlyStopping, MFNEmbedder
 
     class Tell(Callback):
         def on_epoch_end(self, net, **kwargs):
             print(len(net.history), flush=True)
 
     X = np.random.default_rng(0).normal(size=(40, 16, 20)).astype("float32")
-    embedder = MFNEmbedder(max_epochs=500, patch_frames=16, random_state=0, callbacks=[Tell()])
-    embedder.set_params(checkpoint_dir=sys.argv[1], early_stopping=500)
+    callbacks = [Tell(), EarlyStopping(patience=500), Checkpoint(sys.argv[1])]
+    embedder = MFNEmbedder(max_epochs=500, patch_frames=16, random_state=0, callbacks=callbacks)
     embedder.fit(X, section=np.arange(40) % 3)
     print("fitted")
 """

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from skasd.compose import PerSection, ScoreEnsemble, SelectBest
+from skasd.embedders import AutoencoderEmbedder
 from skasd.persistence import ModelFileError, _earlier, load, save
 from skasd.persistence._allowed import public_name
 from skasd.scorers import KNNScorer, LOFScorer
@@ -88,6 +89,34 @@ def test_estimators_in_estimators_of_former_names():
     assert state == {"estimators": [], "named_estimators_": inner}
     with pytest.raises(ValueError, match=r"SelectBest no longer has systems=\[\], by=\{\} \(CHANGELOG"):
         _earlier.present_state(SelectBest, {"systems": [], "by": {}, "n_jobs": None})
+
+
+def test_embedders_of_before_their_parameters_were_fewer(tmp_path):
+    clips = np.random.default_rng(0).normal(size=(8, 4, 8)).astype(np.float32)
+    embedder = AutoencoderEmbedder(4, 2, max_epochs=1, random_state=0, standardize_input="bin").fit(clips)
+    save(embedder, tmp_path / "m")
+
+    def older(**changes):
+        def change(structure):
+            state = structure["state"]
+            state["standardize"] = state.pop("standardize_input")
+            for name in ("loss", "mixing", "patch_hop", "domain_mixing", "n_pseudo_classes"):
+                del state[name]  # they were attributes of the class
+            state |= {"checkpoint_dir": None, "early_stopping": None, "validation_fraction": 0.1} | changes
+            state |= {"warm_start": False}
+            return structure
+
+        rewrite(tmp_path / "m", tmp_path / "older", change)
+        return tmp_path / "older"
+
+    again = load(older())
+    assert repr(again) == repr(embedder)
+    np.testing.assert_array_equal(again.transform(clips), embedder.transform(clips))
+    np.testing.assert_array_equal(again.fit(clips).transform(clips), embedder.transform(clips))
+    with pytest.raises(
+        ModelFileError, match=r"AutoencoderEmbedder no longer has early_stopping=3 \(CHANGELOG"
+    ):
+        load(older(early_stopping=3))
 
 
 def test_what_the_tables_name_exists():

@@ -75,7 +75,7 @@ def test_the_statistics_of_a_band_are_added():
 @pytest.fixture(scope="module")
 def autoencoder():
     network = AutoencoderEmbedder(
-        hidden=32, bn_momentum=0.1, max_epochs=4, batch_size=64, standardize="bin", random_state=0
+        hidden=32, bn_momentum=0.1, max_epochs=4, batch_size=64, standardize_input="bin", random_state=0
     )
     return make_pipeline(LogMelTransformer(n_mels=32), network, ColumnScorer()).fit(noise(20))
 

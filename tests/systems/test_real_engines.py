@@ -25,13 +25,11 @@ SYSTEMS = {
     "cqupt2023_ensemble": lambda: systems.cqupt2023_ensemble(4, **QUICK),
     "wilkinghoff_multibranch": lambda: systems.wilkinghoff_multibranch(**QUICK),
     "scu2024_classification": lambda: systems.scu2024_classification(**QUICK),
-    "scu2024_oevae": lambda: systems.scu2024_oevae(width=16, crops_per_clip=1, **QUICK),
+    "scu2024_oevae": lambda: systems.scu2024_oevae(width=16, **QUICK),
     "itmo2022_autoencoder": lambda: systems.itmo2022_autoencoder(**QUICK),
     "itmo2022_image": lambda: systems.itmo2022_image(n_clips=4, n_added=8, width=0.25, **QUICK),
     "official_autoencoder": lambda: systems.official_autoencoder(2024, "mahalanobis", **QUICK),
-    "official_mobilenetv2": lambda: systems.official_mobilenetv2(
-        **QUICK | {"crops_per_clip": 1, "patch_hop": 32}
-    ),
+    "official_mobilenetv2": lambda: systems.official_mobilenetv2(patch_hop=32, **QUICK),
 }
 
 

@@ -17,10 +17,10 @@ SYSTEMS = {
     ),
     "jless2022_mfn logmel arcface lof": lambda: systems.jless2022_mfn(**QUICK),
     "jless2022_mfn logmel focal log_softmax": lambda: systems.jless2022_mfn(
-        machine="slider", standardize="bin", **QUICK
+        machine="slider", standardize_input="bin", **QUICK
     ),  # one epoch does not bring the running statistics of batch normalisation to decibels
     "official_mobilenetv2": lambda: systems.official_mobilenetv2(
-        **QUICK | {"crops_per_clip": 2, "patch_hop": 16, "lr": 1e-3}
+        **QUICK | {"max_epochs": 2, "patch_hop": 16, "lr": 1e-3}
     ),
 }
 SYSTEMS |= {
@@ -214,7 +214,7 @@ def test_jless_submissions_by_machine():
     ],
 )
 def test_standardisation_that_no_report_has_is_an_argument(system, more):
-    assert network_of(system(**more)).standardize is None
-    assert network_of(system(standardize="bin", **more)).standardize == "bin"
-    ensemble = systems.cqupt2023_ensemble(2, standardize="global")[-1].embedder
-    assert {network.standardize for _, network in ensemble.transformer_list} == {"global"}
+    assert network_of(system(**more)).standardize_input is None
+    assert network_of(system(standardize_input="bin", **more)).standardize_input == "bin"
+    ensemble = systems.cqupt2023_ensemble(2, standardize_input="global")[-1].embedder
+    assert {network.standardize_input for _, network in ensemble.transformer_list} == {"global"}

@@ -1,0 +1,52 @@
+"""Training that stops when the loss on held-out clips does."""
+
+from skorch import callbacks
+
+
+class EarlyStopping(callbacks.EarlyStopping):
+    """Stop training when the loss on held-out clips no longer improves, and go back to the best weights.
+
+    skorch's callback of that name for ``callbacks=`` of an embedder, which holds the clips out. (skorch's own serves as
+    well, for ``monitor="train_loss"`` or a score of another callback.)
+
+    Parameters
+    ----------
+    patience : int, default=5
+        Stop when the loss has not improved for this many epochs.
+
+    validation_fraction : float, default=0.1
+        Share of the clips that is held out, in (0, 1), stratified by class where possible; one clip at least.
+
+    See Also
+    --------
+    Checkpoint : Lets an interrupted training go on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.embedders import EarlyStopping, ViTEmbedder
+    >>> X = np.random.default_rng(0).normal(size=(20, 16, 20)).astype("float32")
+    >>> embedder = ViTEmbedder(patch_frames=16, max_epochs=2, callbacks=[EarlyStopping(patience=3)])
+    >>> "valid_loss" in embedder.fit(X, section=["a", "b"] * 10).net_.history[0]
+    True
+    """
+
+    # skorch takes what its constructor assigns for parameters, which `clone` would pass on
+    monitor = "valid_loss"
+    lower_is_better = True
+    threshold = 1e-4
+    threshold_mode = "rel"
+    load_best = True
+
+    def __init__(self, patience=5, validation_fraction=0.1):
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+
+    def sink(self, text):
+        """Take skorch's remarks without printing them."""
+
+
+def out_of_patience(net):
+    """Tell whether an ``EarlyStopping``, of skorch or our own, has ended the training of a net."""
+    stopping = [callback for _, callback in net.callbacks_ if isinstance(callback, callbacks.EarlyStopping)]
+    return any(callback.misses_ >= callback.patience for callback in stopping)
