@@ -34,8 +34,8 @@ class BaseScorer(ThresholdMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta)
         Where the threshold comes from.
 
         - "cross": the scores of the training clips, each against references without the recording that it is
-          of; the threshold is their ``ceil((n + 1) (1 - contamination))``-th smallest (split-conformal quantile), so
-          that the rate holds on clips of new recordings. See Notes.
+          of; the threshold is their ``(n + 1) (1 - contamination)``-th smallest, interpolated (split-conformal
+          quantile), so that the rate holds on clips of new recordings. See Notes.
         - "train": the percentile of the training clips' own scores, scikit-learn's convention. New normal
           clips score higher than clips that were learnt, so more of them are called anomalous.
         - "gamma": the ``1 - contamination`` quantile of a 3-parameter gamma distribution fitted to the

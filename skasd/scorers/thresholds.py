@@ -53,13 +53,14 @@ class ThresholdMixin:
         Returns
         -------
         ndarray of shape (n_clips,)
-            In (0, 1]; NaN for skipped clips. ``predict`` is -1 where it is at most ``contamination``; where
-            there are fewer scores than that takes, where it is the least there is, ``1 / (n + 1)``.
+            In (0, 1]; NaN for skipped clips. ``predict`` is -1 where it is below ``contamination`` (and +1 where
+            it is just that); where there are fewer scores than that takes, where the score is above all of them, which
+            has the p-value ``1 / (n + 1)``, the least there is.
 
         Notes
         -----
-        The share of held-out scores of healthy clips that are as great or greater, the clip itself counted among them.
-        It comes from ``calibration_scores_``, as the threshold does.
+        The share of new healthy clips to be expected above the score: the conformal p-value, interpolated between
+        the scores of healthy clips that the threshold comes from, too (``calibration_scores_``).
         """
         return self.p_value_of_scores(self.anomaly_score(X, **metadata))
 
@@ -194,14 +195,14 @@ def p_values(new, scores, contamination, calibration, weights=None):
     Returns
     -------
     ndarray of shape (n_new,)
-        In (0, 1]. "cross": the share of the scores that are as great or greater, the new one counted among them,
-        :math:`(1 + \sum_i [a_i \ge a]) / (n + 1)` (Vovk, Gammerman and Shafer, "Algorithmic learning in a random
-        world", 2005, section 2.2), with weights :math:`(1 + n \sum_i w_i [a_i \ge a]) / (n + 1)`. "gamma": the tail of
-        the fitted distribution. "train": the share of the training clips above, interpolated.
+        In (0, 1]. "cross": the share of new healthy clips that is to be expected above the score,
+        :math:`(1 + \\sum_i [a_i > a]) / (n + 1)` at one of the n scores (the p-value of Vovk, Gammerman and Shafer,
+        "Algorithmic learning in a random world", 2005, section 2.2, but for ties) and interpolated between them, as
+        `conformal_threshold` is; at least 1 / (n + 1). "gamma": the tail of the fitted distribution. "train": the share
+        of the training clips above, interpolated.
     """
     new = np.asarray(new, dtype=float)
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
+    ordered = np.sort(scores)
     n = len(ordered)
     distribution = _fitted_gamma(scores, contamination)[0] if calibration == "gamma" else None
     if distribution is not None:
@@ -213,16 +214,21 @@ def p_values(new, scores, contamination, calibration, weights=None):
             else np.where(new > ordered[0], 0.0, 1.0)
         )
     else:
-        p = _shares_above(order, n, weights)[np.searchsorted(ordered, new, side="left")]
+        knots, above = _shares_above(scores, weights)
+        finite = max(np.isfinite(knots).sum(), 1)
+        p = np.interp(new, knots[:finite], above[:finite], left=1.0)
     return np.where(np.isnan(new), np.nan, p)
 
 
-def _shares_above(order, n, weights):
-    """Return the conformal p-values of a score below the least of n, between each two, and above the greatest."""
+def _shares_above(scores, weights):
+    """Return the different scores in order, and the share of new healthy clips to be expected above each."""
+    n = len(scores)
+    knots, of = np.unique(scores, return_inverse=True)
     if weights is None:
-        return np.arange(n + 1, 0, -1) / (n + 1)
-    above = np.append(np.cumsum(weights[order][::-1])[::-1], 0.0)
-    return (1 + n * above) / (n + 1)
+        at_or_below = np.cumsum(np.bincount(of))
+        return knots, (1 + n - at_or_below) / (n + 1)
+    above = np.append(np.cumsum(np.bincount(of, weights)[::-1])[::-1][1:], 0.0)
+    return knots, (1 + n * above) / (n + 1)
 
 
 def domain_weights(domain, blocks):
@@ -281,11 +287,12 @@ def warn_about_few_clips(n, contamination, of="", what="training clips"):
 
 
 def conformal_threshold(scores, contamination, weights=None):
-    """Return the ``ceil((n + 1) (1 - contamination))``-th smallest of ``n`` held-out scores.
+    r"""Return the ``(n + 1) (1 - contamination)``-th smallest of ``n`` held-out scores, interpolated.
 
-    A new normal clip, exchangeable with those that gave the scores, exceeds this order statistic with a
-    probability of at most ``contamination`` (split-conformal quantile); the plain percentile would exceed
-    the wanted rate in small sets. Where ``n`` is too small for the rate (``n < 1 / contamination - 1``)
+    A new normal clip, exchangeable with those that gave the scores, exceeds their k-th smallest with a probability of
+    ``1 - k / (n + 1)`` (split-conformal quantile); the plain percentile would exceed the wanted rate in small sets.
+    Between two of them the threshold is interpolated, so that the rate is the wanted one on average, and not the next
+    smaller one of the form ``k / (n + 1)``. Where ``n`` is too small for the rate (``n < 1 / contamination - 1``)
     it is the largest score.
 
     Parameters
@@ -295,18 +302,23 @@ def conformal_threshold(scores, contamination, weights=None):
     contamination : float in (0, 0.5]
         Wanted false-alarm rate.
     weights : ndarray of shape (n_clips,) or None
-        How much each score counts; they add up to 1. None: all the same. The threshold is the smallest score
-        that new ones must exceed to have a p-value (see `p_values`) of at most ``contamination``.
+        How much each score counts; they add up to 1. None: all the same. With weights a new clip is expected to exceed
+        score i with a probability of :math:`(1 + n \sum_j w_j [a_j > a_i]) / (n + 1)`.
 
     Returns
     -------
     float
     """
-    order = np.argsort(scores, kind="stable")
-    n = len(scores)
+    knots, above = _shares_above(scores, weights)
     # the small term keeps shares that are as wanted but for rounding
-    low_enough = np.flatnonzero(_shares_above(order, n, weights)[1:] <= contamination + 1e-12)
-    return float(scores[order[low_enough[0] if len(low_enough) else n - 1]])
+    low_enough = np.flatnonzero(above <= contamination + 1e-12)
+    if not len(low_enough):
+        return float(knots[-1])
+    at = low_enough[0]
+    if at == 0 or above[at] >= contamination - 1e-12 or not np.isfinite(knots[at - 1 : at + 1]).all():
+        return float(knots[at])
+    share = (above[at - 1] - contamination) / (above[at - 1] - above[at])
+    return float(knots[at - 1] + share * (knots[at] - knots[at - 1]))
 
 
 def gamma_threshold(scores, contamination):

@@ -3,25 +3,25 @@ import pytest
 from scipy import stats
 
 from skasd.scorers import GammaSoftmaxScorer, KNNScorer, MahalanobisScorer
-from skasd.scorers.thresholds import conformal_threshold, gamma_threshold
+from skasd.scorers.thresholds import conformal_threshold, gamma_threshold, p_values
 
 
 @pytest.mark.parametrize(
     ("n", "contamination", "rank"),
     [
         (19, 0.1, 18),
-        (20, 0.1, 19),
+        (20, 0.1, 18.9),
         (99, 0.05, 95),
         (9, 0.1, 9),
-        (4, 0.1, 4),
+        (11, 0.1, 10.8),
         (1, 0.5, 1),
-        (2, 0.5, 2),
+        (2, 0.5, 1.5),
         (199, 0.3, 140),
     ],
 )
-def test_conformal_threshold_is_an_order_statistic(n, contamination, rank):
+def test_conformal_threshold_is_an_interpolated_order_statistic(n, contamination, rank):
     scores = np.random.default_rng(n).permutation(np.arange(1.0, n + 1))
-    assert conformal_threshold(scores, contamination) == rank
+    assert conformal_threshold(scores, contamination) == pytest.approx(rank, rel=1e-12)
 
 
 def test_conformal_threshold_keeps_the_rate_of_few_scores_where_the_percentile_does_not():
@@ -32,6 +32,30 @@ def test_conformal_threshold_keeps_the_rate_of_few_scores_where_the_percentile_d
     }
     assert exceeded["conformal"] == pytest.approx(0.1, abs=0.002)
     assert exceeded["percentile"] > 0.12
+
+
+@pytest.mark.parametrize("n", [9, 12, 16, 25])
+def test_the_rate_is_the_wanted_one_on_average_whatever_the_number_of_scores(n):
+    scores = np.random.default_rng(n).uniform(size=(20_000, n))
+    rates = [1 - conformal_threshold(row, 0.1) for row in scores]  # of uniform scores above the threshold
+    assert np.mean(rates) == pytest.approx(0.1, abs=0.002)
+
+
+def test_weighted_scores():
+    scores = np.array([1.0, 2.0, 3.0, 10.0])
+    equal = np.full(4, 0.25)
+    assert conformal_threshold(scores, 0.4, equal) == pytest.approx(conformal_threshold(scores, 0.4))
+    # a fifth of the mass stands for the new clip: above 3 lie 0.2 + 0.8 * 0.1, above 2 0.2 + 0.8 * 0.2
+    weights = np.array([0.4, 0.4, 0.1, 0.1])
+    assert conformal_threshold(scores, 0.28, weights) == pytest.approx(3.0)
+    assert conformal_threshold(scores, 0.32, weights) == pytest.approx(2.5)
+    assert conformal_threshold(scores, 0.1, weights) == 10.0
+    np.testing.assert_allclose(
+        p_values([0, 2.5, 3, 99, np.nan], scores, 0.1, "cross", weights), [1, 0.32, 0.28, 0.2, np.nan]
+    )
+    ties = np.array([1.0, 1.0, 1.0, 2.0])
+    assert conformal_threshold(ties, 0.4) == 1.0
+    np.testing.assert_allclose(p_values([1.0, 1.5], ties, 0.1, "cross"), [0.4, 0.3])
 
 
 @pytest.mark.parametrize("contamination", [0.1, 0.25])
