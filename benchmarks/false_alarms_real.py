@@ -1,9 +1,9 @@
 """False alarms on healthy clips of other recordings, and anomalies found: ``python benchmarks/false_alarms_real.py``.
 
-Every detector is fitted with what is known of the training clips: their order, and where a set tells them the recordings
-and the domain. For each rate asked for: the share of the healthy test clips called anomalous (all / source / target), and
-of the anomalies that the ideal threshold would find (that at which just so many of the healthy test clips are called
-anomalous), how many are found. Data are looked for in ``SKASD_DATA``, else in ``../shared/data``.
+Every detector is fitted with what is known of the training clips: their order, and where a set tells them the
+recordings and the domain. For each rate asked for: the share of the healthy test clips called anomalous (all / source /
+target), and of the anomalies that the ideal threshold would find (that at which just so many of the healthy test clips
+are called anomalous), how many are found. Data are looked for in ``SKASD_DATA``, else in ``../shared/data``.
 """
 
 import argparse
