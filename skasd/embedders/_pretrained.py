@@ -255,11 +255,11 @@ def load_torchvision_mobilenetv2(backbone, state):
     return report
 
 
-def input_scaling(state, mean, scale, standardize):
+def input_scaling(state, mean, scale, standardize_input):
     """Return the ``(mean, scale)`` of the input that continue the checkpoint's own normalisation of it.
 
     Its first layer ``bn0`` gives each frequency bin a scale and a shift after standardisation. The same scale and
-    shift are put behind ours; with ``standardize=None`` its mean and variance are taken over too.
+    shift are put behind ours; with ``standardize_input=None`` its mean and variance are taken over too.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def input_scaling(state, mean, scale, standardize):
     mean, scale : float or ndarray of shape (n_bins,)
         Standardisation learnt on the training clips.
 
-    standardize : {"bin", "global"} or None
+    standardize_input : {"bin", "global"} or None
         How it was learnt.
 
     Returns
@@ -281,7 +281,7 @@ def input_scaling(state, mean, scale, standardize):
     """
     used = ["bn0.weight", "bn0.bias"]
     weight, bias = (state[name].double().numpy() for name in used)
-    if standardize is None:
+    if standardize_input is None:
         used += ["bn0.running_mean", "bn0.running_var"]
         mean, variance = (state[name].double().numpy() for name in used[2:])
         scale = np.sqrt(variance + 1e-5)
