@@ -13,12 +13,16 @@ class KNNCosineScorer(ContributionMixin, NeighborScorer):
     n_neighbors : int, default=1
         Number of neighbours; a domain with fewer other clips uses those it has, see `n_neighbors_`.
 
-    density_normalization : {"ratio", "difference"} or None, default=None
+    density_normalization : {"ratio", "difference", "variance"} or None, default=None
         Local-density normalisation of the distances, see Notes. It serves domain shift without knowing the
         domains, so leave `domain` out.
 
     n_density_neighbors : int, default=1
         Number of neighbours K of a training clip that its density is taken from.
+
+    density_decay : float in (0, 1], default=1.0
+        Factor of the weight in the density from each neighbour to the next: 1 for the plain mean of the K nearest. With
+        less, and `n_density_neighbors` as large as the number of clips, the weighted ranking of [2]_.
 
     contamination : float in (0, 0.5], default=0.1
         False-alarm rate that the threshold aims at.
@@ -71,6 +75,10 @@ class KNNCosineScorer(ContributionMixin, NeighborScorer):
     local-density normalisation replaces :math:`D(x, y)` by :math:`D(x, y) / \mathrm{dens}_K(y)` ("ratio")
     or by :math:`D(x, y) - \mathrm{dens}_K(y)` ("difference") before the nearest are chosen, which is the
     difference to LOF [2]_. The density is at least 1e-12, for duplicates. It needs two clips per domain.
+    "variance" takes :math:`D(x, y) - \alpha\, \mathrm{dens}_K(y)` with the factor that leaves the scores the least
+    variance, :math:`\alpha = \mathrm{Cov}(d, b) / \mathrm{Var}(b)`: d is the distance of a training clip to the
+    nearest other one, b the density of that one; 0 where all densities are equal. K = 4 (`n_density_neighbors`) is
+    a usual choice for it.
 
     `feature_contributions` gives feature j the share :math:`(u_j - v_j)^2 / 2`, averaged over the
     neighbours y; u and v are x and y scaled to length one.

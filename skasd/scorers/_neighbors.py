@@ -1,7 +1,7 @@
 """Distance to the nearest training clips: what the Euclidean and the cosine scorer share."""
 
 from abc import abstractmethod
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ class NeighborReference(NamedTuple):
     index: NearestNeighbors  # over the centred rows
     center: np.ndarray
     n_neighbors: int
-    density: np.ndarray | None  # mean distance of each row to its nearest others
+    density: np.ndarray | None  # mean distance of each row to its nearest others, times alpha for "variance"
 
 
 class NeighborScorer(BaseScorer):
@@ -30,16 +30,18 @@ class NeighborScorer(BaseScorer):
     _parameter_constraints: dict = {
         **BaseScorer._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "density_normalization": [StrOptions({"ratio", "difference"}), None],
+        "density_normalization": [StrOptions({"ratio", "difference", "variance"}), None],
         "n_density_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "density_decay": [Interval(Real, 0, 1, closed="right")],
     }
 
     def __init__(
         self,
         n_neighbors: int = 1,
         *,
-        density_normalization: Literal["ratio", "difference"] | None = None,
+        density_normalization: Literal["ratio", "difference", "variance"] | None = None,
         n_density_neighbors: int = 1,
+        density_decay: float = 1.0,
         contamination: float = 0.1,
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
@@ -56,6 +58,7 @@ class NeighborScorer(BaseScorer):
         self.n_neighbors = n_neighbors
         self.density_normalization = density_normalization
         self.n_density_neighbors = n_density_neighbors
+        self.density_decay = density_decay
 
     @abstractmethod
     def _represent(self, X):
@@ -83,7 +86,9 @@ class NeighborScorer(BaseScorer):
         index = NearestNeighbors(n_neighbors=n_neighbors).fit(rows)
         density = None
         if self.density_normalization is not None:
-            density = self._nearest_others(index, self._n_density(len(rows)))[0].mean(axis=1)
+            distances, neighbors = self._nearest_others(index, self._n_density(len(rows)))
+            density = distances @ self._density_weights(distances.shape[1])
+            density = density * self._alpha(distances[:, 0], density[neighbors[:, 0]])
         return NeighborReference(index, center, n_neighbors, density)
 
     def _score_reference(self, X, reference):
@@ -128,10 +133,15 @@ class NeighborScorer(BaseScorer):
         n_density = self._n_density(len(rows))
         # a row leaves a gap among the nearest of its neighbours, which the next nearest fills
         nearest_others, neighbors = self._nearest_others(reference.index, n_density + 1)
-        totals = nearest_others.sum(axis=1)
+        weights = self._density_weights(n_density)
         gone = neighbors[:, :n_density].ravel()
         of = np.repeat(np.arange(len(rows)), n_density)
-        refilled = (totals[of] - nearest_others[:, :n_density].ravel()) / n_density
+        before = np.cumsum(weights * nearest_others[:, :n_density], axis=1)
+        after = np.cumsum((weights * nearest_others[:, 1:])[:, ::-1], axis=1)[:, ::-1]
+        refilled = after + np.pad(before[:, :-1], ((0, 0), (1, 0)))
+        density = nearest_others[:, :n_density] @ weights
+        # the weight of the density is kept as it is with all rows
+        refilled = (refilled * self._alpha(nearest_others[:, 0], density[neighbors[:, 0]])).ravel()
 
         def nearest(squared, start):
             density = np.tile(reference.density, (len(squared), 1))
@@ -146,6 +156,20 @@ class NeighborScorer(BaseScorer):
     def _n_density(self, n_rows):
         """Return the number of neighbours of the density, so few that one row can be left out."""
         return max(1, min(self.n_density_neighbors, n_rows - 2))
+
+    def _density_weights(self, n_neighbors):
+        """Return the weights of the nearest others, which add up to 1."""
+        weights = self.density_decay ** np.arange(n_neighbors)
+        return weights / weights.sum()
+
+    def _alpha(self, distances, densities):
+        """Return the factor of the densities, given each row's distance to the nearest other and that one's density."""
+        if self.density_normalization != "variance":
+            return 1.0
+        spread = densities.std()
+        if spread <= 1e-12 * densities.max(initial=0):
+            return 0.0
+        return float(np.mean((distances - distances.mean()) * (densities - densities.mean())) / spread**2)
 
     def _normalize(self, distances, density):
         if self.density_normalization == "ratio":

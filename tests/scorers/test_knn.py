@@ -7,6 +7,8 @@ from scipy.spatial.distance import cdist
 
 from skasd.scorers import KNNCosineScorer, KNNScorer
 
+from ._cases import refitted_without_each
+
 BOTH = pytest.mark.parametrize(("cls", "metric"), [(KNNScorer, "euclidean"), (KNNCosineScorer, "cosine")])
 
 
@@ -96,3 +98,59 @@ def test_number_of_neighbors_by_domain():
 def test_bad_parameters(params):
     with pytest.raises(ValueError, match=next(iter(params))):
         KNNScorer(**params).fit(np.eye(4))
+
+
+@BOTH
+@pytest.mark.parametrize("n_density", [1, 4])
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_density_that_leaves_the_least_variance(cls, metric, n_density, decay):
+    X, new = data()
+    among = cdist(X, X, metric)
+    np.fill_diagonal(among, np.inf)
+    weights = decay ** np.arange(n_density)
+    density = np.sort(among, axis=1)[:, :n_density] @ weights / weights.sum()
+    d, b = among.min(axis=1), density[among.argmin(axis=1)]
+    alpha = np.cov(d, b, bias=True)[0, 1] / b.var()
+    expected = (cdist(new, X, metric) - alpha * density).min(axis=1)
+    scorer = cls(density_normalization="variance", n_density_neighbors=n_density, density_decay=decay).fit(X)
+    assert_allclose(scorer.anomaly_score(new), expected, rtol=1e-9, atol=1e-12)
+    variances = [np.var(d - factor * b) for factor in (alpha, alpha + 0.1, alpha - 0.1)]
+    assert variances[0] < min(variances[1:])
+
+
+@BOTH
+def test_weighted_ranking_takes_all_neighbours_with_falling_weights(cls, metric):
+    X, new = data()
+    among = np.sort(cdist(X, X, metric) + np.diag(np.full(len(X), np.inf)), axis=1)[:, :-2]
+    weights = 0.7 ** np.arange(among.shape[1])
+    density = among @ weights / weights.sum()
+    expected = (cdist(new, X, metric) / density).min(axis=1)
+    scorer = cls(density_normalization="ratio", n_density_neighbors=10_000, density_decay=0.7).fit(X)
+    assert_allclose(scorer.anomaly_score(new), expected, rtol=1e-9)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["ratio", "difference"])
+@pytest.mark.parametrize("n_density", [1, 3])
+def test_densities_with_weights_are_those_without_the_row_held_out(cls, metric, kind, n_density):
+    X, _ = data(n=25)
+    scorer = cls(density_normalization=kind, n_density_neighbors=n_density, density_decay=0.6)
+    held_out = scorer.fit(X, groups=np.arange(25))._leave_one_out(X, scorer.references_[None]["all"])
+    assert_allclose(held_out, refitted_without_each(cls(**scorer.get_params()), X), rtol=1e-9, atol=1e-12)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "X", [np.eye(3)[:2], np.eye(4), np.repeat(np.eye(4), 5, axis=0)], ids=["two", "equal", "copies"]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_equal_and_zero_densities_change_nothing(cls, metric, X):
+    normalized = cls(density_normalization="variance", n_density_neighbors=4).fit(X)
+    new = np.random.default_rng(0).normal(size=(5, X.shape[1]))
+    if len(X) < 20:
+        assert_allclose(normalized.anomaly_score(new), cls().fit(X).anomaly_score(new))
+    assert np.isfinite(normalized.anomaly_score(new)).all()
+    assert np.isfinite(normalized.training_scores_).all()
+    domain = ["source"] * (len(X) - 1) + ["target"]  # one target clip
+    one = cls(density_normalization="variance").fit(X, domain=domain)
+    assert list(one.references_[None]) == ["all"]
