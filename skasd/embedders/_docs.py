@@ -3,7 +3,7 @@
 import inspect
 import re
 
-PARAMETERS = r"""
+PARAMETERS = """
 loss : {"arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"} or callable, \
         default="cross_entropy"
     Objective of the classification of sections; for other arguments than its defaults a factory,
@@ -107,26 +107,36 @@ n_features_in_ : int
 def with_shared_docstring(cls):
     """Complete the docstring of an embedder, as a class decorator.
 
-    ``{shared}`` stands for the parameters that the class has and does not document itself, with its own defaults;
-    ``{attributes}`` for the attributes.
+    ``{shared}`` stands for the parameters that the class has and does not document itself, with its own defaults, all
+    in the order of the signature; ``{attributes}`` for the attributes.
     """
-    doc = inspect.getdoc(cls)
-    parameters = inspect.signature(cls).parameters
-    documented = set(re.findall(r"^(\w+) : ", doc, flags=re.MULTILINE))
-    shared = [
-        re.sub(r"default=.*", f"default={_as_text(parameters[name].default)}", entry, count=1)
-        for name, entry in _entries(PARAMETERS).items()
-        if name in parameters and name not in documented
-    ]
+    head, parameters, tail = re.split(
+        r"(?<=Parameters\n----------\n)(.*?)(?=\n\n[\w ]+\n-{3,}\n)",
+        inspect.getdoc(cls),
+        maxsplit=1,
+        flags=re.DOTALL,
+    )
+    own, shared = _entries(parameters), _entries(PARAMETERS)
+    entries = []
+    for name, parameter in inspect.signature(cls).parameters.items():
+        entry = own.get(name) or re.sub(
+            r"default=.*",
+            lambda _, default=parameter.default: f"default={_as_text(default)}",
+            shared[name],
+            count=1,
+        )
+        entries.append(entry)
+    documented = set(re.findall(r"^(\w+) : ", tail, flags=re.MULTILINE))
+    if "n_pseudo_classes" not in inspect.signature(cls).parameters:
+        documented.add("pseudo_labels_")
     attributes = [entry for name, entry in _entries(ATTRIBUTES).items() if name not in documented]
-    doc = doc.replace("{shared}", "\n\n".join(shared))
-    cls.__doc__ = doc.replace("{attributes}", "\n\n".join(attributes))
+    cls.__doc__ = head + "\n\n".join(entries) + tail.replace("{attributes}", "\n\n".join(attributes))
     return cls
 
 
 def _entries(section):
     """Return the entries of a section of a docstring by name."""
-    return {entry.split(" : ")[0]: entry for entry in re.split(r"\n\n(?=\w+ : )", section.strip())}
+    return {entry.split(" : ")[0]: entry for entry in re.split(r"\n\n(?=\w+ : |\{)", section.strip())}
 
 
 def _as_text(value):
