@@ -1,14 +1,13 @@
 """New training clips between those at hand: SMOTE and mixup."""
 
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_sampling_strategy, check_target_type
+from imblearn.utils import check_target_type
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -16,9 +15,8 @@ from .._metadata import check_metadata
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
 from ._alignment import append_metadata, healthy_rows, is_ground_truth
-from ._pairs import mixup_pairs, smote_pairs
-
-_CHUNK = 2**22  # values interpolated at a time: bounds the memory beside input and output
+from ._counts import count_new
+from ._pairs import append_interpolated, mixup_pairs, mixup_pools, smote_pairs
 
 
 class MixupSMOTEAugmenter(BaseOverSampler):
@@ -280,8 +278,10 @@ class MixupSMOTEAugmenter(BaseOverSampler):
         for row in np.flatnonzero(free):
             rows.setdefault(classes[row], []).append(row)
         rows = {label: np.array(members) for label, members in rows.items()}
-        self.sampling_strategy_ = self._count_new(rows, [classes[i] for i in np.flatnonzero(free)])
-        pools = self._pools(rows, free, metadata["section"])
+        self.sampling_strategy_ = count_new(
+            self.sampling_strategy, rows, [classes[i] for i in np.flatnonzero(free)], self._sampling_type
+        )
+        pools = mixup_pools(rows, free, metadata["section"], self.partners)
         X = self._interpolate(X, rows, pools)
         if table is not None:
             X = type(table)(X, columns=table.columns)
@@ -294,7 +294,7 @@ class MixupSMOTEAugmenter(BaseOverSampler):
         empty = [label for label, members in rows.items() if not members.size]
         if empty:
             raise ValueError(f"All clips of class {empty[0]} are NaN (skipped): it cannot be enlarged.")
-        X = self._interpolate(X, rows, self._pools(rows, free, None))
+        X = self._interpolate(X, rows, mixup_pools(rows, free, None, self.partners))
         nearer = np.where(self.partner_weight_ > 0.5, *self.sample_origin_.T[::-1])
         return X, np.concatenate([y, y[nearer]])
 
@@ -321,60 +321,6 @@ class MixupSMOTEAugmenter(BaseOverSampler):
             return list(zip(*columns, strict=True))
         return columns[0] if columns else [None] * n_clips
 
-    def _count_new(self, rows, classes):
-        """Return the number of new clips by class."""
-        counts = {label: len(members) for label, members in rows.items()}
-        strategy = self.sampling_strategy
-        if callable(strategy):
-            strategy = strategy(classes)
-        if isinstance(strategy, Mapping):
-            unknown = [label for label in strategy if label not in counts]
-            if unknown:
-                raise ValueError(
-                    f"sampling_strategy names the class {unknown[0]!r}; there are {list(counts)}."
-                )
-            few = [label for label, n in strategy.items() if n < counts[label]]
-            if few:
-                raise ValueError(
-                    f"sampling_strategy asks for {strategy[few[0]]} clips of class {few[0]!r}, which has "
-                    f"{counts[few[0]]}: clips are only added."
-                )
-            return {label: n - counts[label] for label, n in strategy.items()}
-        if isinstance(strategy, Real):
-            wanted = round(strategy * max(counts.values()))
-            return {label: max(wanted - n, 0) for label, n in counts.items()}
-        if len(counts) < 2:
-            warnings.warn(
-                f"There is one class of {len(classes)} clips only, and sampling_strategy={strategy!r} "
-                "balances classes: nothing is added. Give section or domain, or a number such as "
-                "sampling_strategy=2.0.",
-                UserWarning,
-            )
-            return dict.fromkeys(counts, 0)
-        codes = np.repeat(np.arange(len(counts)), list(counts.values()))
-        by_code = check_sampling_strategy(strategy, codes, self._sampling_type)
-        return {label: int(by_code.get(code, 0)) for code, label in enumerate(counts)}
-
-    def _pools(self, rows, free, section):
-        """Return by class, cut where ``partners`` says, its rows and those that mixup pairs them with."""
-        free = np.flatnonzero(free)
-        if self.partners == "class":
-            return {label: [(members, members)] for label, members in rows.items()}
-        if self.partners == "any" or section is None:
-            return {label: [(members, free)] for label, members in rows.items()}
-        names = section.tolist()
-        mates = {}
-        for row in free:
-            mates.setdefault(names[row], []).append(row)
-        # a class (a domain) may hold clips of several sections: each is mixed within its own
-        return {
-            label: [
-                (np.intersect1d(members, mates[name]), np.array(mates[name]))
-                for name in dict.fromkeys(names[row] for row in members)
-            ]
-            for label, members in rows.items()
-        }
-
     def _interpolate(self, X, rows, pools):
         """Return X with the new clips appended; set the attributes that tell how they were made."""
         rng = check_random_state(self.random_state)
@@ -398,22 +344,7 @@ class MixupSMOTEAugmenter(BaseOverSampler):
         self.partner_weight_ = np.concatenate(weight)
         self.sample_method_ = np.concatenate(method)
 
-        n_clips, n_new = len(X), len(self.sample_origin_)
-        if not n_new:
-            return X
-        out = np.empty((n_clips + n_new, *X.shape[1:]), dtype=X.dtype)
-        out[:n_clips] = X
-        new = out[n_clips:].reshape(n_new, -1)
-        working = np.float64 if X.dtype == np.float64 else np.float32
-        chunk = max(1, _CHUNK // max(flat.shape[1], 1))
-        for start in range(0, n_new, chunk):
-            part = slice(start, start + chunk)
-            first, second = (flat[i].astype(working, copy=False) for i in self.sample_origin_[part].T)
-            second -= first
-            second *= self.partner_weight_[part, None].astype(working)
-            second += first
-            new[part] = second
-        return out
+        return append_interpolated(X, self.sample_origin_, self.partner_weight_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

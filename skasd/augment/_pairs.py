@@ -3,6 +3,9 @@
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+# values interpolated at a time: bounds the memory beside input and output
+_CHUNK = 2**22
+
 
 def smote_pairs(X, rows, k_neighbors, n_new, rng):
     """Pair clips of one class with their neighbours.
@@ -69,3 +72,45 @@ def mixup_pairs(rows, pools, alpha, across, n_new, rng):
     if across:
         weight = np.minimum(weight, 1 - weight)
     return np.stack([first, second], axis=1), np.where(first == second, 0.0, weight)
+
+
+def mixup_pools(rows, free, section, partners):
+    """Return by class, cut where `partners` says, its rows and those that mixup pairs them with."""
+    free = np.flatnonzero(free)
+    if partners == "class":
+        return {label: [(members, members)] for label, members in rows.items()}
+    if partners == "any" or section is None:
+        return {label: [(members, free)] for label, members in rows.items()}
+    names = section.tolist()
+    mates = {}
+    for row in free:
+        mates.setdefault(names[row], []).append(row)
+    # a class (a domain) may hold clips of several sections: each is mixed within its own
+    return {
+        label: [
+            (np.intersect1d(members, mates[name]), np.array(mates[name]))
+            for name in dict.fromkeys(names[row] for row in members)
+        ]
+        for label, members in rows.items()
+    }
+
+
+def append_interpolated(X, origin, weight):
+    """Return X with a clip appended for each pair of rows, at `weight` between the first and the second."""
+    n_clips, n_new = len(X), len(origin)
+    if not n_new:
+        return X
+    flat = X.reshape(n_clips, -1)
+    out = np.empty((n_clips + n_new, *X.shape[1:]), dtype=X.dtype)
+    out[:n_clips] = X
+    new = out[n_clips:].reshape(n_new, -1)
+    working = np.float64 if X.dtype == np.float64 else np.float32
+    chunk = max(1, _CHUNK // max(flat.shape[1], 1))
+    for start in range(0, n_new, chunk):
+        part = slice(start, start + chunk)
+        first, second = (flat[i].astype(working, copy=False) for i in origin[part].T)
+        second -= first
+        second *= weight[part, None].astype(working)
+        second += first
+        new[part] = second
+    return out
