@@ -211,8 +211,8 @@ def ablation(args):
     for machine in machines(args.seeds):
         for train, test in machine.splits:
             detector = AnomalousSoundDetector().fit(take(machine.X, train))
-            learnt = np.hstack([e.transform(take(machine.X, train)) for e in detector.embedders_])
-            new = np.hstack([e.transform(take(machine.X, test)) for e in detector.embedders_])
+            features = detector.steps_[0]
+            learnt, new = (features.transform(take(machine.X, rows)) for rows in (train, test))
             terms = detector.terms_
             variants = {"all terms": list(terms)}
             variants |= {f"without {name}": [n for n in terms if n != name] for name in terms}

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
 from ._metadata import warn_about_anomalies
@@ -21,6 +22,7 @@ from .scorers import BandScorer
 from .weights import at_hand
 
 _LAYERS = ("mel", "9", "11")
+_LARGER_LAYERS = ("9", "11")
 _WHOLE_ONLY = ("mel",)  # statistics of single mel bands say little by themselves
 
 
@@ -62,10 +64,9 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
 
     Attributes
     ----------
-    embedders_ : list of PretrainedEmbedder
-        The frozen encoders.
-    detector_ : PerSection
-        Scorers of the rows, one for each section.
+    steps_ : list of estimators
+        What clips pass: a `FeatureUnion` of the frozen encoders, and a `PerSection` with a scorer of the rows for each
+        section.
     terms_ : dict
         The terms of the score: by name, the groups of columns of the rows whose scores are averaged.
     sections_ : list
@@ -204,25 +205,25 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         if groups is None and (recordings := _recordings(X)) is not None:
             known["groups"] = recordings
         with unfitted_on_failure(self):
-            self.embedders_ = [embedder.fit(X) for embedder in self._embedders()]
-            rows = self._rows(X)
+            features = FeatureUnion(self._embedders())
+            rows = features.fit_transform(X)
             heard = ~np.isnan(rows).all(axis=1)
-            self.terms_ = self._find_terms(rows[heard])
+            self.terms_ = _find_terms(features, rows[heard])
             bands = [columns for groups in self.terms_.values() for columns in groups]
             weights = [1 / len(groups) for groups in self.terms_.values() for _ in groups]
             scorer = BandScorer(bands=bands, weights=weights, contamination=self.contamination)
-            self.detector_ = PerSection(None, scorer).fit(rows, **known)
+            self.steps_ = [features, PerSection(None, scorer).fit(rows, **known)]
             self.groups_ = known.get("groups")
             self.n_clips_ = int(heard.sum())
-            self.sections_ = self.detector_.sections_
-            self.training_scores_ = self.detector_.training_scores_
-            self._keep_names_of(self.embedders_[0])
+            self.sections_ = self.steps_[-1].sections_
+            self.training_scores_ = self.steps_[-1].training_scores_
+            self._keep_names_of(features.transformer_list[0][1])
         return self
 
     @property
     def offset_(self) -> float:
         """``decision_function = score_samples - offset_`` where the section is not given."""
-        return self.detector_.offset_
+        return self.steps_[-1].offset_
 
     def anomaly_score(self, X: Any, *, section: Any = None) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
@@ -239,7 +240,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
             NaN for skipped clips.
         """
         check_is_fitted(self)
-        return self.detector_.anomaly_score(self._rows(X), section=section)
+        return self.steps_[-1].anomaly_score(self._rows(X), section=section)
 
     def decision_function(self, X: Any, *, section: Any = None) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
@@ -256,7 +257,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
             NaN for skipped clips.
         """
         check_is_fitted(self)
-        return self.detector_.decision_function(self._rows(X), section=section)
+        return self.steps_[-1].decision_function(self._rows(X), section=section)
 
     def predict(self, X: Any, *, section: Any = None) -> np.ndarray:
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
@@ -287,7 +288,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
             In (0, 1]; NaN for NaN.
         """
         check_is_fitted(self)
-        return self.detector_.p_value_of_scores(scores)
+        return self.steps_[-1].p_value_of_scores(scores)
 
     def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
         """Set the threshold from anomaly scores of healthy clips of later recordings.
@@ -305,7 +306,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rate = self.contamination if contamination is None else contamination
-        self.detector_.set_threshold_from_scores(scores, contamination=rate)
+        self.steps_[-1].set_threshold_from_scores(scores, contamination=rate)
         return self
 
     def summary(self) -> str:
@@ -316,7 +317,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         str
         """
         check_is_fitted(self)
-        scorers = list(self.detector_.estimators_.values())
+        scorers = list(self.steps_[-1].estimators_.values())
         lines = [f"AnomalousSoundDetector, mode {self.mode!r}: learnt from {self.n_clips_} clips"]
         if self.sections_:
             lines[0] += f" of {len(self.sections_)} sections"
@@ -341,45 +342,43 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         return "\n".join(lines)
 
     def _embedders(self):
-        """Return the encoders, not fitted."""
+        """Return names and encoders, not fitted."""
         common = {
             name: getattr(self, name)
             for name in ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
         }
-        found = [PretrainedEmbedder(layer=_LAYERS, **common)]
+        found = [("skasd", PretrainedEmbedder(layer=_LAYERS, **common))]
         if self.mode == "best":
             found += [
-                PretrainedEmbedder(name, weights=path, layer=("9", "11"), **common)
+                (name, PretrainedEmbedder(name, weights=path, layer=_LARGER_LAYERS, **common))
                 for name, path in at_hand().items()
             ]
         return found
 
     def _rows(self, X):
-        rows = [embedder.transform(X) for embedder in self.embedders_]
-        return rows[0] if len(rows) == 1 else np.hstack(rows)
+        return self.steps_[0].transform(X)
 
-    def _find_terms(self, rows):
-        """Return the terms of the score by name: for each the groups of columns that are scored together."""
-        varies = np.ptp(rows, axis=0) > 0
-        terms, first = {}, 0
-        for embedder in self.embedders_:
-            for layer in dict.fromkeys(embedder.layers_):
-                columns = np.flatnonzero(embedder.layers_ == layer)
-                positions = embedder.bands_[columns]
-                columns = columns + first
-                name = f"{embedder.encoder} {layer}"
-                terms[name] = [columns]
-                if layer not in _WHOLE_ONLY:
-                    terms[f"{name} by band"] = [columns[positions == each] for each in np.unique(positions)]
-            first += len(embedder.layers_)
-        # a recording at 16 kHz has nothing at the highest positions
-        heard = {
-            name: [part for each in groups if len(part := each[varies[each]])]
-            for name, groups in terms.items()
-        }
-        return {name: groups for name, groups in heard.items() if groups} or {
-            "all": [np.arange(rows.shape[1])]
-        }
+
+def _find_terms(features, rows):
+    """Return the terms of the score by name: for each the groups of columns that are scored together."""
+    varies = np.ptp(rows, axis=0) > 0
+    terms, first = {}, 0
+    for name, embedder in features.transformer_list:
+        for layer in dict.fromkeys(embedder.layers_):
+            columns = np.flatnonzero(embedder.layers_ == layer)
+            positions = embedder.bands_[columns]
+            columns = columns + first
+            terms[f"{name} {layer}"] = [columns]
+            if layer not in _WHOLE_ONLY:
+                terms[f"{name} {layer} by band"] = [
+                    columns[positions == each] for each in np.unique(positions)
+                ]
+        first += len(embedder.layers_)
+    # a recording at 16 kHz has nothing at the highest positions
+    heard = {
+        name: [part for each in groups if len(part := each[varies[each]])] for name, groups in terms.items()
+    }
+    return {name: groups for name, groups in heard.items() if groups} or {"all": [np.arange(rows.shape[1])]}
 
 
 def _recordings(X):

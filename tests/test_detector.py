@@ -194,15 +194,15 @@ def test_best_takes_what_encoders_are_at_hand(fitted, split, tmp_path, monkeypat
         pytest.skip(f"{checkpoint} is absent")
     os.symlink(checkpoint, tmp_path / checkpoint.name)
     both = AnomalousSoundDetector(mode="best").fit(split[0])
-    assert len(both.embedders_) == 2
+    assert len(both.steps_[0].transformer_list) == 2
     assert set(fitted.terms_) < set(both.terms_)
     assert roc_auc_score(split[2], both.score_samples(split[1])) > 0.9
 
 
 def test_memory_is_that_of_the_rows(fitted, split):
     held = sum(len(columns) for groups in fitted.terms_.values() for columns in groups)
-    assert fitted.detector_.n_features_in_ * 4 < 5000  # bytes a clip
-    assert held < 4 * fitted.detector_.n_features_in_
+    assert fitted.steps_[-1].n_features_in_ * 4 < 5000  # bytes a clip
+    assert held < 4 * fitted.steps_[-1].n_features_in_
 
 
 def test_p_values_and_thresholds_for_later_clips(split):

@@ -4,9 +4,8 @@ import inspect
 from contextlib import contextmanager
 
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import make_pipeline
 
-from .. import ClipStatistics, LogMelTransformer, MahalanobisScorer
+from .. import AnomalousSoundDetector
 from ..benchmark import System
 
 HELP = "list the detectors that --system and --systems know"
@@ -14,8 +13,8 @@ DEFAULT = "default"
 
 
 def default_detector():
-    """Return the detector of ``make demo`` and of ``fit`` without --system; it needs no network."""
-    return make_pipeline(LogMelTransformer(), ClipStatistics(), MahalanobisScorer())
+    """Return the detector of ``fit`` without --system; nothing is trained."""
+    return AnomalousSoundDetector()
 
 
 def add_choice(parser):
@@ -105,7 +104,7 @@ def run(args, console):
     """Print names, first lines and arguments."""
     from .. import systems  # loads torch, which the detector without a name does not need
 
-    listed = {DEFAULT: "Mean and spread of log-mel bands, Mahalanobis distance; no network."}
+    listed = {DEFAULT: "AnomalousSoundDetector: the encoder that comes with the library and statistics, band by band."}
     for name in systems.__all__:
         listed[name] = inspect.getdoc(getattr(systems, name)).splitlines()[0]
         console.say(f"{name}\n    {listed[name]}\n    {name}{inspect.signature(getattr(systems, name))}")

@@ -16,7 +16,7 @@ def fitted_steps(detector: Any) -> list:
     ----------
     detector : estimator
         Fitted. Pipelines, also within pipelines, are taken apart; searches and meta-estimators of one estimator are
-        looked through.
+        looked through, and so is what keeps its fitted steps in ``steps_``.
 
     Returns
     -------
@@ -36,6 +36,9 @@ def fitted_steps(detector: Any) -> list:
     if isinstance(detector, Pipeline):
         *front, last = [step for _, step in detector.steps if step not in (None, "passthrough")]
         return [*(step for step in front if hasattr(step, "transform")), *fitted_steps(last)]
+    if isinstance(getattr(detector, "steps_", None), list):
+        *front, last = detector.steps_
+        return [*front, *fitted_steps(last)]
     if isinstance(detector, BaseSearchCV):
         return fitted_steps(detector.best_estimator_)
     # in an ensemble of one kind `estimator_` is what its many members are made from
