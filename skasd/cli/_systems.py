@@ -104,7 +104,9 @@ def run(args, console):
     """Print names, first lines and arguments."""
     from .. import systems  # loads torch, which the detector without a name does not need
 
-    listed = {DEFAULT: "AnomalousSoundDetector: the encoder that comes with the library and statistics, band by band."}
+    listed = {
+        DEFAULT: "AnomalousSoundDetector: the encoder that comes with the library and statistics, band by band."
+    }
     for name in systems.__all__:
         listed[name] = inspect.getdoc(getattr(systems, name)).splitlines()[0]
         console.say(f"{name}\n    {listed[name]}\n    {name}{inspect.signature(getattr(systems, name))}")
