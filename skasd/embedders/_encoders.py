@@ -39,10 +39,18 @@ class Encoder(ABC):
     sample_rate : int
         Of the waveforms that it takes, in Hz.
 
-    layers : list of Layer
+    names : tuple of str
+        The layers that there are; empty where that depends on the weights.
+
+    wanted : tuple of str
         Those asked for.
+
+    layers : list of Layer
+        What these are.
     """
 
+    names: tuple[str, ...] = ()
+    wanted: tuple[str, ...]
     sample_rate: int
     layers: list[Layer]
     min_seconds: float  # shorter clips are repeated from their beginning

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
 from numbers import Integral
 from typing import Any, Literal, Self
 
@@ -16,16 +15,7 @@ from .._threads import fixed_threads, resolve_threads
 from .._typing import PathName
 from ..clips import BadClip, Clips, check_clips, check_limits
 from ..features import band_names
-from ..weights import fetch, sha256_of, shipped_file
-from ._audio_taggers import EfficientAT
-from ._machine_sounds import MachineSounds
-
-# by encoder: its class, what else that takes, the layers that there are, and the one that is taken
-_ENCODERS: dict[str, tuple[Any, dict, tuple[str, ...], str]] = {
-    "skasd": (MachineSounds, {}, MachineSounds.names, "9"),
-    "efficientat_mn04": (EfficientAT, {"width": 0.4}, EfficientAT.names, "9"),
-    "efficientat_mn10": (EfficientAT, {"width": 1.0}, EfficientAT.names, "9"),
-}
+from ._loading import ENCODERS, load_encoder
 
 
 class PretrainedEmbedder(TransformerMixin, BaseEstimator):
@@ -36,24 +26,28 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    encoder : {"skasd", "efficientat_mn04", "efficientat_mn10"}, default="skasd"
+    encoder : {"skasd", "efficientat_mn04", "efficientat_mn10", "panns_cnn14_16k", "transformers"}, default="skasd"
         The network. ``"skasd"`` is :class:`skasd.nn.MachineEncoder`, made for recordings at 16 to 32 kHz;
         ``"efficientat_mn04"`` and ``"efficientat_mn10"`` are the audio taggers of EfficientAT [1]_, MobileNetV3 of
-        width 0.4 and 1.0.
+        width 0.4 and 1.0; ``"panns_cnn14_16k"`` is Cnn14 of PANNs at 16 kHz [2]_; ``"transformers"`` any audio model
+        of the package ``transformers`` (extra ``pretrained``) with hidden states over time, as audio spectrogram
+        transformers, wav2vec 2.0, HuBERT, WavLM and the encoder of Whisper.
 
     weights : path-like or None, default=None
-        File of the weights, as its authors published it. None: the file that comes with the library (``"skasd"``), or
-        one that is downloaded once, checked by its SHA-256 and kept (``"efficientat_mn04"``; see
-        :func:`skasd.weights.fetch`). For ``"efficientat_mn10"``, whose SHA-256 the library does not know, it must be
-        given.
+        File of the weights, as its authors published it; with ``"transformers"`` the folder of the model and of its
+        feature extractor, as ``save_pretrained`` writes it. None: the file that comes with the library (``"skasd"``),
+        or one that is downloaded once, checked by its SHA-256 and kept (``"efficientat_mn04"``; see
+        :func:`skasd.weights.fetch`). For the others it must be given. No code of a file is run.
 
     layer : str, int, tuple of them or None, default=None
-        The layer, or several whose columns stand side by side. "6", "9" and "11" of ``"skasd"``, and
-        "mel", the means and standard deviations over time of its log-mels; 0 to 16 of ``"efficientat_..."``, the
-        outputs of ``features[layer]``. None is 9.
+        The layer, or several whose columns stand side by side. "6", "9" and "11" of ``"skasd"``, and "mel", the means
+        and standard deviations over time of its log-mels, by default 9; 0 to 16 of ``"efficientat_..."``, the outputs
+        of ``features[layer]``, by default 9; blocks 1 to 6 of ``"panns_cnn14_16k"``, by default 4; the number of a
+        hidden state with ``"transformers"``, by default the one in the middle.
 
     bands : bool, default=True
-        Keep the positions along frequency apart; without, their mean is taken as well.
+        Keep the positions along frequency apart; without, their mean is taken as well. Models of ``transformers`` other
+        than audio spectrogram transformers have no such positions.
 
     sample_rate : int, default=16000
         Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it. For an encoder that works at
@@ -111,7 +105,8 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     clip shorter than that the log-mel frames are mirrored at both ends. The mels of a recording at 16 kHz are those of
     the same sound at 32 kHz in all bands below 8 kHz; the bands beyond have their floor. Rates that are no multiple of
     1 kHz or not within 16 to 48 kHz are resampled. The other encoders hear a clip as a whole, in pieces of equal
-    length if it is longer than 12 s. Clips shorter than 50 ms are repeated.
+    length if it is longer than 12 s (``"transformers"``: 10.24 s). Clips shorter than 50 ms (``"transformers"``: 0.1 s,
+    ``"panns_cnn14_16k"``: 0.33 s) are repeated.
 
     Saved detectors refer to the weights and hold their SHA-256, not the weights themselves: with other weights than
     those of `fit`, `transform` raises an error. Where the file has moved, ``set_params(weights=...)`` says where to.
@@ -120,6 +115,8 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     ----------
     .. [1] F. Schmid, K. Koutini, G. Widmer, "Efficient large-scale audio tagging via Transformer-to-CNN knowledge
        distillation", ICASSP 2023.
+    .. [2] Q. Kong et al., "PANNs: large-scale pretrained audio neural networks for audio pattern recognition",
+       IEEE/ACM Transactions on Audio, Speech, and Language Processing 28, 2020.
 
     Examples
     --------
@@ -136,7 +133,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "encoder": [StrOptions(set(_ENCODERS))],
+        "encoder": [StrOptions(set(ENCODERS))],
         "weights": [str, os.PathLike, None],
         "layer": [str, Integral, tuple, list, None],
         "bands": ["boolean"],
@@ -151,7 +148,9 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        encoder: Literal["skasd", "efficientat_mn04", "efficientat_mn10"] = "skasd",
+        encoder: Literal[
+            "skasd", "efficientat_mn04", "efficientat_mn10", "panns_cnn14_16k", "transformers"
+        ] = "skasd",
         *,
         weights: PathName | None = None,
         layer: str | int | Sequence[str | int] | None = None,
@@ -204,7 +203,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         n_columns = [layer.n_columns for layer in encoder.layers for _ in range(self._n_positions(layer))]
         self.bands_ = np.repeat(np.arange(len(n_columns)), n_columns)
         n_of_layers = [layer.n_columns * self._n_positions(layer) for layer in encoder.layers]
-        self.layers_ = np.repeat(self._layer_names(), n_of_layers)
+        self.layers_ = np.repeat(encoder.wanted, n_of_layers)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -277,39 +276,19 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         names = []
-        for name, layer in zip(self._layer_names(), self._load()[0].layers, strict=True):
-            places = [f"{place} " for place in band_names(layer.frequencies)] if self.bands else [""]
+        encoder = self._load()[0]
+        for name, layer in zip(encoder.wanted, encoder.layers, strict=True):
+            has_places = self.bands and layer.frequencies is not None
+            places = [f"{place} " for place in band_names(layer.frequencies)] if has_places else [""]
             channels = [*range(layer.n_channels)]
             if layer.spread:
                 channels = [f"{what} {c}" for what in ("mean", "std") for c in channels]
             names += [f"layer {name} {place}{c}" for place in places for c in channels]
         return np.array(names, dtype=object)
 
-    def _layer_names(self):
-        """Return the names of the layers asked for."""
-        _, _, known, default = _ENCODERS[self.encoder]
-        layer = default if self.layer is None else self.layer
-        names = [str(name) for name in ([layer] if isinstance(layer, (str, Integral)) else layer)]
-        if not names or set(names) - set(known) or len(set(names)) < len(names):
-            raise ValueError(
-                f"layer={self.layer!r}: encoder={self.encoder!r} has {', '.join(known)}; give one of them, or several "
-                "that differ."
-            )
-        return tuple(names)
-
     def _load(self):
         """Return the encoder and the SHA-256 of its weights."""
-        names = self._layer_names()
-        path = self.weights
-        if path is None:
-            path = shipped_file() if self.encoder == "skasd" else fetch(self.encoder, verbose=self.verbose)
-        try:
-            stat = os.stat(path)
-        except FileNotFoundError:
-            raise FileNotFoundError(f"weights={os.fspath(path)!r}: there is no such file.") from None
-        return _loaded(
-            self.encoder, os.path.abspath(path), stat.st_mtime_ns, stat.st_size, names, self.sample_rate
-        )
+        return load_encoder(self.encoder, self.weights, self.layer, self.sample_rate, self.verbose)
 
     def _encoder_of_fit(self):
         """Return the encoder, whose weights must be those of `fit`."""
@@ -360,7 +339,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         return np.concatenate(parts)
 
     def _n_positions(self, layer):
-        return len(layer.frequencies) if self.bands else 1
+        return len(layer.frequencies) if self.bands and layer.frequencies is not None else 1
 
     def _n_columns(self, encoder):
         return sum(layer.n_columns * self._n_positions(layer) for layer in encoder.layers)
@@ -370,10 +349,3 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-@lru_cache(maxsize=8)
-def _loaded(encoder, path, modified, size, layers, sample_rate):
-    """Return an encoder and the SHA-256 of its weights, which are read anew where the file has changed."""
-    make, params, _, _ = _ENCODERS[encoder]
-    return make(path, layers, sample_rate=sample_rate, **params), sha256_of(path)

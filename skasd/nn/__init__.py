@@ -4,6 +4,7 @@ from ._adacos import AdaCos
 from ._arcface import ArcFace
 from ._autoencoder import DenseAutoencoder, stack_frames
 from ._balanced_batch_sampler import BalancedBatchSampler
+from ._cnn14 import Cnn14
 from ._device import resolve_device
 from ._domain_batch_sampler import DomainBatchSampler
 from ._dual_path import DualPathTransformer
@@ -37,6 +38,7 @@ __all__ = [
     "ArcFace",
     "BalancedBatchSampler",
     "BinaryCrossEntropy",
+    "Cnn14",
     "CrossEntropy",
     "DenseAutoencoder",
     "DomainBatchSampler",
