@@ -1,6 +1,8 @@
 """Hidden states of the audio models of the package ``transformers``."""
 
+import math
 import os
+import warnings
 
 import numpy as np
 import torch
@@ -30,7 +32,9 @@ class HiddenStates(Encoder):
             ) from error
         options = {"local_files_only": True, "trust_remote_code": False}
         try:
-            self.extractor = transformers.AutoFeatureExtractor.from_pretrained(path, **options)
+            with warnings.catch_warnings():  # of a narrow band without a bin, which its authors' filters have
+                warnings.filterwarnings("ignore", "At least one mel filter has all zero values")
+                self.extractor = transformers.AutoFeatureExtractor.from_pretrained(path, **options)
             model = transformers.AutoModel.from_pretrained(path, weights_only=True, **options)
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(
@@ -65,7 +69,9 @@ class HiddenStates(Encoder):
         states = self._states(waveform)
         maps = [states[number][0].T for number in self.numbers]
         if not self.is_patches:
-            return [m[:, None] for m in maps]
+            # Whisper's extractor fills up with zeros to 30 s
+            heard = min(1.0, len(waveform) / getattr(self.extractor, "n_samples", len(waveform)))
+            return [m[:, None, : math.ceil(heard * m.shape[1])] for m in maps]
         config = self.model.config
         n_positions, n_steps = (
             1 + (size - config.patch_size) // stride
