@@ -31,6 +31,8 @@ class HiddenStates(Encoder):
                 "encoder='transformers' needs the package transformers: pip install skasd[pretrained]"
             ) from error
         options = {"local_files_only": True, "trust_remote_code": False}
+        had_bars = transformers.logging.is_progress_bar_enabled()
+        transformers.logging.disable_progress_bar()
         try:
             with warnings.catch_warnings():  # of a narrow band without a bin, which its authors' filters have
                 warnings.filterwarnings("ignore", "At least one mel filter has all zero values")
@@ -41,6 +43,9 @@ class HiddenStates(Encoder):
                 f"weights={os.fspath(path)!r} is not a folder of an audio model of transformers (config.json, "
                 f"preprocessor_config.json and the weights, as save_pretrained writes them): {error}"
             ) from error
+        finally:
+            if had_bars:
+                transformers.logging.enable_progress_bar()
         self.model = (model.get_encoder() if model.config.is_encoder_decoder else model).eval()
         self.sample_rate = self.extractor.sampling_rate
         self.is_patches = model.config.model_type == "audio-spectrogram-transformer"

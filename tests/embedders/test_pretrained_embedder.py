@@ -1,7 +1,9 @@
 """Frozen encoders: their front ends, rows, columns, weights."""
 
 import tracemalloc
+import warnings
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -13,7 +15,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.pipeline import make_pipeline
 
 import skasd
-from skasd import KNNScorer, LogMelTransformer, PretrainedEmbedder
+from skasd import KNNScorer, LogMelTransformer, PretrainedEmbedder, nn
 from skasd.clips import ClipError, ClipWarning
 from skasd.embedders._machine_sounds import MachineSounds
 from skasd.metrics import harmonic_auc
@@ -31,7 +33,7 @@ def sounds(n_clips=3, seconds=1.0, rate=RATE, seed=0):
     return np.fft.irfft(spectra, n_samples).astype(np.float32)
 
 
-def randomise(network, n_frames=100, seed=0):
+def randomise(network, n_mels=128, n_frames=100, seed=0):
     """Give a network weights of its own and the statistics that they have on noise, or its outputs would be alike."""
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -40,7 +42,7 @@ def randomise(network, n_frames=100, seed=0):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None
     with torch.no_grad():
-        network.train()(torch.randn(4, 1, 128, n_frames, generator=generator))
+        network.train()(torch.randn(4, 1, n_mels, n_frames, generator=generator))
     return network.eval()
 
 
@@ -383,3 +385,131 @@ def test_the_log_mels_of_the_front_end_are_a_layer():
 def test_the_layer_of_each_column_is_known():
     embedder = PretrainedEmbedder(layer=("9", "11")).fit(sounds(1))
     assert embedder.layers_.tolist() == ["9"] * 256 + ["11"] * 384
+
+
+# -- PANNs ---------------------------------------------------------------------------------------------------------
+
+
+def panns_file(path, channels=(4, 8, 8, 16, 16, 24), **more):
+    """Write a small checkpoint of the layout that PANNs' training script writes, and return its network."""
+    network = nn.Cnn14(channels=channels)
+    randomise(network, n_mels=64)
+    state = {
+        **network.state_dict(),
+        "fc1.weight": torch.zeros(3, 24),
+        "logmel_extractor.melW": torch.ones(257, 64),
+    }
+    torch.save({"iteration": 7, "model": {**state, **more}}, path)
+    return network
+
+
+def test_panns_hears_what_it_was_trained_on(tmp_path):
+    network = panns_file(tmp_path / "cnn14.pth")
+    X = sounds(2, 2.0)
+    mel = librosa.feature.melspectrogram(
+        y=X, sr=RATE, n_fft=512, hop_length=160, n_mels=64, fmin=50, fmax=8000, pad_mode="reflect"
+    )
+    # as its authors' code goes: time along the rows, layer by layer
+    x = torch.from_numpy(librosa.power_to_db(mel, top_db=None)).float().transpose(1, 2)[:, None]
+    expected = {}
+    with torch.inference_mode():
+        x = network.bn0(x.transpose(1, 3)).transpose(1, 3)
+        for number in range(1, 7):
+            block = getattr(network, f"conv_block{number}")
+            x = torch.relu(block.bn1(block.conv1(x)))
+            x = torch.relu(block.bn2(block.conv2(x)))
+            x = torch.nn.functional.avg_pool2d(x, (2, 2) if number < 6 else (1, 1))
+            expected[number] = x
+    embedder = PretrainedEmbedder("panns_cnn14_16k", weights=tmp_path / "cnn14.pth", layer=(6, 2)).fit(X)
+    rows = np.hstack([expected[number].mean(2).transpose(1, 2).flatten(1).numpy() for number in (6, 2)])
+    np.testing.assert_allclose(embedder.transform(X), rows, rtol=1e-3, atol=1e-3 * np.abs(rows).max())
+    np.testing.assert_array_equal(embedder.bands_, np.repeat(np.arange(18), [24] * 2 + [8] * 16))
+    assert PretrainedEmbedder("panns_cnn14_16k", weights=tmp_path / "cnn14.pth").transform(X).shape == (2, 64)
+    assert np.isfinite(embedder.transform(X[:, :10])).all()
+
+
+def test_other_files_than_panns_cnn14_at_16_khz_are_refused(tmp_path):
+    panns_file(tmp_path / "32k.pth", **{"logmel_extractor.melW": torch.ones(513, 64)})
+    with pytest.raises(ValueError, match=r"is made for log-mels at 32000 Hz.*give Cnn14_16k"):
+        PretrainedEmbedder("panns_cnn14_16k", weights=tmp_path / "32k.pth").fit(sounds())
+    torch.save({"features": torch.zeros(2)}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="does not have the layout of PANNs' Cnn14"):
+        PretrainedEmbedder("panns_cnn14_16k", weights=tmp_path / "other.pth").fit(sounds())
+    with pytest.raises(ValueError, match=r"needs weights=, the path of the file Cnn14_16k_mAP=0.438.pth"):
+        PretrainedEmbedder("panns_cnn14_16k").fit(sounds())
+
+
+# -- transformers --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Return folders of small models by name."""
+    transformers = pytest.importorskip("transformers", reason="the extra 'pretrained' is not installed")
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    wav2vec2 = transformers.Wav2Vec2Config(
+        **small, conv_dim=(8, 8), conv_stride=(20, 16), conv_kernel=(20, 16), num_conv_pos_embeddings=8
+    )
+    folders = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = {
+            "ast": (
+                transformers.ASTModel(transformers.ASTConfig(**small, max_length=104, num_mel_bins=32)),
+                transformers.ASTFeatureExtractor(max_length=104, num_mel_bins=32),
+            ),
+            "wav2vec2": (transformers.Wav2Vec2Model(wav2vec2), transformers.Wav2Vec2FeatureExtractor()),
+        }
+        for name, parts in made.items():
+            folders[name] = tmp_path_factory.mktemp(name)
+            for part in parts:
+                part.save_pretrained(folders[name])
+    return {**folders, "networks": {name: parts[0].eval() for name, parts in made.items()}}
+
+
+def test_hidden_states_of_a_series(models):
+    X = sounds(2, 1.0)
+    embedder = PretrainedEmbedder("transformers", weights=models["wav2vec2"], layer=(0, 2)).fit(X)
+    normalised = (X - X.mean(1, keepdims=True)) / np.sqrt(X.var(1, keepdims=True) + 1e-7)
+    with torch.inference_mode():
+        outputs = models["networks"]["wav2vec2"](torch.from_numpy(normalised), output_hidden_states=True)
+    expected = np.hstack([outputs.hidden_states[number].mean(1).numpy() for number in (0, 2)])
+    np.testing.assert_allclose(embedder.transform(X), expected, atol=1e-4)
+    assert embedder.bands_.tolist() == [0] * 16 + [1] * 16
+    assert embedder.get_feature_names_out()[[0, -1]].tolist() == ["layer 0 0", "layer 2 15"]
+    assert set(PretrainedEmbedder("transformers", weights=models["wav2vec2"]).fit(X).layers_) == {"1"}
+
+
+def test_patches_are_put_back_to_where_they_are(models):
+    X = sounds(2, 1.0)
+    embedder = PretrainedEmbedder("transformers", weights=models["ast"], layer=2).fit(X)
+    # 32 bands and 104 frames in patches of 16, 10 apart, make 2 x 9; the sound ends with frame 97
+    (maps,) = embedder.maps(X[:1])[0]
+    assert maps.shape == (16, 2, 9)
+    assert embedder.transform(X).shape == (2, 32)
+    assert (
+        PretrainedEmbedder("transformers", weights=models["ast"], layer=2).maps(X[:1, :8000])[0][0].shape[2]
+        == 4
+    )
+    inputs = embedder_inputs(models["ast"], X[0])
+    with torch.inference_mode():
+        state = models["networks"]["ast"](inputs, output_hidden_states=True).hidden_states[2][0]
+    np.testing.assert_allclose(maps[:, 1, 3], state[2 + 9 + 3], atol=1e-5)
+    assert embedder.get_feature_names_out()[0].split()[3] == "Hz"
+
+
+def embedder_inputs(folder, waveform):
+    transformers = pytest.importorskip("transformers")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    return extractor(waveform, sampling_rate=RATE, return_tensors="pt").input_values
+
+
+def test_folders_that_hold_no_model(models, tmp_path):
+    with pytest.raises(ValueError, match="is not a folder of an audio model of transformers"):
+        PretrainedEmbedder("transformers", weights=tmp_path).fit(sounds())
+    with pytest.raises(ValueError, match=r"layer has 7: the model in .* has the hidden states 0, 1, 2"):
+        PretrainedEmbedder("transformers", weights=models["wav2vec2"], layer=7).fit(sounds())
+    with pytest.raises(ValueError, match="encoder='transformers' needs weights=, the path of the folder"):
+        PretrainedEmbedder("transformers").fit(sounds())
