@@ -23,8 +23,9 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from skasd.datasets import make_random_sounds
+from skasd.embedders import PretrainedEmbedder
 from skasd.features import LogMelTransformer
-from skasd.nn import MachineEncoder, MobileNetV3, fold_batch_norm
+from skasd.nn import MachineEncoder
 
 LAYERS = (6, 9, 11)
 NAMES = [str(layer) for layer in LAYERS]
@@ -42,31 +43,6 @@ FRONT_END = {
     "log": "natural",
     "amin": 1e-10,
 }
-
-
-class Teacher:
-    """The audio tagger: waveforms in, maps of its middle layers out."""
-
-    def __init__(self, path):
-        network = MobileNetV3(width=0.4)
-        network.load_state_dict(torch.load(path, weights_only=True))
-        self.network = fold_batch_norm(network).to(memory_format=torch.channels_last)
-        edges = np.linspace(0, 1127 * np.log1p(15000 / 700), 130)
-        bins = 1127 * np.log1p(np.arange(513) * (RATE / 1024) / 700)
-        left, centre, right = (edges[i : 128 + i, None] for i in range(3))
-        filters = np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre))
-        self.filters = torch.tensor(np.maximum(filters, 0), dtype=torch.float32)
-        self.window = torch.hann_window(800, periodic=False)
-
-    @torch.inference_mode()
-    def __call__(self, X):
-        """Map waveforms (N, n_samples) at 32 kHz to the maps of ``LAYERS``."""
-        x = torch.from_numpy(X)
-        x = x[:, 1:] - 0.97 * x[:, :-1]
-        spectra = torch.stft(x, 1024, 320, 800, self.window, return_complex=True)
-        mel = self.filters @ torch.view_as_real(spectra).square().sum(-1)
-        mel = (torch.log(mel + 1e-5) + 4.5) / 5
-        return self.network.maps(mel[:, None].to(memory_format=torch.channels_last), LAYERS)
 
 
 def weights_to_student(n_teacher, n_student, stride):
@@ -89,11 +65,10 @@ def examples(n_sounds, seed, duration, front_end, teacher):
     quiet = power[:, 4300:].sum(1) < 1e-7 * power.sum(1)
     mel[torch.from_numpy(quiet), :, 103:] = np.log(FRONT_END["amin"])
     n_student = (mel.shape[-1] - MachineEncoder.receptive_field) // MachineEncoder.stride + 1
-    parts = [teacher(X[first : first + 20]) for first in range(0, n_sounds, 20)]
     targets = []
-    for layer, maps in zip(LAYERS, zip(*parts, strict=True), strict=True):
-        weights = weights_to_student(maps[0].shape[-1], n_student, 8 if layer < 7 else 16)
-        targets.append(torch.cat(maps).contiguous() @ weights)
+    for layer, clips in zip(LAYERS, zip(*teacher.maps(X), strict=True), strict=True):
+        maps = torch.from_numpy(np.stack(clips))
+        targets.append(maps @ weights_to_student(maps.shape[-1], n_student, 8 if layer < 7 else 16))
     return mel, targets
 
 
@@ -143,7 +118,10 @@ def main():
     args = parser.parse_args()
 
     args.folder.mkdir(parents=True, exist_ok=True)
-    front_end, teacher = LogMelTransformer(**FRONT_END), Teacher(args.teacher)
+    front_end, teacher = (
+        LogMelTransformer(**FRONT_END),
+        PretrainedEmbedder("efficientat_mn04", weights=args.teacher, layer=LAYERS, sample_rate=RATE),
+    )
     torch.manual_seed(args.seed)
     student = MachineEncoder().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(student.parameters(), args.lr, weight_decay=1e-4)
