@@ -42,6 +42,7 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python -m tests.docstrings
 	mkdir -p build && $(BIN)/python tests/readme_code.py > build/readme.py
 	$(BIN)/mypy examples build/readme.py
 	$(BIN)/pyright --pythonpath $(BIN)/python

@@ -140,6 +140,7 @@ def sort_labels(labels):
     Parameters
     ----------
     labels : iterable of hashables
+        As `as_label` returns them.
 
     Returns
     -------
@@ -157,6 +158,7 @@ def encode(labels):
     Parameters
     ----------
     labels : iterable of hashables of length n_clips
+        As `as_label` returns them.
 
     Returns
     -------
@@ -176,6 +178,7 @@ def group_rows(labels):
     Parameters
     ----------
     labels : iterable of hashables of length n_clips
+        As `as_label` returns them.
 
     Returns
     -------
@@ -193,6 +196,7 @@ def natural_array(labels):
     Parameters
     ----------
     labels : list of hashables
+        As `as_label` returns them.
 
     Returns
     -------
@@ -214,6 +218,7 @@ def label_names(labels):
     Parameters
     ----------
     labels : iterable of hashables
+        As `as_label` returns them.
 
     Returns
     -------
@@ -234,6 +239,7 @@ def file_names(labels):
     Parameters
     ----------
     labels : iterable of hashables
+        As `as_label` returns them.
 
     Returns
     -------
@@ -257,7 +263,9 @@ def column_names(prefix, labels):
     Parameters
     ----------
     prefix : str
+        What the columns hold, as ``mfnembedder_log_proba``.
     labels : iterable of hashables
+        As `as_label` returns them.
 
     Returns
     -------
@@ -277,6 +285,7 @@ def find_columns(columns, prefix, labels):
     prefix : str
         What names end in before the label, such as ``log_proba``.
     labels : iterable of hashables
+        As `as_label` returns them.
 
     Returns
     -------

@@ -101,7 +101,7 @@ class RecordingKFold(BaseCrossValidator):
 
         Parameters
         ----------
-        X, y, groups, domain, section : object
+        X, y, groups, domain, section : object, default=None
             Not looked at; here as in scikit-learn.
 
         Returns
@@ -125,7 +125,7 @@ class RecordingKFold(BaseCrossValidator):
         ----------
         X : sequence of n_clips
             Clips, features or anything else with one entry per clip.
-        y : array-like of shape (n_clips,)
+        y : array-like of shape (n_clips,), default=None
             Ground truth, +1 normal and -1 anomalous. Needed.
         groups : array-like of shape (n_clips,), default=None
             The recording each clip was cut from, any hashable; None: each clip is a recording.
@@ -245,7 +245,7 @@ class FixedSplit(BaseCrossValidator):
 
         Parameters
         ----------
-        X, y, groups : object
+        X, y, groups : object, default=None
             Not looked at; here as in scikit-learn.
 
         Returns
@@ -262,7 +262,7 @@ class FixedSplit(BaseCrossValidator):
         ----------
         X : sequence of n_clips
             Clips, features or anything else with one entry per clip; only its length is looked at.
-        y, groups : object
+        y, groups : object, default=None
             Not looked at.
 
         Yields

@@ -1,4 +1,4 @@
-"""What a benchmark found."""
+"""Results of a benchmark."""
 
 import json
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _TEXT = (
 
 @dataclass(repr=False)
 class BenchmarkResult:
-    """What :func:`run` found: tables of figures, of scored clips, of times.
+    """Results of :func:`run`: tables of figures, of scored clips, of times and of failures.
 
     Attributes
     ----------

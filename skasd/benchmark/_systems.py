@@ -24,7 +24,7 @@ class System:
         Under which it stands in tables.
     source : str, estimator or callable
         What was given.
-    joint : bool or None
+    joint : bool or None, default=None
         Whether one detector serves all machines; None: as published.
     """
 
@@ -63,8 +63,13 @@ class System:
         Parameters
         ----------
         seed : int
-        machine : str or None
-            For functions that want to know it.
+            For every ``random_state`` that the system leaves open.
+        machine : str or None, default=None
+            For functions that have such a parameter.
+
+        Returns
+        -------
+        estimator
         """
         if not self._is_function:
             return with_seed(clone(self.source), seed)
@@ -109,8 +114,13 @@ def as_systems(systems, joint):
     Parameters
     ----------
     systems : str, estimator, callable, list of these, or dict of name to one
+        As in :func:`run`.
     joint : collection of str or None
         Names of those with one detector for all machines; None: as published.
+
+    Returns
+    -------
+    list of System
     """
     if isinstance(systems, Mapping):
         named = {str(name): source for name, source in systems.items()}

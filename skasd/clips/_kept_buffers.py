@@ -13,7 +13,21 @@ class KeptBuffers(threading.local):
     """
 
     def array(self, name, shape, dtype):
-        """Return an uninitialised array of that shape, valid until the same name is asked for again."""
+        """Return an uninitialised array, valid until the same name is asked for again.
+
+        Parameters
+        ----------
+        name : str
+            Of the buffer.
+        shape : tuple of int
+            Of the array.
+        dtype : dtype
+            Of the array.
+
+        Returns
+        -------
+        ndarray of that shape and type
+        """
         size = math.prod(shape)
         flat = self.__dict__.get(name)
         if flat is None or flat.dtype != dtype or flat.size < size:

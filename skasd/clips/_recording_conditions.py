@@ -161,7 +161,7 @@ class RecordingConditions(BaseEstimator):
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
             Clips of healthy machines; files that cannot be read are passed over.
 
-        y : Ignored
+        y : Ignored, default=None
             Present for API consistency.
 
         Returns

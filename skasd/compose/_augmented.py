@@ -74,7 +74,7 @@ class Augmented(FitWrapper):
         X : array-like or list of n_clips items
             What augmenter and estimator take: clips, time-frequency arrays, embeddings.
 
-        y : array-like of shape (n_clips,) or None
+        y : array-like of shape (n_clips,) or None, default=None
             +1 normal, -1 anomalous; nothing is made of anomalous clips.
 
         **params : dict

@@ -73,7 +73,7 @@ class NormalOnly(FitWrapper):
         X : array-like or list of n_clips items
             Whatever the estimator takes: clips, time-frequency arrays, embeddings, file paths.
 
-        y : array-like of shape (n_clips,) or None
+        y : array-like of shape (n_clips,) or None, default=None
             +1 normal, -1 anomalous. None: all rows are taken to be normal.
 
         **params : dict

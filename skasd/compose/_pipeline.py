@@ -118,7 +118,13 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False) -> A
     *steps : estimators
         Transformers, samplers, and a final estimator.
 
-    memory, transform_input, verbose
+    memory : str, object with the joblib.Memory interface or None, default=None
+        As in :class:`Pipeline`.
+
+    transform_input : list of str or None, default=None
+        As in :class:`Pipeline`.
+
+    verbose : bool, default=False
         As in :class:`Pipeline`.
 
     Returns

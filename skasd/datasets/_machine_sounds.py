@@ -105,8 +105,8 @@ def make_machine_sounds(
     anomaly_fraction : float, default=0.5
         Share of anomalous clips in the test clips, the same in both domains. With 0, all are healthy:
         held-out clips for counting false alarms.
-    fault : {"bearing", "gear", "imbalance", "looseness"} or sequence of these, default=all four
-        Fault(s) of the anomalous clips, in turn.
+    fault : str or sequence of str, default=("bearing", "gear", "imbalance", "looseness")
+        One or several of these four. Fault(s) of the anomalous clips, in turn.
     severity : float or sequence of float, default=0.5
         Severity (severities, in turn) of the faults; 0 is healthy, 1 distinct.
     snr : float, default=6.0
@@ -241,7 +241,9 @@ def write_machine_sounds(
     folder : str or path-like
         Where ``dev_data/<machine>/{train,test}/`` and ``attributes_NN.csv`` go; made if need be. Files of the
         same name are overwritten.
-    n_train, n_test : int
+    n_train : int, default=200
+        As in :func:`make_machine_sounds`.
+    n_test : int, default=100
         As in :func:`make_machine_sounds`.
     **parameters
         Further parameters of :func:`make_machine_sounds`.

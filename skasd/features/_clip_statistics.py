@@ -94,7 +94,7 @@ class ClipStatistics(TransformerMixin, BaseEstimator):
         X : array-like of shape (n_clips, n_bins, n_frames), or list of arrays (n_bins, n_frames_i)
             Spectrograms; an array of shape (n_clips, n_bins) holds one frame per clip.
 
-        y : Ignored
+        y : Ignored, default=None
             Not used, present for API consistency.
 
         Returns

@@ -51,8 +51,11 @@ class LogMelTransformer(ShortTimeFourierTransformer):
     n_mels : int, default=128
         Number of mel bands.
 
-    fmin, fmax : float, default=0.0 and None
-        Lowest and highest frequency in Hz; `fmax` None is half the sample rate.
+    fmin : float, default=0.0
+        Lowest frequency in Hz.
+
+    fmax : float or None, default=None
+        Highest frequency in Hz; None: half the sample rate.
 
     htk : bool, default=False
         HTK's mel formula in place of Slaney's.

@@ -22,7 +22,7 @@ def check_time_frequency(estimator, X, *, reset=True, dtype=_FLOATS, min_clips=1
     reset : bool, default=True
         True in `fit`, False elsewhere.
 
-    dtype : type or tuple of types, default=(float32, float64, float16)
+    dtype : type or tuple of types, default=(np.float32, np.float64, np.float16)
         Accepted floating point types; other types of data are converted to the first one.
 
     min_clips : int, default=1

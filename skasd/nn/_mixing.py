@@ -185,7 +185,8 @@ class OneOf:
 
     See Also
     --------
-    Mixup, FMix
+    Mixup : Blends clips.
+    FMix : Exchanges areas of clips.
 
     Notes
     -----

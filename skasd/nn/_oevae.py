@@ -14,7 +14,7 @@ LEAST_VARIANCE = 1e-12
 
 
 class OEVAEOutput(NamedTuple):
-    """What :class:`OEVAE` makes of N embeddings."""
+    """Outputs of :class:`OEVAE` for N embeddings."""
 
     machine_logit: Tensor
     """Log-odds of the target machine, of shape (N,), or of each of several, (N, n_machines)."""

@@ -47,6 +47,10 @@ class PReLU(nn.PReLU):
         1, or the number of channels (dimension 1 of the input) for one slope each.
     init : float, default=0.25
         Initial slope.
+    device : torch.device or None, default=None
+        Where the slopes are.
+    dtype : torch.dtype or None, default=None
+        Type of the slopes; None: torch's default.
 
     See Also
     --------

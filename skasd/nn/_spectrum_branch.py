@@ -33,7 +33,8 @@ class SpectrumBranch(nn.Module):
 
     See Also
     --------
-    STFTBranch, MultiBranchNet
+    STFTBranch : The branch on spectrograms.
+    MultiBranchNet : Branches side by side.
 
     Notes
     -----

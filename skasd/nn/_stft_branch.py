@@ -32,7 +32,8 @@ class STFTBranch(nn.Module):
 
     See Also
     --------
-    SpectrumBranch, MultiBranchNet
+    SpectrumBranch : The branch on spectra of whole clips.
+    MultiBranchNet : Branches side by side.
 
     Notes
     -----

@@ -15,7 +15,7 @@ from .style import ANOMALOUS, NEUTRAL, plain_axes
 
 
 class AnomalyMapDisplay:
-    """Where in time and frequency clips are anomalous, as far as their detector can say.
+    """Map of anomaly over time and frequency, as far as the detector gives one.
 
     For an autoencoder that is a map of the reconstruction error. For a distance of clip statistics it is a
     profile over frequency, the share of each band in the distance, since such detectors know no time. Make one

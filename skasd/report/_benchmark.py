@@ -38,7 +38,7 @@ def report_benchmark(
         What :func:`skasd.benchmark.run` returned, or the folder that it wrote.
     path : path-like
         The file to write, by custom ``....html``.
-    title : str
+    title : str, default="Anomalous sound detection: benchmark"
         Heading of the page.
     n_clips : int, default=3
         How many of the most anomalous clips to show for each data set; each takes some hundred kilobytes.

@@ -22,7 +22,7 @@ def scores_table(scores, ground_truth=None):
     ----------
     scores : DataFrame or path-like
         Needs ``path`` and ``anomaly_score``.
-    ground_truth : DataFrame, path-like or None
+    ground_truth : DataFrame, path-like or None, default=None
         Needs ``path`` and ``y``; joined by path, else by the name of the file.
 
     Returns

@@ -37,7 +37,7 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     standardize : bool, default=True
         Whether to divide each feature by its standard deviation before the covariance is estimated, so that
         the shrinkage is towards a diagonal matrix of the features' variances and does not depend on their
-        units. (Without shrinkage, and with more clips than features, it makes no difference.)
+        units. Without shrinkage, and with more clips than features, it makes no difference.
 
     contamination : float in (0, 0.5], default=0.1
         False-alarm rate that the threshold aims at.
