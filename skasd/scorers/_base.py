@@ -454,7 +454,7 @@ class BaseScorer(ThresholdMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta)
         if self.calibration != "train" or self.domain_normalization is not None:
             for name, rows in sections.items():
                 references = self.references_[name]
-                held_out[name] = self._held_out(X[rows], sets[rows], references, blocks.take(rows))
+                held_out[name] = self._as_new(X[rows], sets[rows], references, blocks.take(rows))
                 if self.domain_normalization is not None:
                     self._normalization[name] = own_statistics(held_out[name], sets[rows], references)
         own = np.empty(len(X))  # against the clip's own section
@@ -463,26 +463,19 @@ class BaseScorer(ThresholdMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta)
             if self.calibration == "train":
                 own[rows] = self._score_section(X[rows], name)
             else:
-                own[rows] = self._extrapolate(X[rows], sets[rows], blocks.take(rows), held_out[name], name)
+                own[rows] = self._over_domains(held_out[name], name)
             best[rows] = np.minimum(best[rows], own[rows])
             others = np.setdiff1d(np.arange(len(X)), rows)
             if len(others):
                 best[others] = np.minimum(best[others], self._score_section(X[others], name))
         self._finish(own, best, blocks, domain)
 
-    def _extrapolate(self, X, sets, blocks, held_out, section):
-        """Return held-out scores as they would be with one recording more."""
+    def _as_new(self, X, sets, references, blocks):
+        """Return held-out scores, shape (n_clips, n_sets), as those of clips of one recording more would be."""
+        held_out = self._held_out(X, sets, references, blocks)
         if not self._has_references:
-            return self._over_domains(held_out, section)
-        return extrapolate(
-            self,
-            X,
-            sets,
-            self.references_[section],
-            blocks,
-            self._over_domains(held_out, section),
-            lambda scores: self._over_domains(scores, section),
-        )
+            return held_out
+        return extrapolate(self, X, sets, references, blocks, held_out)
 
     def _finish(self, own, best, blocks, domain):
         """Set the thresholds from the scores of all rows, and say what they rest on."""

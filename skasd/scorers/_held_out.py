@@ -145,7 +145,7 @@ def _score_against(train, rows, scorer, X, sets, references, scores):
         scores[rows, column] = scorer._score_reference(X[rows], reference)
 
 
-def extrapolate(scorer, X, sets, references, blocks, scores, reduce):
+def extrapolate(scorer, X, sets, references, blocks, held_out):
     r"""Return held-out scores as they would be with one recording more in the references.
 
     Without a recording the references know less of what it resembles than they will of the next one. How much, is seen
@@ -161,27 +161,27 @@ def extrapolate(scorer, X, sets, references, blocks, scores, reduce):
       the references, it falls by half from m = 0 to 1, and by a third of that from 1 to 2, which is where the
       next recording finds it. So scores are lowered by a third of the excess :math:`g_1 - 2 g_2` as well.
 
-    In all by no more than a third. Scores that are not all positive are lowered by differences, not by ratios.
+    In all by no more than a third. Scores that are not all positive are lowered by differences, not by ratios, and by
+    no more than their standard deviation.
 
     Parameters
     ----------
     scorer, X, sets, references, blocks
         As in `held_out_scores`.
-    scores : ndarray of shape (n_clips,)
-        The held-out scores.
-    reduce : callable
-        Makes one score of those against each reference set.
+    held_out : ndarray of shape (n_clips, n_sets)
+        What `held_out_scores` returned.
 
     Returns
     -------
-    ndarray of shape (n_clips,)
+    ndarray of shape (n_clips, n_sets)
     """
     names = blocks.names
     n_blocks = len(names)
     if not blocks.are_recordings or n_blocks < 4 or scorer.augmenter is not None:
-        return scores
-    finite = np.isfinite(scores)
-    ratios = bool((scores[finite] > 0).all())
+        return held_out
+    nearest_set = held_out.min(axis=1)
+    finite = nearest_set[np.isfinite(nearest_set)]
+    ratios = bool((finite > 0).all())
     scale = X.std(axis=0)
     means = np.array([X[blocks.of == name].mean(axis=0) for name in names]) / np.where(scale > 0, scale, 1)
     rises = []
@@ -198,17 +198,17 @@ def extrapolate(scorer, X, sets, references, blocks, scores, reduce):
             against = np.full((len(X), len(references)), np.inf)
             _score_against(train, rows, scorer, X, sets, references, against)
             with np.errstate(divide="ignore", invalid="ignore"):
-                value = reduce(against[rows])
+                value = against[rows].min(axis=1)
                 found.append(np.log(value) if ratios else value)
         if len(found) == 3 and np.isfinite(found).all():
             rises.append(np.median(np.diff(found, axis=0), axis=1))
     if not rises:
-        return scores
+        return held_out
     first, second = np.maximum(np.mean(rises, axis=0), 0)
     step = max(first - 2 * second, 0) / 3 + min(first, 2 * second) / n_blocks
     if not ratios:
-        return scores - step
-    return scores * np.exp(-min(step, LARGEST_STEP))
+        return held_out - min(step, finite.std())
+    return held_out * np.exp(-min(step, LARGEST_STEP))
 
 
 def own_statistics(held_out, sets, references):

@@ -194,12 +194,12 @@ class OEVAEScorer(NeighborScorer):
                 'omega="auto" compares standardised scores: give omega a number, or standardize=True.'
             )
         references = self.references_[None]
-        held_out = self._held_out(X, sets, references, blocks)
+        held_out = self._as_new(X, sets, references, blocks)
         self._normalization = {}
         if self.domain_normalization is not None:
             self._normalization[None] = own_statistics(held_out, sets, references)
         recorded = blocks.recorded
-        betas = self._extrapolate(X, sets, blocks, held_out, None)[recorded]
+        betas = self._over_domains(held_out, None)[recorded]
         alphas = X[recorded, 0]
         self.held_out_scores_ = np.column_stack([alphas, betas])
         self.mean_, self.scale_ = 0.0, 1.0

@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import check_outliers_fit_predict, check_out
 
 from skasd.compose import DomainDependent
 from skasd.scorers import CosineMeanScorer, KNNCosineScorer, KNNScorer, LOFScorer, MahalanobisScorer
+from skasd.scorers.thresholds import conformal_threshold
 
 
 def clips(n_source=60, n_target=12, seed=0):
@@ -50,14 +51,14 @@ def test_statistics_and_thresholds_are_of_held_out_scores():
     assert fitted.scale_["target"] == pytest.approx(knn.training_scores_.std())
     z_source = (lof.training_scores_ - fitted.mean_["source"]) / fitted.scale_["source"]
     z_target = (knn.training_scores_ - fitted.mean_["target"]) / fitted.scale_["target"]
-    assert -fitted.domain_offset_["source"] == pytest.approx(np.sort(z_source)[54])  # ceil(61 * 0.9) = 55
-    assert -fitted.domain_offset_["target"] == pytest.approx(np.sort(z_target[target])[11])  # ceil(13 * 0.9)
+    assert -fitted.domain_offset_["source"] == pytest.approx(conformal_threshold(z_source, 0.1))
+    assert -fitted.domain_offset_["target"] == pytest.approx(conformal_threshold(z_target[target], 0.1))
     smaller = np.empty(72)
     smaller[source] = np.minimum(z_source, z_target[source])
     away = (lof.anomaly_score(X[target]) - fitted.mean_["source"]) / fitted.scale_["source"]
     smaller[target] = np.minimum(away, z_target[target])
     assert_allclose(fitted.training_scores_, smaller)
-    assert fitted.threshold_ == pytest.approx(np.sort(smaller)[65])  # ceil(73 * 0.9) = 66
+    assert fitted.threshold_ == pytest.approx(conformal_threshold(smaller, 0.1))
 
 
 def test_unknown_domain_is_the_smaller_anomaly():

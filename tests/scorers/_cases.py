@@ -6,6 +6,7 @@ from scipy.special import log_softmax
 from sklearn.base import clone
 
 from skasd.scorers import (
+    BandScorer,
     BaseScorer,
     CosineMeanScorer,
     GammaSoftmaxScorer,
@@ -18,6 +19,7 @@ from skasd.scorers import (
 )
 
 ALL = [
+    BandScorer(bands=2),
     CosineMeanScorer(),
     GammaSoftmaxScorer(),
     KMeansScorer(n_clusters=3, random_state=0),

@@ -175,6 +175,22 @@ def test_extrapolation_is_the_formula():
     assert_allclose(fitted.training_scores_, held_out * np.exp(-step))
 
 
+@pytest.mark.parametrize("n_features", [3, 20])
+def test_normalised_by_domain_the_rate_is_what_it_is_without(n_features):
+    """Distances are extrapolated, not the differences from their mean."""
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(8):
+        X, recording = windows(rng, 12, n_features=n_features)
+        X[recording >= 8] *= 3
+        domain = np.where(recording >= 8, "target", "source")
+        new, which = windows(rng, 100, n_features=n_features)
+        new[which >= 50] *= 3
+        scorer = KNNScorer(domain_normalization="zscore").fit(X, groups=recording, domain=domain)
+        rates.append((scorer.predict(new) == -1).mean())
+    assert 0.03 < np.mean(rates) < 0.2
+
+
 def test_domains_count_the_same():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(420, 8))
