@@ -61,6 +61,15 @@ def test_sections():
     assert_array_equal(detector.decision_function(new, section=[0] * 200), known)
 
 
+def test_recordings_reach_the_detector_of_each_section():
+    X, _, _ = data()
+    section, groups = np.arange(80) % 2, np.arange(80) // 8
+    detector = PerSection(estimator=KNNScorer()).fit(X, section=section, groups=groups)
+    assert [part.n_recordings_ for part in detector.estimators_.values()] == [10, 10]
+    alone = KNNScorer().fit(X[section == 0], groups=groups[section == 0])
+    assert_array_equal(detector.estimators_[0].training_scores_, alone.training_scores_)
+
+
 def test_detectors_of_other_packages_are_refused():
     X, later, _ = data()
     forest = make_pipeline(StandardScaler(), IsolationForest(n_estimators=5)).fit(X)
