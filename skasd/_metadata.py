@@ -1,4 +1,4 @@
-"""What is known about clips besides their sound: one entry per clip, checked in one place."""
+"""Metadata of clips: one entry per clip, checked in one place."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""How many threads networks and matrix products get: the same wherever work runs, and given back afterwards."""
+"""Number of threads of networks and matrix products: the same wherever work runs, and given back afterwards."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What becomes of an estimator whose fit does not come to its end."""
+"""Estimators whose fit does not come to its end."""
 
 from contextlib import contextmanager
 

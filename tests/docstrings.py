@@ -4,6 +4,7 @@
 of numpydoc count stands in ``pyproject.toml``, and why.
 """
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -36,7 +37,6 @@ def public_names():
     """Yield the dotted names of public classes, functions and methods, each once."""
     seen = set()
     rooms = [f"skasd.{room.name}" for room in pkgutil.iter_modules(skasd.__path__) if room.name[0] != "_"]
-    rooms += ["skasd.scorers.thresholds"]
     for room in rooms:
         module = importlib.import_module(room)
         for name in getattr(module, "__all__", []):
@@ -111,21 +111,32 @@ def same(text, default):
         return text.strip("'\"") == str(default)
 
 
-def style_faults(thing):
-    """Yield first lines that make a riddle, and words of the house instead of those of the field."""
-    first = (inspect.getdoc(thing) or "").partition("\n")[0]
-    if RIDDLES.search(first):
-        yield "ST01", f"First line: {first}"
+def riddles():
+    """Yield place, code and text of first lines in the package that are riddles, of private things as well."""
+    package = Path(skasd.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.parent.name == "embedders":  # next
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+                first = (ast.get_docstring(node) or "").partition("\n")[0]
+                if RIDDLES.search(first):
+                    yield (
+                        f"{path.relative_to(package)}:{getattr(node, 'lineno', 1)}",
+                        "ST01",
+                        f"First line: {first}",
+                    )
 
 
 def faults():
     """Yield name, code and text of every fault."""
+    yield from riddles()
     excluded = re.compile("|".join(SETTINGS["exclude"]) or "(?!)")
     for name in public_names():
         if excluded.search(name):
             continue
         thing = find(name)
-        found = [*numpydoc_faults(name), *style_faults(thing)]
+        found = list(numpydoc_faults(name))
         if not isinstance(thing, property):
             found += default_faults(thing)
         for code, text in found:

@@ -1,4 +1,4 @@
-"""How many clips are added to each class."""
+"""Numbers of clips that are added to each class."""
 
 import warnings
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which clips are combined, and with which weights."""
+"""Pairs of clips that are combined, and their weights."""
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors

@@ -28,7 +28,7 @@ class DataSet:
     classes : str or None
         Column that embedders learn to tell apart in place of the section.
     year : int or None
-        Rules of the figures; None: told by the data.
+        Rules of the figures; None: from the data.
     """
 
     def __init__(self, name, data, classes=None, year=None):
@@ -107,7 +107,7 @@ class DataSet:
 
     @cached_property
     def identity(self):
-        """What each clip is, one entry per row."""
+        """Metadata of each clip, one entry per row."""
         return clip_identity(self.X)
 
     def machines_of(self, joint):

@@ -1,4 +1,4 @@
-"""Which cells there are, what they share, and which of them are done."""
+"""Cells of a benchmark, the tasks they share, and which of them are done."""
 
 from dataclasses import dataclass
 from itertools import pairwise

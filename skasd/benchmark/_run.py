@@ -126,7 +126,7 @@ def run(
     `skasd.compose.PerSection` are taken apart for this; what is inside of other meta-estimators is not shared. Scores
     are those of ``fit`` and ``score_samples`` of the whole detector. Nothing in the folder is pickled.
 
-    A detector is told at test time what the challenge tells: the section, if the machine has several, in
+    At test time a detector is given what the challenge gives: the section, if the machine has several, in
     2021 the domain, with `joint` the machine. Detectors whose ``decision_function`` takes one of these are scored by
     it: the anomaly score is the threshold minus the decision.
 

@@ -1,4 +1,4 @@
-"""What is benchmarked: names of published systems, estimators, or functions that make them."""
+"""Systems that are benchmarked: names of published systems, estimators, or functions that make them."""
 
 import ast
 import difflib

@@ -1,4 +1,4 @@
-"""What a worker does: features that several cells share, and cells: one detector fitted, its clips scored."""
+"""Tasks of a worker: features that several cells share, and cells: one detector fitted, its clips scored."""
 
 import warnings
 from collections.abc import Callable

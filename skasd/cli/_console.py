@@ -1,4 +1,4 @@
-"""What the commands print, and where: results to standard output, all else to standard error."""
+"""Output of the commands: results to standard output, all else to standard error."""
 
 import json
 import math
@@ -27,7 +27,7 @@ class Console:
 
     @property
     def shows_progress(self):
-        """Whether progress bars make sense, as where a person watches."""
+        """True if progress bars make sense, as where a person watches."""
         return not self.quiet and not self.as_json and sys.stderr.isatty()
 
     def say(self, text):

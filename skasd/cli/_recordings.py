@@ -1,4 +1,4 @@
-"""What the commands ask of recordings besides what :func:`skasd.datasets.load_recordings` tells."""
+"""Recordings as the commands need them, beyond :func:`skasd.datasets.load_recordings`."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What speaks against judging recordings, as ``fit`` keeps it in the model and ``score`` says it."""
+"""Remarks on recordings that should not be judged, as ``fit`` keeps it in the model and ``score`` says it."""
 
 from ..clips import RecordingConditions
 from ..report import USUAL_CAUSES

@@ -17,7 +17,7 @@ _PLAIN_WAV = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
 class Header(NamedTuple):
-    """What the header of a file says."""
+    """Header of an audio file."""
 
     frames: int
     channels: int

@@ -1,4 +1,4 @@
-"""What counts as a collection of clips: the checks before anything is read."""
+"""Checks of a collection of clips before anything is read."""
 
 import os
 from typing import Any

@@ -52,11 +52,11 @@ class Clips:
     Waveforms of float64 and float32 arrays stay in their precision; float16 and integer arrays and all
     files become float32. Signed integers are divided by 2^(bits-1), 8-bit unsigned ones (the format of
     8-bit WAV) are shifted by 128 first; 64-bit integers are refused, since no recording has that format
-    and their full scale cannot be told.
+    and their full scale is unknown.
 
     Bad are: missing and empty files, folders, pipes and devices, files that are not audio, truncated files, a `channel`
     that a file does not have, clips with NaN or infinite samples, clips shorter than `min_samples` or beyond `limits`,
-    and those that take more memory than there is. Whether a file is truncated is told for WAV, AIFF, AU, CAF, FLAC,
+    and those that take more memory than there is. Truncation is recognised in WAV, AIFF, AU, CAF, FLAC,
     MP3, OGG, RF64, SVX and W64; headers of streamed files that leave the length open (a data size of 0 in WAV, or of
     about 2 or 4 GiB: "until the end") are accepted. Digital silence is legal.
 

@@ -1,4 +1,4 @@
-"""How many bytes of samples the header of an audio file promises.
+"""Bytes of samples that the header of an audio file promises.
 
 libsndfile shortens most truncated files silently, which would make a truncated recording a short, good one.
 """

@@ -1,4 +1,4 @@
-"""What speaks against judging a recording at all: silence, clipping, another microphone's level, a lossy codec."""
+"""Conditions under which a recording should not be judged: silence, clipping, another microphone's level, a lossy codec."""
 
 from typing import Any, Self
 
@@ -125,7 +125,7 @@ class RecordingConditions(BaseEstimator):
 
     Notes
     -----
-    Before `fit`, `remarks` says what can be told without training clips: silence, clipping, drop-outs and a sample
+    Before `fit`, `remarks` reports what needs no training clips: silence, clipping, drop-outs and a sample
     rate below the detector's.
 
     Examples

@@ -17,7 +17,7 @@ class Augmented(FitWrapper):
 
     For augmenters of waveforms, which stand before the front end: ``Augmented(WaveformAugmenter(), pipeline)``.
     Augmenters of features go into the embedder (``augmenter=``). New clips carry the metadata of those that they
-    were made from. Scoring is the estimator's own: test clips are never augmented. A scorer is told what the
+    were made from. Scoring is the estimator's own: test clips are never augmented. A scorer is given what the
     new clips were made of (``origin``): they join its references, and its threshold is set from recorded clips, each
     held out with all that was made of it.
 

@@ -1,4 +1,4 @@
-"""What all detectors made of detectors have."""
+"""Methods of all detectors made of detectors."""
 
 from typing import Any
 

@@ -62,9 +62,9 @@ class DomainDependent(DetectionMixin, BaseEstimator):
     mean_, scale_ : dict
         Mean and standard deviation of each detector's held-out training scores, by domain.
     offset_ : float
-        ``decision_function = score_samples - offset_`` where the domain is not told.
+        ``decision_function = score_samples - offset_`` where the domain is not given.
     domain_offset_ : dict
-        The offset where it is told, by domain.
+        The offset where it is given, by domain.
     threshold_ : float
         ``-offset_``.
     training_scores_ : ndarray of shape (n_training_clips,)

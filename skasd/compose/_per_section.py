@@ -44,9 +44,9 @@ class PerSection(BestFittingDetector):
     sections_ : list
         The known sections; empty if none was given.
     offset_ : float
-        ``decision_function = score_samples - offset_`` where the section is not told.
+        ``decision_function = score_samples - offset_`` where the section is not given.
     section_offset_ : float
-        The offset where it is told.
+        The offset where it is given.
     threshold_ : float
         ``-offset_``.
     training_scores_ : ndarray of shape (n_training_clips,)

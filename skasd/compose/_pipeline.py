@@ -50,7 +50,7 @@ class Pipeline(imblearn.pipeline.Pipeline):
 
     Notes
     -----
-    Clips are made of healthy ones only. A scorer at the end is told what they were made of (``origin``): they join
+    Clips are made of healthy ones only. A scorer at the end is given what they were made of (``origin``): they join
     its references, its threshold is set from recorded clips, each held out with all that was made of it.
 
     A sampler has a method ``extend_metadata(metadata)``; one of imbalanced-learn's own, which has none, is an error
@@ -143,7 +143,7 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False) -> A
 
 
 class _FitParams:
-    """What is routed to the steps, by name, extended by what the samplers before a step have made by then."""
+    """Metadata routed to the steps, by name, extended for the clips that samplers before a step have made."""
 
     def __init__(self, pipeline, params):
         self.pipeline = pipeline

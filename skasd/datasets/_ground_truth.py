@@ -16,7 +16,7 @@ _DOMAINS = {"0": "source", "1": "target"}
 
 
 class Truth(NamedTuple):
-    """What the ground truth says of one evaluation clip."""
+    """Ground truth of one evaluation clip."""
 
     y: int
     domain: str | None

@@ -1,4 +1,4 @@
-"""Which files are recordings, and what the file names of DCASE Challenge Task 2 (2020-2026) say about a clip."""
+"""Names of recordings, and those of DCASE Challenge Task 2 (2020-2026) taken apart."""
 
 import os
 import re
@@ -23,7 +23,7 @@ _Y = {"normal": 1, "anomaly": -1, None: None}
 
 
 class ClipName(NamedTuple):
-    """What one file name says; ``None`` where it says nothing."""
+    """Parts of one file name; ``None`` where it has none."""
 
     section: str
     domain: str | None
@@ -35,7 +35,7 @@ class ClipName(NamedTuple):
 
     @property
     def key(self):
-        """What identifies an unlabelled clip within its machine, whichever spelling its name has."""
+        """Identity of an unlabelled clip within its machine, whichever spelling its name has."""
         return self.section, self.domain, self.number
 
 

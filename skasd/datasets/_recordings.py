@@ -80,7 +80,7 @@ def load_recordings(
     ----------
     where : str, path-like or list of these
         A folder, a CSV file, or sound files, wildcards and folders, which are read as if they were all that the folder
-        above them holds (other files among them are warned of). What a folder is, is told by the names in it:
+        above them holds (other files among them are warned of). What a folder is follows from the names in it:
 
         - *challenge*: the layout of the DCASE Challenge Task 2 of any year, 2020 to 2026, as unpacked: the root with
           ``dev_data`` or ``eval_data``, one of these, its ``raw``, the folder of one machine, just its ``train`` or

@@ -1,4 +1,4 @@
-"""Which files are pieces of one recording, as far as their names tell."""
+"""Recordings that files are pieces of, as far as their names show."""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What the transformers from clips to time-frequency arrays share."""
+"""Base class of the transformers from clips to time-frequency arrays."""
 
 from abc import abstractmethod
 from collections.abc import Callable

@@ -28,7 +28,8 @@ class HarmonicAUCScorer(BaseEstimator):
         The false-positive rate up to which the pAUC is taken.
 
     tell : tuple of {"section", "domain"}, default=()
-        What the detector is told about the clips that it scores: sections as in the challenges of 2020 to 2022,
+        Metadata that the detector is given with the clips that it scores: sections as in the challenges of 2020 to
+        2022,
         domains as in 2021. Whatever its ``decision_function`` requests of it, it gets; a detector that has no use
         for any of it is scored by ``score_samples``, as all are by default.
 
@@ -125,7 +126,7 @@ class HarmonicAUCScorer(BaseEstimator):
         )
 
     def _scores(self, estimator, X, **metadata):
-        """Return the scores of the clips, with that told which the estimator requests of what it is to be told."""
+        """Return the scores of the clips, given the metadata in `tell` that the estimator requests."""
         for name in self.tell:
             if name not in metadata:
                 raise ValueError(f"tell={self.tell!r}: a detector can be told {list(metadata)}.")

@@ -1,4 +1,4 @@
-"""Where networks are."""
+"""Device of a network."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What the objectives share."""
+"""Base class of the objectives."""
 
 from abc import ABC, abstractmethod
 

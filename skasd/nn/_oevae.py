@@ -23,7 +23,7 @@ class OEVAEOutput(NamedTuple):
     log_variance: Tensor
     """Logarithms of their variances, of shape (N, latent_dim)."""
     inputs: Tensor
-    """What the autoencoder took: the embeddings, standardised or not, of shape (N, feature_dim)."""
+    """Input of the autoencoder: the embeddings, standardised or not, of shape (N, feature_dim)."""
     reconstruction: Tensor
     """The same as decoded from sampled latents, of shape (N, feature_dim)."""
 

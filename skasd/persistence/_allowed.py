@@ -1,4 +1,4 @@
-"""Which classes and functions a model file may name."""
+"""Classes and functions that a model file may name."""
 
 import importlib
 import re

@@ -11,7 +11,7 @@ from ._allowed import is_within
 
 
 class Codec(ABC):
-    """How the values of one kind become a JSON object and come back."""
+    """Encoding of the values of one kind as JSON objects, and back."""
 
     kind: str  # the JSON object's "type"
     shared = False  # whether it matters that two places hold the same object

@@ -100,7 +100,7 @@ def read(path):
 
 
 class _Unfit(ValueError):
-    """What is wrong with the file, in words for the user."""
+    """A fault of the file, in words for the user."""
 
 
 def _unpack(content):

@@ -1,4 +1,4 @@
-"""What became of classes and parameters of earlier versions, for the files that hold them.
+"""Renamed and removed classes and parameters of earlier versions, for the files that hold them.
 
 Whoever renames or removes a class or a parameter of a public estimator adds a line here; a file that names something
 which is neither there nor in the class is refused with words for the user.

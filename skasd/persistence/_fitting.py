@@ -1,4 +1,4 @@
-"""Whether the parts of an estimator fit together, where compiled code of scikit-learn takes that on trust."""
+"""Consistency of fitted attributes that compiled code of scikit-learn does not check."""
 
 import numpy as np
 

@@ -112,7 +112,7 @@ class Callback(Codec):
 
 
 class MetadataRequests(Codec):
-    """What an estimator was told to ask for by ``set_fit_request`` and the like."""
+    """Metadata requests of an estimator, as set by ``set_fit_request`` and the like."""
 
     kind = "metadata_request"
 

@@ -1,4 +1,4 @@
-"""What the displays share: panels, checks of their input."""
+"""Common parts of the displays: panels, checks of their input."""
 
 from numbers import Real
 

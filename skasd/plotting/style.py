@@ -1,4 +1,4 @@
-"""How pictures of this package look: colours, axes, the order of groups; and the late import of matplotlib."""
+"""Style of the pictures: colours, axes, the order of groups; and the late import of matplotlib."""
 
 from collections.abc import Hashable, Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a fitted detector knows beside the scores: training recordings, held-out scores, features."""
+"""Knowledge of a fitted detector beside the scores: training recordings, held-out scores, features."""
 
 import os
 from functools import reduce
@@ -13,7 +13,7 @@ _MOST_TRAINING = 500  # recordings looked at for neighbours and map
 
 
 class Knowledge:
-    """What a fitted detector knows; nothing of it without one.
+    """Knowledge of a fitted detector; empty without one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What one needs to repeat a run: versions, parameters, arguments."""
+"""Settings that repeat a run: versions, parameters, arguments."""
 
 import platform
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""What the scores say about a machine, in a sentence."""
+"""Verdict on a machine from its scores, in a sentence."""
 
 import numpy as np
 from scipy.special import xlog1py
@@ -15,7 +15,7 @@ _RAISED = (
 USUAL_CAUSES = (
     "another microphone, place or gain, another sample rate or codec, another load or speed of the machine"
 )
-"""What usually makes most recordings of a batch anomalous, the machine apart."""
+"""Usual reasons, besides the machine, why most recordings of a batch are anomalous."""
 
 _MOST_DIFFER = (
     "More than half of the recordings are anomalous: unless the machine is broken, they differ as a whole from those "
@@ -78,7 +78,7 @@ def alarm_run(alarms, rate):
 
 
 class Verdict:
-    """What is to be said of one machine.
+    """Return the verdict on one machine.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What all scorers share: rows, domains, sections, held-out scores and the threshold."""
+"""Base class of the scorers: rows, domains, sections, held-out scores and the threshold."""
 
 from abc import ABCMeta
 from numbers import Real
@@ -62,7 +62,7 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
     offset_ : float
         ``decision_function = score_samples - offset_``.
     section_offset_ : float
-        The offset where `decision_function` is told the section; equal to `offset_` without sections.
+        The offset where `decision_function` is given the section; equal to `offset_` without sections.
     threshold_ : float
         ``-offset_``: clips with an anomaly score above it are called anomalous.
     training_scores_ : ndarray of shape (n_training_clips,)

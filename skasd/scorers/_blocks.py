@@ -1,4 +1,4 @@
-"""Which training clips are held out together: recordings, or stretches of clips that resemble each other."""
+"""Blocks of training clips that are held out together: recordings, or stretches of clips that resemble each other."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class Blocks(NamedTuple):
 
     @property
     def recorded(self):
-        """Which rows were recorded, and not made of others."""
+        """Mask of the rows that were recorded, not made of others."""
         return self.of >= 0
 
     @property
@@ -32,7 +32,7 @@ class Blocks(NamedTuple):
 
     @property
     def are_rows(self):
-        """Whether every row is a block of its own, and none was made of others."""
+        """True if every row is a block of its own, and none was made of others."""
         return not self.made_of and len(self.names) == len(self.of)
 
     def take(self, rows):

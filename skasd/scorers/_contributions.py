@@ -1,4 +1,4 @@
-"""How much each feature adds to a clip's distance from the training clips."""
+"""Contribution of each feature to a clip's distance from the training clips."""
 
 from typing import Any
 

@@ -32,7 +32,7 @@ class CosineMeanScorer(BaseScorer):
     offset_ : float
         ``decision_function = score_samples - offset_``.
     section_offset_ : float
-        The offset where `decision_function` is told the section.
+        The offset where `decision_function` is given the section.
     threshold_ : float
         ``-offset_``.
     training_scores_ : ndarray of shape (n_training_clips,)

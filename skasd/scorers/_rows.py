@@ -1,4 +1,4 @@
-"""Which rows of ``X`` are skipped clips."""
+"""Rows of ``X`` that are skipped clips."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What several systems are put together from."""
+"""Parts that several systems share."""
 
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
