@@ -4,6 +4,6 @@ import os
 from typing import Any, TypeAlias
 
 ArrayLike: TypeAlias = Any
-"""Anything that NumPy makes an array of: arrays, lists, columns of tables. No type of NumPy or pandas names them all."""
+"""All that NumPy makes an array of: arrays, lists, columns of tables. No type of NumPy or pandas names them all."""
 
 PathName: TypeAlias = str | os.PathLike[str]

@@ -1,4 +1,4 @@
-"""Conditions under which a recording should not be judged: silence, clipping, another microphone's level, a lossy codec."""
+"""Faults that make a recording useless: silence, clipping, another microphone's level, a lossy codec."""
 
 from typing import Any, Self
 

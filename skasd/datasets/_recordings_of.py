@@ -73,6 +73,11 @@ def recordings_of(paths: Sequence[Any]) -> list[str] | None:
         The recording of each path, by a name made of its folder and file name. None where the names do not tell: of
         files that are only numbered, as in the challenge of 2020, each may be a recording of its own or all be of one.
 
+    See Also
+    --------
+    load_recordings : A table of recordings, whose column ``path`` can be given.
+    skasd.model_selection.RecordingKFold : Splits by recording.
+
     Notes
     -----
     Files are of one recording that lie in the same folder and whose names are the same up to
@@ -90,11 +95,6 @@ def recordings_of(paths: Sequence[Any]) -> list[str] | None:
 
     With one recording, or as many as files (unless by time stamps), nothing is told; nor where names differ by their
     folder alone, and there are fewer than five folders.
-
-    See Also
-    --------
-    load_recordings : A table of recordings, whose column ``path`` can be given.
-    skasd.model_selection.RecordingKFold : Splits by recording.
 
     Examples
     --------

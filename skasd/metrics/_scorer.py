@@ -29,9 +29,8 @@ class HarmonicAUCScorer(BaseEstimator):
 
     tell : tuple of {"section", "domain"}, default=()
         Metadata that the detector is given with the clips that it scores: sections as in the challenges of 2020 to
-        2022,
-        domains as in 2021. Whatever its ``decision_function`` requests of it, it gets; a detector that has no use
-        for any of it is scored by ``score_samples``, as all are by default.
+        2022, domains as in 2021. Whatever its ``decision_function`` requests of it, it gets; a detector that has
+        no use for any of it is scored by ``score_samples``, as all are by default.
 
     See Also
     --------
