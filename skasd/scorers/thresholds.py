@@ -10,6 +10,18 @@ from scipy import stats
 from .._typing import ArrayLike
 from ..labels import group_rows
 
+__all__ = [
+    "FewClipsWarning",
+    "ThresholdMixin",
+    "conformal_threshold",
+    "domain_weights",
+    "gamma_threshold",
+    "p_values",
+    "set_threshold",
+    "warn_about_few_clips",
+    "warn_about_small_domains",
+]
+
 
 class FewClipsWarning(UserWarning):
     """There are fewer training clips than the false-alarm rate that is asked for takes.
