@@ -60,7 +60,7 @@ class Checkpoint(Callback):
     def __init__(self, folder):
         self.folder = folder
 
-    def for_run(self, name, run, generator):
+    def _for_run(self, name, run, generator):
         """Return the checkpoint of one training run; this object stays as it is.
 
         Parameters

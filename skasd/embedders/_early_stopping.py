@@ -43,7 +43,13 @@ class EarlyStopping(callbacks.EarlyStopping):
         self.validation_fraction = validation_fraction
 
     def sink(self, text):
-        """Take skorch's remarks without printing them."""
+        """Take skorch's remarks without printing them.
+
+        Parameters
+        ----------
+        text : str
+            The remark.
+        """
 
 
 def out_of_patience(net):

@@ -183,7 +183,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
             The clips. Files are not opened.
 
-        y : Ignored
+        y : object, default=None
             Not used, present for API consistency.
 
         Returns
@@ -266,7 +266,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : Ignored
+        input_features : object, default=None
             Not used, present for API consistency.
 
         Returns

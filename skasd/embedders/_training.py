@@ -143,7 +143,7 @@ def train(
     if checkpoint is not None:
         identities = [callback_identity(callback) for callback in own]
         targets = {key: value.numpy() for key, value in dataset.targets.items()}
-        checkpoint = checkpoint.for_run(
+        checkpoint = checkpoint._for_run(
             name, [run, identities, targets, dataset.is_target], dataset.generator
         )
         last.append(checkpoint)

@@ -140,7 +140,7 @@ def test_itmo_takes_the_system_of_the_machine(sounds):
     system = systems.itmo2022(n_clips=4, n_added=8, **QUICK)
     detector, _ = fit(system, sounds, machine=np.repeat("fan", len(sounds.X)))
     assert detector.choice_ == {"fan": "autoencoder"}
-    assert {machine for machine, name in system.by.items() if name == "image"} == {
+    assert {machine for machine, name in system.choice.items() if name == "image"} == {
         "slider",
         "gearbox",
         "valve",
@@ -167,7 +167,7 @@ def test_settings_of_the_reports():
     with pytest.raises(ValueError, match="n_added=30: give 0 or a multiple of 2 \\* n_clips, 20"):
         systems.itmo2022_image(n_clips=10, n_added=30)
     for outliers in systems.ITMO_OUTLIERS.values():
-        assert set(outliers) == set(systems.itmo2022().by)
+        assert set(outliers) == set(systems.itmo2022().choice)
         assert all(machine != other for machine, other in outliers.items())
     assert image.estimator[0].shape == (320, 320)
     assert image.estimator[-1].margin == 0.04
