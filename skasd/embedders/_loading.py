@@ -5,6 +5,8 @@ from functools import lru_cache
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import torch
+
 from ..weights import CHECKPOINTS, fetch, sha256_of, shipped_file
 from ._audio_taggers import EfficientAT, PannsCnn14
 from ._hidden_states import HiddenStates
@@ -52,6 +54,9 @@ def load_encoder(encoder, weights, layer, sample_rate, verbose):
 @lru_cache(maxsize=8)
 def _loaded(encoder, path, stats, names, sample_rate):
     kind = ENCODERS[encoder]
+    # glibc hands blocks larger than any that was freed before back to the system, and their first touch costs a third
+    # of the network's time; having seen 16 MiB come and go, untouched, it keeps the memory of activations
+    torch.empty(1 << 22)
     return kind.make(path, names, sample_rate=sample_rate, **kind.params), sha256_of(path)
 
 

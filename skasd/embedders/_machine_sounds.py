@@ -73,8 +73,9 @@ class MachineSounds(Encoder):
 
     def _of_frames(self, frames, mel=None):
         """Return the maps of log-mel frames; that of the frames themselves is `mel`, if given."""
+        names = [name for name in self.wanted if name != "mel"]
         x = torch.from_numpy(frames)[None, None].contiguous(memory_format=torch.channels_last)
-        deep = iter(self.network(x, [name for name in self.wanted if name != "mel"]))
+        deep = iter(self.network(x, names) if names else [])
         mel = frames if mel is None else mel
         # as many positions as the deepest layers have
         mel = (
