@@ -143,6 +143,7 @@ def strict_warnings(gallery_conf, fname, when):
 GALLERY = [  # in this order
     f"plot_{name}.py"
     for name in (
+        "default_detector",
         "first_detector",
         "thresholds",
         "domain_shift",

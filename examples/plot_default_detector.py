@@ -1,0 +1,55 @@
+"""
+Nothing to choose
+=================
+
+Recordings of a healthy machine in, decisions on new ones out: :class:`~skasd.AnomalousSoundDetector` has an encoder
+that comes with the library, and sets its threshold so that it holds for recordings that were not trained on.
+"""
+
+# %%
+# Learn
+# -----
+# 100 clips of a machine that is well. The machine is synthetic; paths of files do in place of waveforms.
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skasd import AnomalousSoundDetector
+from skasd.datasets import make_machine_sounds
+from skasd.plotting import TimelineDisplay
+
+healthy = make_machine_sounds(n_train=100, n_test=40, domains=["source"], anomaly_fraction=0, random_state=0)
+train = (healthy.table["split"] == "train").to_numpy()
+detector = AnomalousSoundDetector(contamination=0.05).fit(healthy.X[train])
+print(detector.summary())
+
+# %%
+# Listen
+# ------
+# The machine runs on for 40 clips, then a bearing begins to wear, worse with each clip.
+worn = make_machine_sounds(
+    n_train=0,
+    n_test=40,
+    domains=["source"],
+    anomaly_fraction=1,
+    fault="bearing",
+    severity=np.linspace(0, 1, 40),
+    random_state=1,
+)
+clips = np.concatenate([healthy.X[~train], worn.X])
+score = detector.anomaly_score(clips)
+TimelineDisplay.from_predictions(score, threshold=detector.threshold_)
+plt.show()
+
+# %%
+# How rarely would a healthy clip sound as strange? ``p_value`` says it, and ``predict`` is -1 where it is at most
+# ``contamination``.
+p = detector.p_value(clips)
+print(f"first half, healthy: {np.mean(p[:40] <= 0.05):.0%} called anomalous, least p-value {p[:40].min():.3f}")
+print(f"last ten clips:      {np.mean(p[-10:] <= 0.05):.0%} called anomalous, greatest p-value {p[-10:].max():.3f}")
+
+# %%
+# Later
+# -----
+# Recordings of another season, known to be healthy, move the threshold without learning anything else.
+detector.set_threshold(healthy.X[~train], contamination=0.1)
+print(f"threshold now {detector.threshold_:.3f}")
