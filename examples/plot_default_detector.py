@@ -44,8 +44,12 @@ plt.show()
 # How rarely would a healthy clip sound as strange? ``p_value`` says it, and ``predict`` is -1 where it is at most
 # ``contamination``.
 p = detector.p_value(clips)
-print(f"first half, healthy: {np.mean(p[:40] <= 0.05):.0%} called anomalous, least p-value {p[:40].min():.3f}")
-print(f"last ten clips:      {np.mean(p[-10:] <= 0.05):.0%} called anomalous, greatest p-value {p[-10:].max():.3f}")
+print(
+    f"first half, healthy: {np.mean(p[:40] <= 0.05):.0%} called anomalous, least p-value {p[:40].min():.3f}"
+)
+print(
+    f"last ten clips:      {np.mean(p[-10:] <= 0.05):.0%} called anomalous, greatest p-value {p[-10:].max():.3f}"
+)
 
 # %%
 # Later
