@@ -278,6 +278,8 @@ def column_names(prefix, labels):
 def find_columns(columns, prefix, labels):
     """Return the place of each label's column among columns that `column_names` has named.
 
+    The one rule by which a class is found in the output of an embedder.
+
     Parameters
     ----------
     columns : iterable of str or None
@@ -290,14 +292,24 @@ def find_columns(columns, prefix, labels):
     Returns
     -------
     dict of hashable to int, or None
-        None where not every label has a column that bears its name.
+        None where no label has a column that bears its name.
+
+    Raises
+    ------
+    ValueError
+        If some of the labels have one and others have not.
     """
     pattern = re.compile(rf".*{re.escape(prefix)}\[(.*)\]", re.DOTALL)
     matches = [pattern.fullmatch(str(column)) for column in ([] if columns is None else columns)]
     places = {match[1]: place for place, match in enumerate(matches) if match}
     names = label_names(labels)
-    if not all(name in places for name in names.values()):
+    missing = [label for label, name in names.items() if name not in places]
+    if len(missing) == len(names):
         return None
+    if missing:
+        raise ValueError(
+            f"There is no column {prefix}[...] of {missing[0]!r}; there are those of {list(places)}."
+        )
     return {label: places[name] for label, name in names.items()}
 
 

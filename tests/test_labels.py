@@ -226,7 +226,9 @@ def test_columns_are_found_by_name():
     columns = ["net0", *columns, "net_log_odds[fan]]"]
     places = find_columns(columns, "log_proba", labels)
     assert [columns[places[label]] for label in sort_labels(labels)] == column_names("net_log_proba", labels)
-    assert find_columns(columns, "log_proba", [*labels, "pump"]) is None
+    with pytest.raises(ValueError, match=r"no column log_proba\[...\] of 'pump'; there are those of"):
+        find_columns(columns, "log_proba", [*labels, "pump"])
+    assert find_columns(columns, "log_proba", ["pump", 2]) is None
     assert find_columns(None, "log_proba", labels) is None
 
 

@@ -66,7 +66,8 @@ class GammaSoftmaxScorer(BaseScorer):
     Notes
     -----
     The column of a section is found in `fit`: where the columns of `X` have names, those that an embedder gives them
-    (``set_output(transform="pandas")``), it is the one that bears the section's label. Columns without names
+    (``set_output(transform="pandas")``), it is the one that bears the section's label: that of the log-probability, or
+    with ``formula="negative"`` that of the log-odds. Columns without such names
     are found by the training clips: with as many sections as columns each section gets one of its own, such that
     the clips are as probable as can be; with fewer or more it is the column most probable for the section's
     clips on average. Without `section` in `fit` the most probable column counts, for each clip; `domain` plays no
@@ -138,7 +139,11 @@ class GammaSoftmaxScorer(BaseScorer):
         if not self.sections_:
             return {None: {ALL: None}}
         names = getattr(self, "feature_names_in_", None)
-        columns = find_columns(names, "log_proba", sections) or _most_probable_columns(X, sections)
+        columns = find_columns(names, "log_proba", sections)
+        if columns is None and self.formula == "negative":
+            columns = find_columns(names, "log_odds", sections)
+        if columns is None:
+            columns = _most_probable_columns(X, sections)
         return {name: {ALL: column} for name, column in columns.items()}
 
     def _check_log_probabilities(self, X, least=0.0):

@@ -9,7 +9,7 @@ from ..compose import PerSection, ScoreEnsemble
 from ..embedders import MobileNetV2Embedder, ViTEmbedder
 from ..features import LogMelTransformer
 from ..scorers import GammaSoftmaxScorer, MahalanobisScorer
-from ._parts import chosen, on_columns
+from ._parts import chosen, on_columns, with_names
 
 _DIM = 128  # of every embedding of the report
 _SETTINGS = {  # table 2 and section 3.2; 3 s are 301 frames at a hop of 10 ms, 0.5 s are 50
@@ -136,11 +136,8 @@ def cqupt2023(
     if chosen("score", score, {"mahalanobis": False, "nll": True}):
         # machines that may sound at once do not share a probability of one; -log p is the same for both
         formula: Any = "negative" if target == "sed" else "nll"
-        return make_pipeline(
-            front_end,
-            network.set_params(output="log_proba"),
-            GammaSoftmaxScorer(formula=formula),
-        )
+        scorer = GammaSoftmaxScorer(formula=formula)
+        return with_names(make_pipeline(front_end, network.set_params(output="log_proba"), scorer))
     return make_pipeline(front_end, PerSection(network, _mahalanobis()))
 
 

@@ -8,7 +8,7 @@ from ..compose import PerMachine, PerSection, ScoreEnsemble
 from ..embedders import DPTEmbedder, MFNEmbedder
 from ..features import LogMelTransformer, STFTTransformer
 from ..scorers import ColumnScorer, GammaSoftmaxScorer
-from ._parts import chosen, cosine_to_mean, lof, on_columns
+from ._parts import chosen, cosine_to_mean, lof, on_columns, with_names
 
 _MIXUP, _BOTH = ("mixup",), ("fmix", "mixup")
 # table 3: features, loss, augmentation, detector of the machines for which MobileFaceNet was chosen
@@ -115,7 +115,9 @@ def jless2022_mfn(
     )
     if kind == "lof":
         return make_pipeline(front_end(), PerSection(network, scorer))
-    return make_pipeline(front_end(), network, scorer)  # these scorers keep the sections apart themselves
+    return with_names(
+        make_pipeline(front_end(), network, scorer)
+    )  # these scorers keep the sections apart themselves
 
 
 def jless2022_dpt(
@@ -179,11 +181,11 @@ def jless2022_dpt(
     )
     both = ScoreEnsemble(
         [
-            ("log_softmax", on_columns(slice(0, -1), GammaSoftmaxScorer())),
+            ("log_softmax", with_names(on_columns(slice(0, -1), GammaSoftmaxScorer()))),
             ("mse", on_columns([-1], ColumnScorer())),
         ]
     )
-    return make_pipeline(_FEATURES["logmel"][0](), network, both)
+    return with_names(make_pipeline(_FEATURES["logmel"][0](), network, both))
 
 
 def jless2022_ensemble(*, n_jobs: int | None = None, **embedder) -> Any:

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from ..embedders import AutoencoderEmbedder, MobileNetV2Embedder
 from ..features import LogMelTransformer
 from ..scorers import ColumnScorer, GammaSoftmaxScorer
-from ._parts import chosen
+from ._parts import chosen, with_names
 
 
 def official_log_mel(year):
@@ -82,7 +82,7 @@ def official_mobilenetv2(year: Literal[2021, 2022] = 2022, **embedder) -> Any:
             **embedder,
         }
     )
-    return make_pipeline(official_log_mel(year), network, GammaSoftmaxScorer(formula="negative"))
+    return with_names(make_pipeline(official_log_mel(year), network, GammaSoftmaxScorer(formula="negative")))
 
 
 def official_autoencoder(

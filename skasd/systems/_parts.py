@@ -16,6 +16,11 @@ def cosine_to_mean():
     return CosineMeanScorer(by_domain=False)
 
 
+def with_names(detector):
+    """Let the columns of an embedder bear the names of their classes, by which a scorer finds that of a section."""
+    return detector.set_output(transform="pandas")
+
+
 def on_columns(columns, scorer):
     """Return a detector on some of the columns of an embedding: an int, a list or a slice of them."""
     return make_pipeline(ColumnTransformer([("own", "passthrough", columns)]), scorer)

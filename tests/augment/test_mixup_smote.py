@@ -373,7 +373,7 @@ def test_precision_is_kept(dtype):
 def test_large_arrays_are_interpolated_in_parts(monkeypatch, clips):
     X, section, domain, _ = clips
     whole = MixupSMOTEAugmenter(random_state=0).augment(X, section=section, domain=domain)[0]
-    monkeypatch.setattr("skasd.augment._mixup_smote._CHUNK", 500)
+    monkeypatch.setattr("skasd.augment._pairs._CHUNK", 500)
     assert_array_equal(
         MixupSMOTEAugmenter(random_state=0).augment(X, section=section, domain=domain)[0], whole
     )

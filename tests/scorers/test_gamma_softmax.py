@@ -67,6 +67,16 @@ def test_columns_that_the_clips_do_not_tell_are_found_by_their_names():
     assert_allclose(scorer.anomaly_score(table, section=section), -X[np.arange(len(X)), label])
 
 
+def test_columns_of_log_odds_are_found_by_their_names():
+    X, label = classified(certainty=-1.0)
+    section = np.array(["a", "b", "c"])[label]
+    table = pd.DataFrame(X[:, [1, 0, 2]], columns=[f"net_log_odds[{name}]" for name in "bac"])
+    scorer = GammaSoftmaxScorer(formula="negative", calibration="cross").fit(table, section=section)
+    assert {name: sets["all"] for name, sets in scorer.references_.items()} == {"a": 1, "b": 0, "c": 2}
+    with pytest.raises(ValueError, match=r"no column log_odds\[...\] of 'd'"):
+        scorer.fit(table, section=np.where(section == "a", "d", section))
+
+
 def test_with_fewer_sections_than_columns_the_most_probable_column_counts():
     X, label = classified()
     kept = label != 1
