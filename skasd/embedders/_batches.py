@@ -1,4 +1,4 @@
-"""What an epoch of training is made of: whole mini-batches, cut, mixed and labelled as tensors."""
+"""Batches of an epoch of training: whole mini-batches, cut, mixed and labelled as tensors."""
 
 import copy
 
@@ -10,7 +10,7 @@ from ..nn import BalancedBatchSampler, DomainBatchSampler, domain_partners
 
 
 class PatchDataset(Dataset):
-    """What the batches of a training run are drawn from; an item is a clip.
+    """Data that the batches of a training run are drawn from; an item is a clip.
 
     It carries the whole plan of a run, so that a fitted net keeps no reference to data or generators.
 

@@ -1,4 +1,4 @@
-"""What parameters may be, and what they choose by name: objectives, mixings, optimisers, outputs."""
+"""Values of parameters, and objects that they choose by name: objectives, mixings, optimisers, outputs."""
 
 from numbers import Integral, Real
 

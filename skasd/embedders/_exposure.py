@@ -1,4 +1,4 @@
-"""What the outlier-exposed variational autoencoder is told of clips: attributes as numbers, which are held out."""
+"""Metadata of the outlier-exposed variational autoencoder: attributes as numbers, which are held out."""
 
 from numbers import Real
 

@@ -9,7 +9,7 @@ import torch
 
 
 class Patches:
-    """What cuts patches out of clips; a subclass sets ``n_starts`` and defines ``cut``."""
+    """Base of the classes that cut patches out of clips; a subclass sets ``n_starts`` and defines ``cut``."""
 
     n_starts: np.ndarray
 

@@ -27,7 +27,7 @@ _OF_ARRAYS = [
 
 
 class PretrainedReport(NamedTuple):
-    """What became of the entries of a checkpoint.
+    """Report of the use of a checkpoint's entries.
 
     Attributes
     ----------

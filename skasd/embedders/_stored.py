@@ -1,4 +1,4 @@
-"""What of a trained network goes into a model file, and how the network is made from it again.
+"""Parts of a trained network that go into a model file, and how the network is made from it again.
 
 The net itself is never stored: parameters and fitted attributes of an embedder say how to build it, and the weights
 (standardisation and objective among them) are put into it.

@@ -1,4 +1,4 @@
-"""How references are made of training clips, scored against, and held out: what a scorer's formula plugs into."""
+"""References: made of training clips, scored against and held out; a scorer's formula plugs into them."""
 
 from abc import ABCMeta, abstractmethod
 
