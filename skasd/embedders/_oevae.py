@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from .. import nn
+from .._metadata import DOMAINS
 from .._sklearn_compat import Interval, StrOptions, fit_context
 from .._typing import ArrayLike
 from ..labels import as_label
@@ -50,9 +51,9 @@ class OEVAEEmbedder(BaseEmbedder):
         (:class:`skasd.nn.OEVAE`); False: as it is, as in [1]_.
 
     standardize_alpha : bool, default=True
-        Whether alpha is standardised by clips of the machine that the network is not trained on: a tenth of them,
-        in four runs of neighbouring clips; where that is fewer than two clips, by those it
-        is trained on. False: alpha as in [1]_, and all clips are trained on.
+        Whether alpha is standardised by clips of the machine that the network is not trained on: a tenth of them, of
+        each domain, in four runs of neighbouring clips (none of a domain of which that is fewer than two); where none
+        is left, by those it is trained on. False: alpha as in [1]_, and all clips are trained on.
 
     attribute_gain : "auto" or float, default="auto"
         Factor k of the attribute v in the prior N(k v, 1) of the bound latents. ``"auto"``: 5 over the least distance
@@ -305,7 +306,11 @@ class OEVAEEmbedder(BaseEmbedder):
         if not self.standardize_alpha:
             return np.zeros(n_clips, dtype=bool)
         is_normal = self._is_normal(metadata, n_clips)
-        return held_out_clips(np.ones(n_clips, dtype=bool) if is_normal is None else is_normal)
+        is_normal = np.ones(n_clips, dtype=bool) if is_normal is None else is_normal
+        domain = metadata.get("domain")
+        # by domain: of ten target clips none is to spare
+        parts = [is_normal] if domain is None else [is_normal & (domain == name) for name in DOMAINS]
+        return np.any([held_out_clips(part) for part in parts], axis=0)
 
     def _augment(self, clips, metadata):
         # nothing is made of proxies; what is made of other clips bears their marks and is dropped

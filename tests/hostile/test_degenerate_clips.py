@@ -32,7 +32,12 @@ SLOW = {
     "jless2022_mfn": lambda: systems.jless2022_mfn(**QUICK),
     "jless2022_submission": lambda: systems.jless2022_submission(2, "fan", **QUICK),
     "official_mobilenetv2": lambda: systems.official_mobilenetv2(**QUICK, patch_hop=16),
-    "scu2024": lambda: systems.scu2024(**QUICK),
+    "scu2024": lambda: systems.scu2024(**QUICK).set_params(
+        classification__embedder__n_samples=N_SAMPLES,
+        classification__embedder__branch_dim=16,
+        oevae__oevaeembedder__width=8,
+        oevae__oevaeembedder__embedding_dim=64,
+    ),
     "scu2024_classification": lambda: systems.scu2024_classification(**BRANCHES, **QUICK),
     "scu2024_oevae": lambda: systems.scu2024_oevae(width=8, **QUICK),
     "secom2021": lambda: systems.secom2021("mobilenetv2", width=0.25, **QUICK),
