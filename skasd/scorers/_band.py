@@ -156,23 +156,14 @@ class BandScorer(BaseScorer):
         """Fit the references of all bands to the rows of each domain."""
         self.bands_ = self._find_bands(self.n_features_in_)
         self.weights_ = self._find_weights()
-        parts = [{name: rows[:, columns] for name, rows in sets.items()} for columns in self.bands_]
-        references = [self._formula._fit_references(part) for part in parts]
-        spreads = getattr(self, "_spreads", None)
-        if spreads is None:
-            spreads = np.array([self._spread(part) for part in parts])
-        return {name: ([of_band[name] for of_band in references], spreads) for name in sets}
+        by_band = [self._references_of(columns, sets) for columns in self.bands_]
+        return {
+            name: ([references[name] for references, _ in by_band], np.array([s for _, s in by_band]))
+            for name in sets
+        }
 
-    def _as_new(self, X, sets, references, blocks):
-        # a unit is nothing that clips could be held out of: it stays that of all clips, and is computed once
-        self._spreads = next(iter(references.values()))[1]
-        try:
-            return super()._as_new(X, sets, references, blocks)
-        finally:
-            del self._spreads
-
-    def _spread(self, parts):
-        """Return the standard deviation of a band's scores of rows held out."""
+    def _references_of(self, columns, sets):
+        parts = {name: rows[:, columns] for name, rows in sets.items()}
         held_out = []
         for block in range(_N_BLOCKS):
             rest, left_out = {}, {}
@@ -185,7 +176,8 @@ class BandScorer(BaseScorer):
                 held_out += [
                     self._formula._score_reference(left_out[name], references[name]) for name in rest
                 ]
-        return mean_and_spread(np.concatenate(held_out))[1] if held_out else 1.0
+        spread = mean_and_spread(np.concatenate(held_out))[1] if held_out else 1.0
+        return self._formula._fit_references(parts), spread
 
     def _score_reference(self, X, reference):
         references, spreads = reference

@@ -136,16 +136,3 @@ def test_a_model_file_gives_the_same_scores(rows, tmp_path):
     again = load(tmp_path / "band.skasd")
     np.testing.assert_array_equal(again.anomaly_score(queries), scorer.anomaly_score(queries))
     assert again.offset_ == scorer.offset_
-
-
-def test_held_out_scores_are_in_the_units_of_all_clips(rows):
-    X = rows[0][:30]
-    groups = np.arange(30) // 10  # so few that nothing is extrapolated
-    scorer = BandScorer(KNNScorer(), bands=3).fit(X, groups=groups)
-    spreads = scorer.references_[None]["all"][1]
-    expected = sum(
-        KNNScorer().fit(X[:, columns], groups=groups).training_scores_ / spread / 3
-        for columns, spread in zip(scorer.bands_, spreads, strict=True)
-    )
-    np.testing.assert_allclose(scorer.training_scores_, expected, rtol=1e-9)
-    assert not hasattr(scorer, "_spreads")
