@@ -85,8 +85,8 @@ class BandScorer(BaseScorer):
     without the fifth of the clips, in their order, that it is part of (1 where they do not vary). Clips that
     follow each other are often windows of one recording; so the spread is not only that within one.
 
-    With one row the spreads are 1. Where clips are held out the spreads are those of the rest, as all that is learnt: with
-    those of all clips in their place the next recording would be scored in other units than those held out.
+    With one row the spreads are 1. Where clips are held out the spreads are those of the rest, as all that is learnt:
+    with those of all clips in their place the next recording would be scored in other units than those held out.
 
     Examples
     --------
