@@ -73,7 +73,6 @@ EXPECTED_FAILURES: dict[str, dict[str, str]] = {
         **_OF_CLIPS,
     },
     "BandScorer": _HELD_OUT,
-    "ColumnScorer": _HELD_OUT,
     "CosineMeanScorer": _HELD_OUT,
     "GammaSoftmaxScorer": _GAMMA_QUANTILE,
     "KMeansScorer": _HELD_OUT,

@@ -109,12 +109,22 @@ class SelectBest(ByMachine):
             )
         n_rows = num_samples(X)
         metadata = {name: values for name, values in metadata.items() if values is not None}
-        splits = list(self._splitter().split(np.zeros((n_rows, 1)), y, **routed["cv"]["split"]))
+        splitter = self._splitter()
+        if n_rows < (n_splits := getattr(splitter, "n_splits", 2)):
+            raise ValueError(
+                f"cv={self.cv}: {n_rows} clips cannot be split into {n_splits} folds; give more clips."
+            )
+        splits = list(splitter.split(np.zeros((n_rows, 1)), y, **routed["cv"]["split"]))
         self.scores_ = {}
         for machine, rows in groups.items():
             place = np.full(n_rows, -1)
             place[rows] = np.arange(len(rows))
             own_splits = [[part[part >= 0] for part in (place[train], place[test])] for train, test in splits]
+            if lacking := [k for k, parts in enumerate(own_splits) if not min(map(len, parts))]:
+                raise ValueError(
+                    f"Split {lacking[0]} of cv={self.cv} has no clips of {machine!r} to learn from, or none to score: "
+                    f"of its {len(rows)} clips too few are in other folds. Give more, or another cv."
+                )
             self.scores_[machine] = {}
             for name in names:
                 estimator = self._estimator(name)

@@ -72,7 +72,8 @@ def test_fit_learns_the_training_clips_of_one_machine(challenge, below, more, tm
     assert (code, result["n_clips"]) == (0, 22)
     assert ("mynote.wav" in err) == ("ToyCarEmu" not in more)
     assert "Trash" not in err
-    assert set(skasd.load(tmp_path / "m.skasd")[-1].references_[None]) == {"source", "target"}
+    scorers = skasd.load(tmp_path / "m.skasd").steps_[-1].estimators_.values()
+    assert {domain for scorer in scorers for domain in scorer.references_[None]} == {"source", "target"}
 
 
 def test_fit_says_which_machines_there_are_and_what_a_folder_is(challenge, tmp_path, capsys):

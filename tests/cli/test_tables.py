@@ -111,7 +111,7 @@ def test_thresholds_of_ones_own(recordings, model, scores, tmp_path, capsys):
     for rate in (0.5, 0.1, 0.03):
         assert main(["score", model, test, "-o", str(out), "--false-alarms", str(rate), "-q"]) == 0
         thresholds.append(pd.read_csv(out)["threshold"][0])
-        training = skasd.load(model)[-1].training_scores_
+        training = skasd.load(model).training_scores_
         assert (training > thresholds[-1]).mean() <= rate
     assert thresholds == sorted(set(thresholds))
     assert thresholds[1] == own["threshold"][0]

@@ -77,7 +77,7 @@ def test_fit_with_a_network_score_and_evaluate(recordings, tmp_path, in_terminal
 def test_demo_and_report(tmp_path, in_terminal):
     shown = in_terminal([*SKASD, "demo", "-o", str(tmp_path / "demo"), "--clips", "24"])
     assert shown.code == 0, shown.err
-    assert "LogMelTransformer: 100%" in shown.err
+    assert "embedding: 100%" in shown.err
     assert "%|" not in shown.out
     scores, page = str(tmp_path / "demo" / "scores.csv"), tmp_path / "r.html"
     reported = in_terminal([*SKASD, "report", scores, "-o", str(page)], "pipe")

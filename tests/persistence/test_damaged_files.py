@@ -71,7 +71,7 @@ def test_flipped_bytes(kind, clips, n, request, tmp_path):
         changed[place] ^= int(rng.integers(1, 256))
         path.write_bytes(changed)
         n_errors += check(path, clips, scores)
-    assert n_errors > 0.8 * len(places)
+    assert n_errors > 0.75 * len(places)  # some fields of an archive's directory mean nothing
 
 
 @pytest.mark.parametrize(("kind", "clips"), [("plain", X), ("deep", CLIPS)])

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skasd.scorers import (
+    BandScorer,
     CosineMeanScorer,
     KMeansScorer,
     KNNScorer,
@@ -36,10 +37,12 @@ def test_score_is_the_minimum_over_domains(scorer):
         for name in ("source", "target")
     ]
     assert_allclose(both.anomaly_score(new), np.minimum(*alone))
-    if not isinstance(scorer, MahalanobisScorer | KMeansScorer):  # whose domains are not independent
+    if not isinstance(
+        scorer, BandScorer | MahalanobisScorer | KMeansScorer
+    ):  # whose domains are not independent
         fits = [clone(scorer).fit(X[domain == name]).anomaly_score(new) for name in ("source", "target")]
         assert_allclose(both.anomaly_score(new), np.minimum(*fits), rtol=1e-9)
-    if not isinstance(scorer, MahalanobisScorer):
+    if not isinstance(scorer, BandScorer | MahalanobisScorer):
         few = np.where(np.arange(len(X)) < 40, "source", "target")
         assert (
             both.anomaly_score(new) <= clone(scorer).fit(X[few == "source"]).anomaly_score(new) + 1e-12
