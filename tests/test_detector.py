@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 
 from skasd import AnomalousSoundDetector, load, save
-from skasd.compose import NormalOnly
+from skasd.compose import NormalOnly, threshold_for
 from skasd.datasets import make_machine_sounds
 
 _DATA = Path(os.environ.get("SKASD_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -225,3 +225,11 @@ def test_the_summary_says_what_was_found(split):
     assert "8 recordings" in text
     assert "11.1% of healthy clips" in text
     assert "5.0% was asked for, which takes 19 recordings" in text
+
+
+def test_p_values_agree_with_decisions_where_domains_are_given(split):
+    X, new, _ = split
+    domain = ["source"] * 45 + ["target"] * 15
+    detector = AnomalousSoundDetector(contamination=0.2).fit(X, domain=domain)
+    np.testing.assert_array_equal(detector.p_value(new) <= 0.2, detector.predict(new) == -1)
+    assert threshold_for(detector, 0.2) == pytest.approx(detector.threshold_)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._sklearn_compat import num_samples
 from ..labels import as_labels, group_rows
 from ._detection import DetectionMixin
+from ._last_step import last_step
 from ._rows import route_metadata, routed_to, scores_of_present, take, take_rows
 
 
@@ -109,8 +110,22 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
         if n_below and ordered[n_below - 1] >= 0:
             self._correction = float(ordered[min(n_below, len(ordered) - 1)])
         self.training_scores_ = -(best + self._shift)
-        self._keep_for_p_values(self.training_scores_)
+        self._keep_for_p_values(self.training_scores_, **self._rule_of_the_only_one())
         self.offset_ = self._shift + self._correction
+
+    def _rule_of_the_only_one(self):
+        """Return by what rule the threshold of a single detector was set, so that p-values agree with it."""
+        only = last_step(next(iter(self.estimators_.values())))
+        weights = getattr(only, "calibration_weights_", None)
+        if len(self.estimators_) > 1 or not hasattr(only, "calibration_scores_"):
+            return {}
+        if weights is not None and len(weights) != len(self.training_scores_):
+            return {}
+        names = {"rule": "calibration", "contamination": "contamination"}
+        known = {
+            name: getattr(only, attribute) for name, attribute in names.items() if hasattr(only, attribute)
+        }
+        return {"weights": weights, **known}
 
     def _follow(self, change):
         """Move the decisions on clips of unknown name along with `offset_`."""

@@ -117,7 +117,7 @@ def test_thresholds_of_ones_own(recordings, model, scores, tmp_path, capsys):
     assert thresholds[1] == own["threshold"][0]
     capsys.readouterr()
     assert main(["score", model, test, "-o", str(out), "--false-alarms", "0.001", "-q"]) == 0
-    assert "too few for a rate of 0.001" in capsys.readouterr().err
+    assert "cannot hold the false-alarm rate contamination=0.001" in capsys.readouterr().err
     for wrong, message in {
         ("--false-alarms", "0.7"): "at most 0.5",
         ("--threshold", "nan"): "no finite",
