@@ -32,7 +32,7 @@ worn = make_machine_sounds(
     domains=["source"],
     anomaly_fraction=1,
     fault="bearing",
-    severity=np.linspace(0, 1, 40),
+    severity=np.linspace(0, 1, 40).tolist(),
     random_state=1,
 )
 clips = np.concatenate([healthy.X[~train], worn.X])
