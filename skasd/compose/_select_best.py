@@ -112,7 +112,7 @@ class SelectBest(ByMachine):
         splitter = self._splitter()
         if n_rows < (n_splits := getattr(splitter, "n_splits", 2)):
             raise ValueError(
-                f"cv={self.cv}: {n_rows} clips cannot be split into {n_splits} folds; give more clips."
+                f"cv={self.cv}: n_samples={n_rows} clips cannot be split into {n_splits} folds; give more clips."
             )
         splits = list(splitter.split(np.zeros((n_rows, 1)), y, **routed["cv"]["split"]))
         self.scores_ = {}
