@@ -164,7 +164,8 @@ class BandScorer(BaseScorer):
         }
 
     def _held_out(self, X, sets, references, blocks):
-        if (X == X[0]).all():  # the references are the same without any of their equal rows, but for rounding
+        # the references are the same without any of their equal rows, but for rounding
+        if len(X) > 1 and not np.ptp(X, axis=0).any():
             return np.column_stack([self._score_reference(X, reference) for reference in references.values()])
         return super()._held_out(X, sets, references, blocks)
 
