@@ -105,7 +105,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
     the files tell (:func:`skasd.datasets.recordings_of`); else blocks of clips that follow each other. See
     :class:`skasd.scorers.BaseScorer`.
 
-    Of a clip no more than its row is kept (1,024 numbers), so that memory grows by 4 kB a clip.
+    Of a clip no more than its row is kept (896 numbers), so that memory grows by 4 kB a clip.
 
     Examples
     --------

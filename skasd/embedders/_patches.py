@@ -4,11 +4,13 @@
 few frames as vectors. All have ``n_starts``, the number of places in each clip where a patch may begin.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 
 
-class Patches:
+class Patches(ABC):
     """Base of the classes that cut patches out of clips; a subclass sets ``n_starts`` and defines ``cut``."""
 
     n_starts: np.ndarray
@@ -16,9 +18,9 @@ class Patches:
     def __len__(self):
         return len(self.n_starts)
 
+    @abstractmethod
     def cut(self, index, start):
         """Return the patches that begin at frame ``start`` of the clips ``index``, as float32."""
-        raise NotImplementedError
 
     def random_starts(self, index, generator):
         """Return a random start for one patch of each of the clips ``index``."""
