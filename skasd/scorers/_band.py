@@ -5,17 +5,23 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.metaestimators import available_if
 
 from .._sklearn_compat import Interval, fit_context
 from .._typing import ArrayLike
 from ._base import BaseScorer
+from ._contributions import ContributionMixin
 from ._held_out import mean_and_spread
 from ._mahalanobis import MahalanobisScorer
 
 _N_BLOCKS = 5  # the spread of a band's scores is that of rows whose neighbours in time are left out as well
 
 
-class BandScorer(BaseScorer):
+def _has_contributions(scorer):
+    return scorer.estimator is None or isinstance(scorer.estimator, ContributionMixin)
+
+
+class BandScorer(ContributionMixin, BaseScorer):
     r"""Sum of the scores that a scorer gives to each of several groups of features.
 
     A fault that shows in one frequency band is lost among many features that stay as they were; judged band by
@@ -88,6 +94,9 @@ class BandScorer(BaseScorer):
     With one row the spreads are 1. Where clips are held out the spreads are those of the rest, as all that is learnt:
     with those of all clips in their place the next recording would be scored in other units than those held out.
 
+    `feature_contributions`, where the formula has it, gives a feature :math:`w_b / \sigma_b` times its share in
+    :math:`a_b`, added over the bands that it is in.
+
     Examples
     --------
     >>> import numpy as np
@@ -149,6 +158,23 @@ class BandScorer(BaseScorer):
         self._formula._validate_params()
         return super().fit(X, y, **metadata)
 
+    @available_if(_has_contributions)
+    def feature_contributions(self, X: ArrayLike) -> np.ndarray:
+        """Return how much each feature adds to the weighted sum that makes a clip's anomaly score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            One row per clip.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features)
+            Each row sums to the clip's anomaly score, or with `domain_normalization` to what that is before it is
+            normalised. NaN for rows that are NaN everywhere.
+        """
+        return super().feature_contributions(X)
+
     @property
     def _min_rows(self):
         return (MahalanobisScorer() if self.estimator is None else self.estimator)._min_rows
@@ -193,6 +219,13 @@ class BandScorer(BaseScorer):
             for columns, each in zip(self.bands_, references, strict=True)
         ]
         return np.transpose(scores) @ (self.weights_ / spreads)
+
+    def _contributions(self, X, reference):
+        references, spreads = reference
+        shares = np.zeros_like(X)
+        for columns, each, factor in zip(self.bands_, references, self.weights_ / spreads, strict=True):
+            shares[:, columns] += factor * self._formula._contributions(X[:, columns], each)
+        return shares
 
     def _find_bands(self, n_features):
         bands = self.bands

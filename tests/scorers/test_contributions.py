@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import LedoitWolf
 
-from skasd.scorers import KNNCosineScorer, KNNScorer, LOFScorer, MahalanobisScorer
+from skasd.scorers import BandScorer, KNNCosineScorer, KNNScorer, LOFScorer, MahalanobisScorer
 
 from ._cases import two_domains
 
@@ -109,3 +109,20 @@ def test_bad_input():
     with pytest.raises(ValueError, match="2 features"):
         scorer.feature_contributions([[1.0, 2.0]])
     assert not hasattr(LOFScorer(), "feature_contributions")
+
+
+@pytest.mark.parametrize("estimator", [None, KNNScorer(n_neighbors=2)])
+def test_bands_share_the_score_out(estimator):
+    X, new = np.random.default_rng(0).normal(size=(40, 6)), np.random.default_rng(1).normal(size=(5, 6))
+    domain = ["source"] * 25 + ["target"] * 15
+    scorer = BandScorer(estimator, bands=[[0, 1, 2], [2, 3], [5]], weights=[1, 2, 0.5])
+    scorer.fit(X, domain=domain)
+    shares = scorer.feature_contributions(new)
+    np.testing.assert_allclose(shares.sum(axis=1), scorer.anomaly_score(new), rtol=1e-9)
+    assert not shares[:, 4].any()  # of no band
+    new[:, 5] += 20
+    assert (scorer.feature_contributions(new)[:, 5] > 5 * shares[:, 5]).all()
+
+
+def test_bands_of_a_formula_that_is_no_sum():
+    assert not hasattr(BandScorer(LOFScorer()), "feature_contributions")
