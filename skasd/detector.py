@@ -192,7 +192,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         FewClipsWarning
             If there are too few recordings for the false-alarm rate `contamination`.
         """
-        check_clips(X)
+        clips = check_clips(X)
         warn_about_anomalies(y, self)
         n_clips = num_samples(X)
         kept = np.flatnonzero(not_proxies(proxy, n_clips))
@@ -200,14 +200,18 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
             raise ValueError(f"No clip to learn from: all {n_clips} are proxies.")
         known = {"section": section, "domain": domain, "groups": groups}
         check_lengths(n_clips, **known)
-        X = take(X, kept)
+        X, clips = take(X, kept), take(clips, kept)
         known = {name: take(values, kept) for name, values in known.items() if values is not None}
-        if groups is None and (recordings := _recordings(X)) is not None:
+        if groups is None and (recordings := _recordings(clips)) is not None:
             known["groups"] = recordings
         with unfitted_on_failure(self):
             features = FeatureUnion(self._embedders())
             rows = features.fit_transform(X)
             heard = ~np.isnan(rows).all(axis=1)
+            if not heard.any():
+                raise ValueError(
+                    f"No clip to learn from: none of the {len(rows)} clips can be used; the warning names the causes."
+                )
             self.terms_ = _find_terms(features, rows[heard])
             bands = [columns for groups in self.terms_.values() for columns in groups]
             weights = [1 / len(groups) for groups in self.terms_.values() for _ in groups]
@@ -381,9 +385,8 @@ def _find_terms(features, rows):
     return {name: groups for name, groups in heard.items() if groups} or {"all": [np.arange(rows.shape[1])]}
 
 
-def _recordings(X):
+def _recordings(clips):
     """Return the recording of each clip, as the names of files tell it; None where they do not, and for arrays."""
-    clips = check_clips(X)
     are_files = not isinstance(clips, np.ndarray) and all(
         isinstance(clip, (str, os.PathLike)) for clip in clips
     )

@@ -5,7 +5,8 @@ from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from sklearn.covariance import empirical_covariance, ledoit_wolf_shrinkage, oas, shrunk_covariance
+from scipy.linalg import lapack
+from sklearn.covariance import oas
 
 from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
@@ -170,21 +171,20 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         scale = self._scale(deviations)
         deviations = deviations / scale
         square = np.outer(scale, scale)
-        covariance = empirical_covariance(deviations, assume_centered=True)
+        covariance = deviations.T @ deviations / len(deviations)
         if self.shrinkage is None:
             spread, directions = _principal(deviations)
             return covariance * square, directions / spread / scale[:, None], 0.0
-        shrinkage = self._shrinkage(deviations)
-        covariance = shrunk_covariance(covariance, shrinkage=shrinkage)
-        variance, directions = np.linalg.eigh(covariance)
-        kept = variance > len(variance) * EPS * variance[-1]
-        whitening = directions[:, kept] / np.sqrt(variance[kept])
-        return covariance * square, whitening / scale[:, None], shrinkage
+        shrinkage = self._shrinkage(deviations, covariance)
+        floor = shrinkage * np.trace(covariance) / len(covariance)
+        covariance *= 1 - shrinkage
+        covariance[np.diag_indices_from(covariance)] += floor
+        return covariance * square, _whitening(covariance, floor) / scale[:, None], shrinkage
 
-    def _shrinkage(self, deviations):
+    def _shrinkage(self, deviations, covariance=None):
         """Return the weight of the identity in the covariance of centred and scaled rows."""
         if self.shrinkage == "ledoit_wolf":
-            return float(ledoit_wolf_shrinkage(deviations, assume_centered=True))
+            return _ledoit_wolf(deviations, covariance)
         if self.shrinkage == "oas":
             return float(oas(deviations, assume_centered=True)[1])
         return float(self.shrinkage or 0)
@@ -300,6 +300,35 @@ def _deviations(X):
     deviations -= deviations.mean(axis=0)  # the mean of equal numbers may be off by a rounding
     deviations[np.abs(deviations) <= 4 * EPS * np.abs(X).max(axis=0)] = 0
     return deviations
+
+
+def _ledoit_wolf(deviations, covariance=None):
+    """Return the shrinkage of Ledoit and Wolf (2004) for centred rows, as `sklearn.covariance.ledoit_wolf_shrinkage`.
+
+    Thousands of references of bands are made where clips are held out; checks of each would take longer than its sums.
+    """
+    n, n_features = deviations.shape
+    squares = np.einsum("ij,ij->i", deviations, deviations)
+    mean = squares.sum() / n / n_features
+    if covariance is not None:
+        products = np.vdot(covariance, covariance)
+    else:
+        gram = deviations @ deviations.T if n < n_features else deviations.T @ deviations
+        products = np.vdot(gram, gram) / n**2
+    distance = (products - n_features * mean**2) / n_features
+    noise = min((np.vdot(squares, squares) / n - products) / (n_features * n), distance)
+    return float(noise / distance) if noise > 0 else 0.0
+
+
+def _whitening(covariance, floor):
+    """Return the matrix that makes a covariance, none of whose eigenvalues is below `floor`, the identity."""
+    if floor > np.sqrt(EPS) * np.trace(covariance):  # then the factor of Cholesky is exact enough
+        factor, failed = lapack.dpotrf(covariance.T, lower=1)  # symmetric: LAPACK reads columns
+        if not failed:
+            return lapack.dtrtri(factor, lower=1, overwrite_c=1)[0].T
+    variance, directions = np.linalg.eigh(covariance)
+    kept = variance > len(variance) * EPS * variance[-1]
+    return directions[:, kept] / np.sqrt(variance[kept])
 
 
 def _principal(deviations, all_directions=False):
