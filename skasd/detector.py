@@ -1,8 +1,6 @@
 """The detector for those who do not want to choose one."""
 
-import math
-import os
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -10,20 +8,19 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
+from ._default_rows import encoders, find_terms
+from ._default_summary import summary
 from ._metadata import warn_about_anomalies
+from ._reference_clips import bounded, joined, reference_clips
 from ._sklearn_compat import Interval, StrOptions, fit_context, num_samples
 from ._typing import ArrayLike
 from ._unfitted import unfitted_on_failure
 from .clips import check_clips
 from .compose import DetectionMixin, PerSection, check_lengths, not_proxies, take
-from .datasets import recordings_of
 from .embedders import PretrainedEmbedder
 from .scorers import BandScorer
-from .weights import at_hand
 
-_LAYERS = ("mel", "9", "11")
-_LARGER_LAYERS = ("9", "11")
-_WHOLE_ONLY = ("mel",)  # statistics of single mel bands say little by themselves
+_OF_EMBEDDERS = ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
 
 
 class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
@@ -62,6 +59,10 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
     verbose : int, default=0
         Show a progress bar if positive.
 
+    max_clips : int or None, default=10000
+        Most clips of a section that are learnt from and kept, as rows, for `update`; see Notes for which. None: all.
+        0: all are learnt from and none is kept, which makes model files smaller and `update` impossible.
+
     Attributes
     ----------
     steps_ : list of estimators
@@ -71,16 +72,19 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         The terms of the score: by name, the groups of columns of the rows whose scores are averaged.
     sections_ : list
         The known sections; empty if none was given.
-    groups_ : ndarray of shape (n_clips,) or None
+    groups_ : ndarray of shape (n_training_clips,) or None
         The recording of each clip, as given or as told by the names of the files; None where neither says.
     n_clips_ : int
-        Number of clips learnt from.
+        Number of clips that `fit` and `update` got and could use.
+    reference_ : dict or None
+        What `update` starts from: "rows" of the clips, float32 of shape (n_training_clips, n_columns), and what is
+        known of them. None with ``max_clips=0``.
     offset_ : float
         ``decision_function = score_samples - offset_`` where the section is not given.
     threshold_ : float
         ``-offset_``.
-    training_scores_ : ndarray of shape (n_clips,)
-        Held-out anomaly scores of the training clips.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        Held-out anomaly scores of the clips learnt from.
     n_features_in_ : int
         Number of samples of the clips seen in `fit`, where these were an array.
 
@@ -105,7 +109,10 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
     the files tell (:func:`skasd.datasets.recordings_of`); else blocks of clips that follow each other. See
     :class:`skasd.scorers.BaseScorer`.
 
-    Of a clip no more than its row is kept (896 numbers), so that memory grows by 4 kB a clip.
+    Of a clip no more than its row is kept (896 numbers), so that memory and model files grow by 3.6 kB a clip, up to
+    36 MB for each section (`max_clips`). Of more clips a sample is learnt from, in which each domain has as many as can
+    be, within a domain each recording, and which is spread evenly over the time of each recording. It does not
+    depend on how the clips sound, nor on how many came at a time.
 
     Examples
     --------
@@ -127,10 +134,8 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "mode": [StrOptions({"fast", "best"})],
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
-        **{
-            name: PretrainedEmbedder._parameter_constraints[name]
-            for name in ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
-        },
+        **{name: PretrainedEmbedder._parameter_constraints[name] for name in _OF_EMBEDDERS},
+        "max_clips": [Interval(Integral, 0, None, closed="left"), None],
     }
 
     def __init__(
@@ -144,6 +149,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         limits: dict | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        max_clips: int | None = 10000,
     ):
         self.mode = mode
         self.contamination = contamination
@@ -153,6 +159,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         self.limits = limits
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.max_clips = max_clips
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -192,7 +199,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         FewClipsWarning
             If there are too few recordings for the false-alarm rate `contamination`.
         """
-        clips = check_clips(X)
+        checked = check_clips(X)
         warn_about_anomalies(y, self)
         n_clips = num_samples(X)
         kept = np.flatnonzero(not_proxies(proxy, n_clips))
@@ -200,28 +207,71 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
             raise ValueError(f"No clip to learn from: all {n_clips} are proxies.")
         known = {"section": section, "domain": domain, "groups": groups}
         check_lengths(n_clips, **known)
-        X, clips = take(X, kept), take(clips, kept)
-        known = {name: take(values, kept) for name, values in known.items() if values is not None}
-        if groups is None and (recordings := _recordings(clips)) is not None:
-            known["groups"] = recordings
+        X, checked = take(X, kept), take(checked, kept)
+        known = {name: take(values, kept) for name, values in known.items()}
+        common = {name: getattr(self, name) for name in _OF_EMBEDDERS}
         with unfitted_on_failure(self):
-            features = FeatureUnion(self._embedders())
-            rows = features.fit_transform(X)
-            heard = ~np.isnan(rows).all(axis=1)
-            if not heard.any():
-                raise ValueError(
-                    f"No clip to learn from: none of the {len(rows)} clips can be used; the warning names the causes."
-                )
-            self.terms_ = _find_terms(features, rows[heard])
-            bands = [columns for groups in self.terms_.values() for columns in groups]
-            weights = [1 / len(groups) for groups in self.terms_.values() for _ in groups]
-            scorer = BandScorer(bands=bands, weights=weights, contamination=self.contamination)
-            self.steps_ = [features, PerSection(None, scorer).fit(rows, **known)]
-            self.groups_ = known.get("groups")
-            self.n_clips_ = int(heard.sum())
-            self.sections_ = self.steps_[-1].sections_
-            self.training_scores_ = self.steps_[-1].training_scores_
+            features = FeatureUnion(encoders(self.mode, **common))
+            clips = reference_clips(checked, features.fit_transform(X), **known)
+            self._learn(features, clips, len(clips["rows"]))
             self._keep_names_of(features.transformer_list[0][1])
+        return self
+
+    def update(self, X: Any, *, section: Any = None, domain: Any = None, groups: Any = None) -> Self:
+        """Learn further healthy clips, without hearing the earlier ones again.
+
+        The scorers and the threshold become those of a `fit` to all clips, the earlier ones first. A threshold that
+        `set_threshold` set is replaced. If anything goes wrong, the detector stays as it was.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            Clips of healthy machines, none of which was learnt before.
+        section : sequence of hashables of length n_clips, default=None
+            Machine, ID or setting of each clip, known or new; to be given if `fit` got it.
+        domain : sequence of {"source", "target"} of length n_clips, default=None
+            To be given if `fit` got it.
+        groups : sequence of hashables of length n_clips, default=None
+            The recording, day or unit that each clip comes from, which may go on from earlier clips; to be given if
+            `fit` got it. None: as in `fit`, from the names of all files or the order of all clips.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the detector holds no rows of its clips (fitted with ``max_clips=0``, or from an earlier version's
+            file); if `section` or `domain` is given in `update` alone, or any of the three in `fit` alone; if no clip
+            can be used.
+
+        Warns
+        -----
+        FewClipsWarning
+            If there are still too few recordings for the false-alarm rate `contamination`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skasd import AnomalousSoundDetector
+        >>> healthy = np.random.default_rng(0).normal(scale=0.1, size=(30, 8000)).astype(np.float32)
+        >>> detector = AnomalousSoundDetector().fit(healthy[:20]).update(healthy[20:])
+        >>> detector.n_clips_
+        30
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        if getattr(self, "reference_", None) is None:
+            raise ValueError(
+                "This detector holds no rows of the clips that it learnt from, because it was fitted with max_clips=0 "
+                "or comes from an earlier version's file: fit it again, with max_clips=10000, on old and new clips."
+            )
+        checked, known = check_clips(X), {"section": section, "domain": domain, "groups": groups}
+        check_lengths(len(checked), **known)
+        new = reference_clips(checked, self._rows(X), self.n_clips_, **known)
+        clips = joined(self.reference_, new, self.n_clips_, self.steps_[-1].estimators_)
+        self._learn(self.steps_[0], clips, self.n_clips_ + len(new["rows"]))
         return self
 
     @property
@@ -321,47 +371,12 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         str
         """
         check_is_fitted(self)
-        scorers = list(self.steps_[-1].estimators_.values())
-        lines = [f"AnomalousSoundDetector, mode {self.mode!r}: learnt from {self.n_clips_} clips"]
-        if self.sections_:
-            lines[0] += f" of {len(self.sections_)} sections"
-        for name, scorer in zip(self.sections_ or [None], scorers, strict=True):
-            where = "" if name is None else f"section {name!r}: "
-            n, rate = scorer.n_recordings_, scorer.attainable_rate_
-            what = (
-                f"{n} recordings"
-                if n < len(scorer.blocks_)
-                else f"{n} clips, each taken as a recording of its own"
-            )
-            lines.append(
-                f"{where}{what}; about {max(self.contamination, rate):.1%} of healthy clips of new ones will be called "
-                "anomalous"
-            )
-            if rate > self.contamination:
-                lines.append(
-                    f"{where}{self.contamination:.1%} was asked for, which takes "
-                    f"{math.ceil(1 / self.contamination - 1 - 1e-9)} recordings"
-                )
-        lines.append(f"threshold {self.threshold_:.4g}; terms of the score: {', '.join(self.terms_)}")
-        return "\n".join(lines)
-
-    def _embedders(self):
-        """Return names and encoders, not fitted."""
-        common = {
-            name: getattr(self, name)
-            for name in ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
-        }
-        found = [("skasd", PretrainedEmbedder(layer=_LAYERS, **common))]
-        if self.mode == "best":
-            found += [
-                (name, PretrainedEmbedder(name, weights=path, layer=_LARGER_LAYERS, **common))
-                for name, path in at_hand().items()
-            ]
-        return found
+        return summary(self)
 
     def _rows(self, X):
-        return self.steps_[0].transform(X)
+        return np.asarray(self.steps_[0].transform(X))
 
+<<<<<<< HEAD
 
 def _find_terms(features, rows):
     """Return the terms of the score by name: for each the groups of columns that are scored together."""
@@ -391,3 +406,22 @@ def _recordings(clips):
         isinstance(clip, (str, os.PathLike)) for clip in clips
     )
     return recordings_of(clips) if are_files else None
+=======
+    def _learn(self, features, clips, n_clips):
+        """Fit a scorer to the rows of clips; nothing is changed before that is done."""
+        if self.max_clips:
+            clips = bounded(clips, self.max_clips)
+        terms = find_terms(features, clips["rows"])
+        bands = [columns for groups in terms.values() for columns in groups]
+        weights = [1 / len(groups) for groups in terms.values() for _ in groups]
+        scorer = BandScorer(bands=bands, weights=weights, contamination=self.contamination)
+        known = {name: clips[name] for name in ("section", "domain", "groups") if clips[name] is not None}
+        sections = PerSection(None, scorer).fit(clips["rows"], **known)
+        self.terms_ = terms
+        self.steps_ = [features, sections]
+        self.groups_ = clips["groups"]
+        self.n_clips_ = n_clips
+        self.sections_ = sections.sections_
+        self.training_scores_ = sections.training_scores_
+        self.reference_ = None if self.max_clips == 0 else clips
+>>>>>>> 7767ff5 (AnomalousSoundDetector.update: further healthy clips in bounded memory)

@@ -154,6 +154,11 @@ class ThresholdMixin:
         """Anomaly score above which a clip is called anomalous: ``-offset_``."""
         return -self.offset_
 
+    @property
+    def calibration_rate_(self):
+        """False-alarm rate that the threshold aims at: `contamination`, or what `set_threshold` got."""
+        return self._asked_for
+
     def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
         """Set `offset_`, and keep what it comes from."""
         self._keep_for_p_values(

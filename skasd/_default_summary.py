@@ -1,0 +1,43 @@
+"""Summary of the default detector."""
+
+import math
+
+import numpy as np
+
+
+def summary(detector):
+    """Return in a few lines what a fitted `AnomalousSoundDetector` learnt and what to expect of it."""
+    sections, wanted = detector.steps_[-1], detector.contamination
+    n, n_heard = len(detector.training_scores_), detector.n_clips_
+    what = f"{n} clips" if n == n_heard else f"{n} of the {n_heard} clips heard"
+    lines = [f"AnomalousSoundDetector, mode {detector.mode!r}: learnt from {what}"]
+    if detector.sections_:
+        lines[0] += f" of {len(detector.sections_)} sections"
+    set_later = not np.array_equal(sections.calibration_scores_, sections.training_scores_)
+    for name, scorer in sections.estimators_.items():
+        where = "" if name is None else f"section {name!r}: "
+        n, rate = scorer.n_recordings_, scorer.attainable_rate_
+        what = (
+            f"{n} recordings"
+            if n < len(scorer.blocks_)
+            else f"{n} clips, each taken as a recording of its own"
+        )
+        if set_later:
+            lines.append(f"{where}{what}")
+            continue
+        lines.append(
+            f"{where}{what}; about {max(wanted, rate):.1%} of healthy clips of new ones will be called anomalous"
+        )
+        if rate > wanted:
+            lines.append(
+                f"{where}{wanted:.1%} was asked for, which takes {math.ceil(1 / wanted - 1 - 1e-9)} recordings"
+            )
+    if set_later:
+        n = len(sections.calibration_scores_)
+        rate = max(sections.calibration_rate_, 1 / (n + 1))
+        lines.append(
+            f"threshold set later, from {n} healthy clips; about {rate:.1%} of clips like them will be called "
+            "anomalous"
+        )
+    lines.append(f"threshold {detector.threshold_:.4g}; terms of the score: {', '.join(detector.terms_)}")
+    return "\n".join(lines)

@@ -1,0 +1,195 @@
+"""Clips that a detector was fitted to, kept as rows so that others can join them in bounded memory.
+
+They are a dict of what is known of each clip, in the order in which they came: "rows", "numbers" (how many clips came
+before it), "section", "domain", "groups" and "paths", the last four None where not known; and "groups_given", whether
+the groups were given, not found in the paths.
+"""
+
+import os
+
+import numpy as np
+
+from ._metadata import as_domains
+from .datasets import recordings_of
+from .labels import as_labels, group_rows
+
+_BY_CLIP = ("rows", "numbers", "section", "domain", "groups", "paths")
+
+
+def reference_clips(checked, rows, first=0, *, section=None, domain=None, groups=None):
+    """Return what is kept of clips.
+
+    Parameters
+    ----------
+    checked : ndarray of shape (n_clips, n_samples) or list
+        The clips, as `skasd.clips.check_clips` returns them.
+    rows : array-like of shape (n_clips, n_features)
+        NaN throughout for skipped clips, which are left out.
+    first : int
+        Number of clips that came before.
+    section, domain, groups : sequence of length n_clips or None
+
+    Returns
+    -------
+    dict
+    """
+    rows = np.asarray(rows)
+    n_clips = len(rows)
+    heard = np.flatnonzero(~np.isnan(rows).all(axis=1))
+    if not len(heard):
+        raise ValueError(
+            f"No clip to learn from: none of the {n_clips} clips can be used; the warning names the causes."
+        )
+    clips = {
+        "rows": rows,
+        "section": None if section is None else as_labels("section", section, n_clips),
+        "domain": None if domain is None else as_domains(domain, n_clips),
+        "groups": None if groups is None else as_labels("groups", groups, n_clips),
+        "paths": _paths(checked),
+    }
+    clips = _take(clips, heard)
+    if groups is None:
+        clips["groups"] = _found(clips["paths"])
+    return {**clips, "numbers": first + np.arange(len(heard)), "groups_given": groups is not None}
+
+
+def joined(old, new, n_before, scorers):
+    """Return clips and those that came after them, in one.
+
+    Parameters
+    ----------
+    old, new : dict
+    n_before : int
+        Number of clips that `old` had before some were left out.
+    scorers : dict
+        By section (None: all), those fitted to `old`: ``blocks_`` are the recordings found in the order of the rows.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If something is known of the one alone.
+    """
+    for name, remedy in (
+        ("section", "the section of each clip; it may be a new one"),
+        ("domain", '"source" or "target" for each clip'),
+    ):
+        if new[name] is None and old[name] is not None:
+            raise ValueError(f"The detector was fitted with {name}=: give {name}= here, too, {remedy}.")
+        if new[name] is not None and old[name] is None:
+            raise ValueError(
+                f"The detector was fitted without {name}=, so that of its clips none is known: leave {name}= out, or "
+                f"fit again with {name}=."
+            )
+    if old["groups_given"] and not new["groups_given"]:
+        raise ValueError(
+            "The detector was fitted with groups=: give groups= here, too, the recording that each clip comes from."
+        )
+    parts = {
+        name: None if old[name] is None or new[name] is None else np.concatenate([old[name], new[name]])
+        for name in _BY_CLIP
+    }
+    if new["groups_given"]:
+        known = _found_in_order(old, scorers) if old["groups"] is None else old["groups"]
+        parts["groups"] = np.concatenate([known, new["groups"]])
+    else:
+        parts["groups"] = _found(parts["paths"])
+        if parts["groups"] is not None and old["groups"] is not None and n_before > len(old["rows"]):
+            # between clips that were left out names may no longer tell what belongs together
+            parts["groups"] = _kept_together(parts["groups"], old["groups"])
+    return {**parts, "groups_given": new["groups_given"]}
+
+
+def bounded(clips, max_clips):
+    """Return no more than some clips of each section, every recording and domain represented.
+
+    Kept are as many of each domain as can be, of these as many of each recording, and of a recording those that divide
+    it most evenly: clips whose numbers, written in binary and read backwards, are the least (van der Corput). So every
+    second, fourth, eighth ... clip is left, whatever it sounds like, and which ones does not depend on how many at a
+    time the clips came. Leaving out those that resemble others most would leave the odd ones, and widen what passes for
+    healthy.
+
+    Parameters
+    ----------
+    clips : dict
+    max_clips : int
+
+    Returns
+    -------
+    dict
+    """
+    n_clips = len(clips["rows"])
+    kept = []
+    for rows in _by_section(clips):
+        if len(rows) <= max_clips:
+            kept.append(rows)
+            continue
+        order = np.argsort(np.argsort(_backwards(clips["numbers"][rows])))
+        for names in (("domain", "groups"), ("domain",)):  # a recording may be of both
+            place = _places(order, *(clips[name][rows] for name in names if clips[name] is not None))
+            order = np.argsort(np.lexsort((order, place)))
+        kept.append(rows[order < max_clips])
+    kept = np.sort(np.concatenate(kept))
+    return clips if len(kept) == n_clips else _take(clips, kept)
+
+
+def _take(clips, rows):
+    """Return some of the clips."""
+    return {
+        name: values[rows] if name in _BY_CLIP and values is not None else values
+        for name, values in clips.items()
+    }
+
+
+def _places(order, *labels):
+    """Return the place of each row among those of its labels, in an order of all rows."""
+    places = np.empty(len(order), dtype=int)
+    of_row = np.empty(len(order), dtype=object)
+    of_row[:] = list(zip(*labels, strict=True)) if labels else [()] * len(order)
+    for rows in group_rows(of_row).values():
+        places[rows[np.argsort(order[rows])]] = np.arange(len(rows))
+    return places
+
+
+def _backwards(numbers):
+    """Return numbers below 2^32 with their bits in the opposite order."""
+    bits = np.unpackbits(numbers.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
+    return np.packbits(bits, axis=1).view(">u4").ravel()
+
+
+def _paths(clips):
+    """Return the absolute paths of clips that are files, all of them; None for arrays."""
+    if isinstance(clips, np.ndarray) or not all(isinstance(clip, (str, os.PathLike)) for clip in clips):
+        return None
+    return np.array([os.path.abspath(os.fspath(clip)) for clip in clips], dtype=object)
+
+
+def _found(paths):
+    """Return the recording of each clip, as the names of files tell it; None where they do not."""
+    recordings = None if paths is None else recordings_of(paths.tolist())
+    return None if recordings is None else np.array(recordings, dtype=object)
+
+
+def _found_in_order(clips, scorers):
+    """Return names of the recordings that scorers found in the order of the rows."""
+    found = np.empty(len(clips["rows"]), dtype=object)
+    for number, (rows, scorer) in enumerate(zip(_by_section(clips), scorers.values(), strict=True)):
+        found[rows] = [f"section {number}, stretch {block}" for block in scorer.blocks_.tolist()]
+    return found
+
+
+def _by_section(clips):
+    """Return the rows of each section, of all clips where sections are not known."""
+    if clips["section"] is None:
+        return [np.arange(len(clips["rows"]))]
+    return list(group_rows(clips["section"]).values())
+
+
+def _kept_together(groups, old):
+    """Return the groups of all clips where those of the first ones are known."""
+    known = dict(zip(groups.tolist(), old.tolist(), strict=False))
+    later = groups[len(old) :].tolist()
+    return np.array([*old.tolist(), *(known.get(name, name) for name in later)], dtype=object)
