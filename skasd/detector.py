@@ -376,37 +376,6 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
     def _rows(self, X):
         return np.asarray(self.steps_[0].transform(X))
 
-<<<<<<< HEAD
-
-def _find_terms(features, rows):
-    """Return the terms of the score by name: for each the groups of columns that are scored together."""
-    varies = np.ptp(rows, axis=0) > 0
-    terms, first = {}, 0
-    for name, embedder in features.transformer_list:
-        for layer in dict.fromkeys(embedder.layers_):
-            columns = np.flatnonzero(embedder.layers_ == layer)
-            positions = embedder.bands_[columns]
-            columns = columns + first
-            terms[f"{name} {layer}"] = [columns]
-            if layer not in _WHOLE_ONLY:
-                terms[f"{name} {layer} by band"] = [
-                    columns[positions == each] for each in np.unique(positions)
-                ]
-        first += len(embedder.layers_)
-    # a recording at 16 kHz has nothing at the highest positions
-    heard = {
-        name: [part for each in groups if len(part := each[varies[each]])] for name, groups in terms.items()
-    }
-    return {name: groups for name, groups in heard.items() if groups} or {"all": [np.arange(rows.shape[1])]}
-
-
-def _recordings(clips):
-    """Return the recording of each clip, as the names of files tell it; None where they do not, and for arrays."""
-    are_files = not isinstance(clips, np.ndarray) and all(
-        isinstance(clip, (str, os.PathLike)) for clip in clips
-    )
-    return recordings_of(clips) if are_files else None
-=======
     def _learn(self, features, clips, n_clips):
         """Fit a scorer to the rows of clips; nothing is changed before that is done."""
         if self.max_clips:
@@ -424,4 +393,3 @@ def _recordings(clips):
         self.sections_ = sections.sections_
         self.training_scores_ = sections.training_scores_
         self.reference_ = None if self.max_clips == 0 else clips
->>>>>>> 7767ff5 (AnomalousSoundDetector.update: further healthy clips in bounded memory)
