@@ -39,12 +39,17 @@ class Standardization:
             return self._rank(scores)
         return scores
 
-    def _rank(self, scores):
+    def rank_knots(self):
+        """Return the different held-out scores in order, and the share of all below each; the least stands first."""
         n = len(self.known)
         values, first = np.unique(self.known, return_index=True)
         last = np.append(first[1:], n)  # a value that occurs more than once has the middle of its places
         share = (first + last + 1) / 2 / (n + 1)
-        ranks = np.interp(scores, values, share, left=1 / (n + 1))
+        return np.append(np.nextafter(values[0], -np.inf), values), np.append(1 / (n + 1), share)
+
+    def _rank(self, scores):
+        values, share = self.rank_knots()
+        ranks = np.interp(scores, values, share)
         return ranks + np.maximum(scores - values[-1], 0) / self.spread
 
 

@@ -296,6 +296,16 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
 
     # the detectors' scores
 
+    @property
+    def standardizations_(self):
+        """Functions that bring the scores of each of `estimators_` to one scale."""
+        return self._standardizations
+
+    @property
+    def weights_(self):
+        """Factor of each of `estimators_`, shape (n_detectors,); 1 where none were given."""
+        return self._weights
+
     def _anomaly_scores(self, X, **metadata):
         """Return the scores of shape (n_clips, n_detectors), not standardised."""
         routed = routed_to(self, "decision_function", **metadata)

@@ -252,7 +252,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             generator,
             is_target=target_clips(metadata.get("domain")) if self.domain_mixing else None,
             mixing=make_mixing(self.mixing, self.loss),
-            patch_hop=self._hop(),
+            patch_hop=self.patch_hop_,
         )
 
     def _first_network(self, clips):
@@ -366,14 +366,16 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Return the outputs ``names`` of clips, a list of arrays of n_clips rows."""
         patches = self._make_patches(clips, self.patch_frames_)
         outputs = partial(self._patch_outputs, names=names)
-        values, index = embed(self.embedding_network_, patches, self._hop(), outputs, verbose=verbose)
+        values, index = embed(self.embedding_network_, patches, self.patch_hop_, outputs, verbose=verbose)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by `check_finite`
             return [self._merge(values[name], index, name).astype(np.float32, copy=False) for name in names]
 
     def _prepare_embedding(self):
         self.embedding_network_ = fold(self.net_.module_, self.precision)
 
-    def _hop(self):
+    @property
+    def patch_hop_(self):
+        """Frames from one patch to the next in `transform`."""
         return self.patch_hop if self.patch_hop is not None else max(1, self.patch_frames_ // 2)
 
     # -- storing ---------------------------------------------------------------------------------------------------

@@ -96,6 +96,9 @@ pseudo_labels_ : ndarray of int of shape (n_clips,) or None
 patch_frames_ : int
     Frames of the patches that the network takes.
 
+patch_hop_ : int
+    Frames from one of a clip's patches to the next in ``transform``.
+
 device_ : str
     Where the network is.
 

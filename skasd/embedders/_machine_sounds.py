@@ -48,7 +48,7 @@ class MachineSounds(Encoder):
         self.hop_length = self.sample_rate // 100
         self.n_fft = self.sample_rate // 125 * 4
         self.gain = (32000 / self.sample_rate) ** 2  # of powers: a window of as many seconds has more samples
-        self.log_mel = LogMelTransformer(
+        self.front_end = LogMelTransformer(
             sample_rate=self.sample_rate,
             n_fft=self.n_fft,
             win_length=self.sample_rate // 40,
@@ -60,7 +60,8 @@ class MachineSounds(Encoder):
             fmax=float(edges[self.n_heard + 1]),
             log="natural",
             amin=1e-10 / self.gain,
-        ).waveform_function()
+        )
+        self.log_mel = self.front_end.waveform_function()
         self.floor = math.log(1e-10)
         self.buffers = KeptBuffers()
         empty = np.zeros((n_mels, network.receptive_field), np.float32)

@@ -84,6 +84,9 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     weights_sha256_ : str
         SHA-256 of the weights.
 
+    encoder_ : object
+        The frozen network (``network``) with its front end.
+
     n_features_in_ : int
         Number of samples of the clips seen in `fit`, where these were an array.
 
@@ -228,7 +231,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         ValueError
             If the weights are not those of `fit`.
         """
-        encoder = self._encoder_of_fit()
+        encoder = self.encoder_
         rows = np.full((len(clips := self._checked(X)), self._n_columns(encoder)), np.nan, np.float32)
 
         def write(i, waveform):
@@ -253,13 +256,18 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         list of lists of ndarrays of shape (n_channels, n_positions, n_steps), float32
             For each clip the map of each layer; None for clips skipped on account of ``on_error="skip"``.
         """
-        encoder = self._encoder_of_fit()
+        encoder = self.encoder_
 
         def whole(i, waveform):
             pieces = zip(*encoder.maps(waveform, self.sample_rate), strict=True)
             return [torch.cat(parts, -1).contiguous().numpy() for parts in pieces]
 
         return self._map(self._checked(X), whole)
+
+    @property
+    def encoder_(self) -> Any:
+        """The frozen network with its front end; its weights are those of `fit`."""
+        return self._encoder_of_fit()
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns: layer, centre of the frequency position, channel.

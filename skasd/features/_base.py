@@ -223,6 +223,16 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         """
         return self
 
+    def min_samples(self) -> int:
+        """Return the length that a clip must have.
+
+        Returns
+        -------
+        min_samples : int
+            Samples at `sample_rate`.
+        """
+        return self._least_samples()[0]
+
     def _least_samples(self):
         """Return the length that a clip must have, and why."""
         return 1, ""
@@ -271,6 +281,16 @@ class ShortTimeFourierTransformer(ClipTransformer):
         """
         padding = 2 * (self.n_fft // 2) if self.center else 0
         return 1 + (n_samples + padding - self.n_fft) // self.hop_length
+
+    def padded_window(self) -> np.ndarray:
+        """Return the window as frames are multiplied by it.
+
+        Returns
+        -------
+        window : ndarray of shape (n_fft,), float64
+            With zeros at both ends where `win_length` is less than `n_fft`.
+        """
+        return self._short_time_fourier(np.float64).window
 
     def _bin_frequencies(self):
         """Return the frequencies of all bins of the Fourier transform in Hz, shape (1 + n_fft // 2,)."""

@@ -207,7 +207,7 @@ class LogMelTransformer(ShortTimeFourierTransformer):
 
     def _plan(self, dtype):
         check_amin(self.amin, self.log, dtype)
-        return _LogMel(self, self._short_time_fourier(dtype), self._filters())
+        return _LogMel(self, self._short_time_fourier(dtype), self.mel_filters())
 
     def n_frames(self, n_samples: int) -> int:
         """Return the number of frames that a clip of `n_samples` samples has.
@@ -229,7 +229,13 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         least, reason = super()._least_samples()
         return least + (self.preemphasis is not None), reason
 
-    def _filters(self):
+    def mel_filters(self) -> np.ndarray:
+        """Return the weights of the bins of the Fourier transform in each mel band.
+
+        Returns
+        -------
+        filters : ndarray of shape (n_mels, 1 + n_fft // 2), float64
+        """
         import librosa.filters  # heavy, and not needed by those who only import this module
 
         if self.filters == "kaldi":

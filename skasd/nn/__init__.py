@@ -2,6 +2,8 @@
 
 from ._adacos import AdaCos
 from ._arcface import ArcFace
+from ._attention import EncoderLayer as EncoderLayer
+from ._attention import axis_positions as axis_positions
 from ._autoencoder import DenseAutoencoder, stack_frames
 from ._balanced_batch_sampler import BalancedBatchSampler
 from ._cnn14 import Cnn14
@@ -11,7 +13,9 @@ from ._dual_path import DualPathTransformer
 from ._exchange_network import ExchangeNetwork, ExchangeObjective
 from ._feature_exchange import feature_exchange
 from ._folding import fold_batch_norm
+from ._inverted_residual import InvertedResidual as InvertedResidual
 from ._linear_objective import BinaryCrossEntropy, CrossEntropy, FocalLoss
+from ._machine_encoder import LocalBlock as LocalBlock
 from ._machine_encoder import MachineEncoder
 from ._masked_network import JointObjective, MaskedNetwork
 from ._mixing import FMix, Mixup, OneOf, domain_partners

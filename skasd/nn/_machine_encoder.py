@@ -21,11 +21,10 @@ _BLOCKS = (
 _N_RELU = 6  # the first blocks have rectified linear units, the others hard swish, as in MobileNetV3
 # output channels of the heads by the layer of the teacher that they repeat, and the block that they follow
 _HEADS = {"6": (16, 6), "9": (32, 9), "11": (48, 9)}
-_FLOOR = math.log(1e-5)
 _PREEMPHASIS = 0.97
 
 
-class _Block(nn.Module):
+class LocalBlock(nn.Module):
     """Inverted residual block without padding over time; the shortcut is cut to the frames that are left."""
 
     def __init__(self, n_in, expanded, n_out, kernel, stride, activation):
@@ -69,6 +68,10 @@ class MachineEncoder(nn.Module):
     layers : tuple of str
         Names of the outputs: "6" with 16 channels at 16 positions along frequency, "9" with 32 and "11" with 48 at 8
         positions. The names are the teacher's layers that they repeat.
+    taps : dict
+        The module of ``features`` that each of `layers` follows, by its number.
+    floor : float
+        Least log-mel after pre-emphasis.
 
     Notes
     -----
@@ -98,6 +101,8 @@ class MachineEncoder(nn.Module):
     n_mels = 128
     fmax = 15000.0
     layers = tuple(_HEADS)
+    taps = {name: after for name, (_, after) in _HEADS.items()}
+    floor = math.log(1e-5)
 
     def __init__(self):
         super().__init__()
@@ -111,7 +116,7 @@ class MachineEncoder(nn.Module):
         channels = [n_in]
         for number, (expanded, n_out, kernel, stride) in enumerate(_BLOCKS):
             activation = nn.ReLU if number < _N_RELU else nn.Hardswish
-            layers.append(_Block(channels[-1], expanded, n_out, kernel, stride, activation))
+            layers.append(LocalBlock(channels[-1], expanded, n_out, kernel, stride, activation))
             channels.append(n_out)
         self.features = nn.Sequential(*layers)
         self.heads = nn.ModuleDict(
@@ -125,11 +130,11 @@ class MachineEncoder(nn.Module):
             raise ValueError(f"layers={unknown}: must be among {', '.join(map(repr, _HEADS))}.")
         if x.shape[-1] < self.receptive_field:
             raise ValueError(f"{x.shape[-1]} frames: an output takes at least {self.receptive_field}.")
-        x = (torch.clamp(x + self.emphasis, min=_FLOOR) + 4.5) / 5
+        x = (torch.clamp(x + self.emphasis, min=self.floor) + 4.5) / 5
         found = {}
         for number, block in enumerate(self.features):
             x = block(x)
-            for name, (_, after) in _HEADS.items():
+            for name, after in self.taps.items():
                 if after == number and name in wanted:
                     found[name] = self.heads[name](x)
         return [found[name] for name in wanted]

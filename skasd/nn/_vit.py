@@ -70,6 +70,7 @@ class ViT(nn.Module):
         self, n_bins=64, n_frames=301, patch=16, dim=128, depth=1, heads=8, mlp_ratio=4, dropout=0.0
     ):
         super().__init__()
+        self.n_bins, self.n_frames = n_bins, n_frames
         self.patch = (patch, patch) if isinstance(patch, int) else tuple(patch)
         self.embedding_dim = dim
         rows, columns = -(-n_bins // self.patch[0]), -(-n_frames // self.patch[1])

@@ -23,6 +23,11 @@ class NeighborReference(NamedTuple):
     n_neighbors: int
     density: np.ndarray | None  # mean distance of each row to its nearest others, times alpha for "variance"
 
+    @property
+    def rows(self):
+        """The centred rows, shape (n_rows, n_features)."""
+        return self.index._fit_X
+
 
 class NeighborScorer(BaseScorer):
     """Base of the scorers by mean distance to the nearest rows, with or without normalisation by density."""
@@ -95,7 +100,7 @@ class NeighborScorer(BaseScorer):
         rows = self._represent(X) - reference.center
         if reference.density is None:
             neighbors = reference.index.kneighbors(rows, return_distance=False)
-            return self._exact(rows, reference.index._fit_X, neighbors).mean(axis=1)
+            return self._exact(rows, reference.rows, neighbors).mean(axis=1)
 
         def nearest(squared, start):
             normalized = self._normalize(self._distance(squared), reference.density)
@@ -106,7 +111,7 @@ class NeighborScorer(BaseScorer):
     def _contributions(self, X, reference):
         """Return the shares of the features, those of ``X``, in the mean distance to the neighbours."""
         rows = self._represent(X) - reference.center
-        others = reference.index._fit_X
+        others = reference.rows
         if reference.density is None:
             neighbors = reference.index.kneighbors(rows, return_distance=False)
         else:
@@ -129,7 +134,7 @@ class NeighborScorer(BaseScorer):
     def _leave_one_out(self, X, reference):
         if reference.density is None:
             return self._nearest_others(reference.index, reference.n_neighbors)[0].mean(axis=1)
-        rows = reference.index._fit_X
+        rows = reference.rows
         n_density = self._n_density(len(rows))
         # a row leaves a gap among the nearest of its neighbours, which the next nearest fills
         nearest_others, neighbors = self._nearest_others(reference.index, n_density + 1)
@@ -194,7 +199,7 @@ class NeighborScorer(BaseScorer):
         return np.concatenate(
             list(
                 pairwise_distances_chunked(
-                    rows, reference.index._fit_X, metric="sqeuclidean", reduce_func=reduce_func
+                    rows, reference.rows, metric="sqeuclidean", reduce_func=reduce_func
                 )
             )
         )

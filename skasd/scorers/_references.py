@@ -56,6 +56,11 @@ class References(metaclass=ABCMeta):
         X, _, metadata = clone(self.augmenter).augment(X, domain=domain)
         return X, np.full(len(X), ALL, dtype=object) if domain is None else metadata["domain"]
 
+    @property
+    def normalization_(self):
+        """Mean and spread of each domain's own scores, by section; empty without `domain_normalization`."""
+        return self._normalization
+
     # rows, sets, sections
 
     def _groups(self, section, n_rows):
