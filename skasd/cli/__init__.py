@@ -5,15 +5,27 @@ Exit codes: 0, done; 1, done, but some clips or systems failed (each is reported
 """
 
 import argparse
+import importlib
 import shlex
 import sys
 import warnings
 
 from .. import __version__
-from . import _benchmark, _demo, _evaluate, _fit, _report, _score, _systems
 from ._console import Console
 
 __all__ = ["main"]
+
+# each is a module of this package with the functions add_arguments(parser) and run(args, console); only that of the
+# command that is asked for is imported
+_COMMANDS = {
+    "demo": "make recordings of a synthetic machine, then fit, score, evaluate and report",
+    "fit": "learn from a folder of healthy recordings and write a model file",
+    "score": "score recordings with a model and write a table",
+    "evaluate": "compare scores with the ground truth: AUC, pAUC, rates, official score",
+    "benchmark": "compare systems on folders of recordings, with several seeds; resumes where it was cut off",
+    "report": "write one HTML file about scored recordings or a benchmark; it opens anywhere, without network",
+    "systems": "list the detectors that --system and --systems know",
+}
 
 
 def main(argv=None):
@@ -30,7 +42,7 @@ def main(argv=None):
         The exit code; see above.
     """
     argv = sys.argv[1:] if argv is None else argv
-    args = _parser().parse_args(argv)
+    args = _parser(argv).parse_args(argv)
     args.command = shlex.join(["skasd", *argv])
     console = Console(quiet=args.quiet, as_json=args.json)
     with warnings.catch_warnings():
@@ -46,7 +58,8 @@ def main(argv=None):
             return 130
 
 
-def _parser():
+def _parser(argv):
+    """Return the parser; of the commands, the first word of ``argv`` alone has its arguments."""
     parser = argparse.ArgumentParser(
         prog="skasd",
         description="Hears when a machine sounds wrong, having heard only healthy machines.",
@@ -54,13 +67,15 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"skasd {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (_demo, _fit, _score, _evaluate, _benchmark, _report, _systems):
-        name = module.__name__.rpartition("._")[2]
-        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        module.add_arguments(command)
-        command.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings only")
-        command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-        command.set_defaults(run=module.run)
+    wanted = next((word for word in argv if not word.startswith("-")), None)
+    for name, what in _COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what)
+        if name == wanted:
+            module = importlib.import_module(f"._{name}", __package__)
+            module.add_arguments(command)
+            command.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings only")
+            command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+            command.set_defaults(run=module.run)
     return parser
 
 

@@ -11,8 +11,6 @@ from ..benchmark import run as run_benchmark
 from ..datasets import load_recordings
 from . import _systems
 
-HELP = "compare systems on folders of recordings, with several seeds; resumes where it was cut off"
-
 _FIGURES = {
     "official score": "official",
     "AUC": "AUC",

@@ -7,8 +7,6 @@ from pathlib import Path
 from ..datasets import write_machine_sounds
 from . import _evaluate, _fit, _report, _score
 
-HELP = "make recordings of a synthetic machine, then fit, score, evaluate and report"
-
 
 def add_arguments(parser):
     """Declare the arguments."""

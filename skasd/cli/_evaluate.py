@@ -12,8 +12,6 @@ from ..datasets import load_recordings
 from ..metrics import decision_figures, evaluate_submission, score_figures, write_submission
 from ..report import scores_table, wide_figures
 
-HELP = "compare scores with the ground truth: AUC, pAUC, rates, official score"
-
 _PLACE = ["machine", "section", "domain"]
 _OF_DECISIONS = ("false alarms", "hit rate", "precision", "F1")
 

@@ -14,8 +14,6 @@ from ..datasets import load_recordings, recordings_of
 from . import _recordings, _remarks, _systems
 from ._console import printable
 
-HELP = "learn from a folder of healthy recordings and write a model file"
-
 
 def add_arguments(parser):
     """Declare the arguments."""

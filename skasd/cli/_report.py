@@ -7,8 +7,6 @@ from .._whole_file import check_output
 from ..datasets import load_recordings
 from ..report import report_benchmark, report_scores
 
-HELP = "write one HTML file about scored recordings or a benchmark; it opens anywhere, without network"
-
 
 def add_arguments(parser):
     """Declare the arguments."""

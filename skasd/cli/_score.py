@@ -12,8 +12,6 @@ from ..datasets import find_recordings
 from . import _remarks, _systems
 from ._console import printable
 
-HELP = "score recordings with a model and write a table"
-
 
 def add_arguments(parser):
     """Declare the arguments."""

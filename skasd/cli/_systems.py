@@ -6,9 +6,7 @@ from contextlib import contextmanager
 from sklearn.base import BaseEstimator
 
 from .. import AnomalousSoundDetector
-from ..benchmark import System
 
-HELP = "list the detectors that --system and --systems know"
 DEFAULT = "default"
 
 
@@ -30,6 +28,8 @@ def add_choice(parser):
 
 def make(args, machine):
     """Return the unfitted detector of the name, with the settings that the arguments tell."""
+    from ..benchmark import System  # not needed to score
+
     source = default_detector() if args.system == DEFAULT else args.system
     detector = System(args.system, source).make(args.seed, machine)
     return configured(
@@ -102,7 +102,7 @@ def add_arguments(parser):
 
 def run(args, console):
     """Print names, first lines and arguments."""
-    from .. import systems  # loads torch, which the detector without a name does not need
+    from .. import systems  # defined by many modules that no other command needs
 
     listed = {
         DEFAULT: "AnomalousSoundDetector: the encoder that comes with the library and statistics, band by band."

@@ -56,7 +56,8 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_command_line_knows_the_commands_of_the_pages(command):
-    args = skasd.cli._parser().parse_args(shlex.split(command)[3:])
+    words = shlex.split(command)[3:]
+    args = skasd.cli._parser(words).parse_args(words)
     assert callable(args.run)
 
 
