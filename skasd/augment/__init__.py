@@ -2,5 +2,6 @@
 
 from ._mixup_smote import MixupSMOTEAugmenter
 from ._waveform import WaveformAugmenter
+from .faults import FAULTS, add_fault
 
-__all__ = ["MixupSMOTEAugmenter", "WaveformAugmenter"]
+__all__ = ["FAULTS", "MixupSMOTEAugmenter", "WaveformAugmenter", "add_fault"]

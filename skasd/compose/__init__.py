@@ -15,6 +15,7 @@ from ._rows import not_proxies as not_proxies
 from ._rows import take as take
 from ._score_ensemble import ScoreEnsemble
 from ._scored_clips import requested_metadata, score_clips
+from ._section_scores import SectionScores as SectionScores
 from ._select_best import SelectBest
 
 __all__ = [

@@ -50,7 +50,7 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", ow
     metadata = take_rows(metadata, rows, n_rows)
     X, y = take(X, rows), take(y, rows)
     try:
-        with nullcontext() if own_threshold else _no_word_on_thresholds():
+        with nullcontext() if own_threshold else no_word_on_thresholds():
             fitted = clone(estimator).fit(X, y, **metadata)
     except ValueError as error:
         if not label:
@@ -86,7 +86,7 @@ def _held_out_scores(estimator, fitted, X, y, metadata, splits):
     trained = np.zeros(n_rows, dtype=bool)
     for train, test in splits:
         if len(test) and len(train):
-            with _no_word_on_thresholds():
+            with no_word_on_thresholds():
                 again = clone(estimator).fit(
                     take(X, train), take(y, train), **take_rows(metadata, train, n_rows)
                 )
@@ -97,7 +97,7 @@ def _held_out_scores(estimator, fitted, X, y, metadata, splits):
 
 
 @contextmanager
-def _no_word_on_thresholds():
+def no_word_on_thresholds():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FewClipsWarning)
         yield

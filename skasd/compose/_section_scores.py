@@ -1,0 +1,268 @@
+"""Anomaly scores by networks that were trained on other recordings, as columns."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from .._sklearn_compat import HasMethods, Interval, fit_context, num_samples
+from .._unfitted import unfitted_on_failure
+from ..labels import as_labels, group_rows
+from ..scorers import LOFScorer, MahalanobisScorer
+from ..scorers.recordings import deal_recordings
+from ._held_out import no_word_on_thresholds
+from ._rows import check_lengths, take
+from ._scored_clips import requested_metadata
+
+
+class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""Score clips against every section by embedders that were each trained without a part of the recordings.
+
+    A network knows the clips that it was trained on, so that their scores say little about those of new clips. Here
+    every training clip is scored by the one network that has not seen its recording, and a new clip by all of them.
+
+    Parameters
+    ----------
+    embedder : transformer
+        Trained once for each fold, as :class:`~skasd.embedders.MFNEmbedder`. Gets those of `section` and `domain`
+        that it requests.
+
+    scorers : sequence of scorers or None, default=None
+        Each scores the embeddings of a section's clips: one column. None: `MahalanobisScorer` and `LOFScorer`, the
+        distance from the whole of the section and that from its nearest clips.
+
+    n_folds : int, default=3
+        Number of parts of the recordings, and of embedders. At least 2.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the embedders, where they have a `random_state`.
+
+    Attributes
+    ----------
+    embedders_ : list of transformers
+        By fold.
+
+    scorers_ : list of dict
+        By fold: the fitted scorers of each section.
+
+    folds_ : ndarray of int of shape (n_clips,)
+        The fold of each training clip, whose embedder was not trained on it.
+
+    sections_ : list
+        The known sections; [None] if none was given.
+
+    column_sections_ : list
+        The section of each column.
+
+    n_features_in_ : int
+        Number of features seen in `fit`, where the embedder has one.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, where `X` had names that are all strings.
+
+    See Also
+    --------
+    PerSection : One embedder that is trained on all clips.
+    skasd.systems.trained_ensemble : Detector made of two networks and statistics.
+
+    Notes
+    -----
+    ``fit_transform`` is not ``fit`` followed by ``transform``: as in :class:`sklearn.preprocessing.TargetEncoder` it
+    returns what is known about each training clip without the clip. A threshold that is set from these scores holds
+    for new recordings as far as the mean over the embedders varies no more than one of them: it varies less, so
+    that there are rather fewer false alarms.
+
+    The recordings of each section and domain are dealt to the folds, the largest first, to the fold that has the fewest
+    clips of this section. Where there are fewer recordings than folds, stretches of clips stand in for them.
+
+    Columns stand section by section, and in each scorer by scorer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skasd.compose import SectionScores
+    >>> X = np.random.default_rng(0).normal(size=(60, 2)) + np.repeat([[0, 0], [9, 9]], 30, axis=0)
+    >>> section = np.repeat(["00", "01"], 30)
+    >>> scores = SectionScores(StandardScaler()).fit(X, section=section)
+    >>> scores.column_sections_
+    ['00', '00', '01', '01']
+    >>> scores.transform([[0, 0]]).shape
+    (1, 4)
+    """
+
+    __metadata_request__fit = {"section": True, "domain": True, "groups": True}
+
+    _parameter_constraints: dict = {
+        "embedder": [HasMethods(["fit", "transform"])],
+        "scorers": ["array-like", None],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        embedder: Any,
+        scorers: Sequence[Any] | None = None,
+        *,
+        n_folds: int = 3,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        self.embedder = embedder
+        self.scorers = scorers
+        self.n_folds = n_folds
+        self.random_state = random_state
+
+    def fit(
+        self, X: Any, y: Any = None, *, section: Any = None, domain: Any = None, groups: Any = None
+    ) -> Self:
+        """Train the embedders and fit the scorers.
+
+        Parameters
+        ----------
+        X : clips or features of n_clips
+            Whatever the embedder takes.
+        y : object, default=None
+            Not used, present for API consistency.
+        section : sequence of hashables of length n_clips, default=None
+            None: all clips are of one.
+        domain : sequence of {"source", "target"} of length n_clips, default=None
+            For embedder and scorers.
+        groups : sequence of hashables of length n_clips, default=None
+            The recording of each clip. None: each clip is one.
+
+        Returns
+        -------
+        self : object
+        """
+        self.fit_transform(X, y, section=section, domain=domain, groups=groups)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit_transform(
+        self, X: Any, y: Any = None, *, section: Any = None, domain: Any = None, groups: Any = None
+    ) -> np.ndarray:
+        """Train the embedders, fit the scorers, and return scores of each clip by those that have not seen it.
+
+        Parameters
+        ----------
+        X : clips or features of n_clips
+            Whatever the embedder takes.
+        y : object, default=None
+            Not used, present for API consistency.
+        section, domain, groups : sequence of length n_clips, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_sections * n_scorers)
+            Anomaly scores.
+
+        Raises
+        ------
+        ValueError
+            If a section has fewer clips than there are folds.
+        """
+        n_clips = num_samples(X)
+        check_lengths(n_clips, section=section, domain=domain, groups=groups)
+        sections = {None: np.arange(n_clips)}
+        if section is not None:
+            sections = group_rows(as_labels("section", section, n_clips))
+        known = {"section": section, "domain": domain}
+        known = {
+            name: as_labels(name, values, n_clips) for name, values in known.items() if values is not None
+        }
+        if (smallest := min(map(len, sections.values()))) < self.n_folds:
+            raise ValueError(
+                f"n_folds={self.n_folds} needs as many clips of each section, got n_samples={smallest} of one."
+            )
+        with unfitted_on_failure(self):
+            self.sections_ = list(sections)
+            self.folds_ = _deal(sections, known.get("domain"), groups, n_clips, self.n_folds)
+            seeds = check_random_state(self.random_state).randint(2**31 - 1, size=self.n_folds)
+            self.embedders_: list = []
+            self.scorers_: list = []
+            for fold, seed in enumerate(seeds.tolist()):
+                rows = np.flatnonzero(self.folds_ != fold)
+                metadata = {name: values[rows] for name, values in known.items()}
+                self._fit_member(
+                    take(X, rows), metadata, seed, {s: np.isin(rows, sections[s]) for s in sections}
+                )
+            per_section = len(self.scorers_[0][self.sections_[0]])
+            self.column_sections_ = [name for name in self.sections_ for _ in range(per_section)]
+            self._n_features_out = len(self.column_sections_)
+            for attribute in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self.embedders_[0], attribute):
+                    setattr(self, attribute, getattr(self.embedders_[0], attribute))
+            scores = np.empty((n_clips, self._n_features_out))
+            for fold in range(self.n_folds):
+                rows = np.flatnonzero(self.folds_ == fold)
+                scores[rows] = self._member_scores(fold, take(X, rows))
+        return scores
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the mean over the embedders of the scores of each clip against each section.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever the embedder takes.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_sections * n_scorers)
+            Anomaly scores.
+        """
+        check_is_fitted(self)
+        return np.mean([self._member_scores(fold, X) for fold in range(len(self.embedders_))], axis=0)
+
+    def _fit_member(self, X, metadata, seed, sections):
+        embedder = clone(self.embedder)
+        if "random_state" in embedder.get_params():
+            embedder.set_params(random_state=seed)
+        used = requested_metadata(embedder, "fit", metadata)
+        embeddings = embedder.fit(X, **used).transform(X)
+        domain = metadata.get("domain")
+        with no_word_on_thresholds():
+            fitted = {
+                name: [
+                    clone(scorer).fit(embeddings[own], domain=None if domain is None else domain[own])
+                    for scorer in self._scorers()
+                ]
+                for name, own in sections.items()
+            }
+        self.embedders_.append(embedder)
+        self.scorers_.append(fitted)
+
+    def _member_scores(self, fold, X):
+        embeddings = self.embedders_[fold].transform(X)
+        return np.column_stack(
+            [
+                scorer.anomaly_score(embeddings)
+                for name in self.sections_
+                for scorer in self.scorers_[fold][name]
+            ]
+        )
+
+    def _scorers(self):
+        if self.scorers is not None:
+            return self.scorers
+        return [MahalanobisScorer(calibration="train"), LOFScorer(calibration="train")]
+
+
+def _deal(sections, domain, groups, n_clips, n_folds):
+    """Return the fold of each clip, so that each fold has a share of every section."""
+    groups = as_labels("groups", range(n_clips) if groups is None else groups, n_clips)
+    fold_of = np.empty(n_clips, dtype=int)
+    for rows in sections.values():
+        if len(set(groups[rows])) < n_folds:
+            fold_of[rows] = np.arange(len(rows)) * n_folds // len(rows)
+        else:
+            fold_of[rows] = deal_recordings(
+                groups[rows], n_folds, domain=None if domain is None else domain[rows]
+            )
+    return fold_of
