@@ -8,7 +8,7 @@ from skasd.scorers import KNNScorer, MahalanobisScorer
 
 
 class Remembers(TransformerMixin, BaseEstimator):
-    """An embedder that has learnt its clips by heart: these, and only these, it moves to the middle of their section."""
+    """An embedder that has learnt its clips by heart: these, and only these, it moves to the origin."""
 
     __metadata_request__fit = {"section": True, "domain": True}
 
@@ -52,7 +52,9 @@ def test_transform_is_the_mean_over_the_embedders():
         rows = StandardScaler().fit(X[train])
         by_hand.append(
             [
-                type(scorer)().fit(rows.transform(X[train & (section == name)])).anomaly_score(rows.transform(X[:4]))
+                type(scorer)()
+                .fit(rows.transform(X[train & (section == name)]))
+                .anomaly_score(rows.transform(X[:4]))
                 for name in ("00", "01")
                 for scorer in (MahalanobisScorer(), KNNScorer())
             ]
@@ -83,7 +85,7 @@ def test_of_fewer_recordings_than_folds_stretches_are_left_out():
 
 
 def test_embedders_differ_by_seed_and_come_again():
-    X, section = two_sections()
+    X, _ = two_sections()
     first, again, other = (
         [each.random_state for each in SectionScores(Remembers(), random_state=seed).fit(X).embedders_]
         for seed in (0, 0, 1)
