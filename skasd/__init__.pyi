@@ -17,6 +17,7 @@ from . import (
     plotting as plotting,
     report as report,
     scorers as scorers,
+    streaming as streaming,
     systems as systems,
     weights as weights,
 )

@@ -8,13 +8,13 @@ This is the one place of the package that reads audio. A collection of clips ``X
   aiff and other formats of libsndfile of which truncated files can be told).
 """
 
-from ._checks import check_clips
+from ._checks import check_clips, pcm_to_float
 from ._clips import Clips
 from ._errors import BadClip, ClipError, ClipWarning
 from ._kept_buffers import KeptBuffers
 from ._left_out import leave_out_bad
 from ._limits import LIMITS, check_limits
-from ._recording_conditions import RecordingConditions, describe_clips
+from ._recording_conditions import RecordingConditions, clipped_share, describe_clips
 
 __all__ = [
     "LIMITS",
@@ -26,6 +26,8 @@ __all__ = [
     "RecordingConditions",
     "check_clips",
     "check_limits",
+    "clipped_share",
     "describe_clips",
     "leave_out_bad",
+    "pcm_to_float",
 ]

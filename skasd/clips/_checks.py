@@ -92,6 +92,51 @@ def _format_problem(dtype):
     )
 
 
+def pcm_to_float(samples: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return samples of any accepted format as floats, of which 1 is full scale.
+
+    Parameters
+    ----------
+    samples : ndarray
+        Floats stay as they are; signed integers are divided by 2^(bits-1), 8-bit unsigned ones (the format of 8-bit
+        WAV) are shifted by 128 first.
+
+    out : ndarray of the same shape, float32, default=None
+        Where converted samples go.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Contiguous; of float64 and float32 samples themselves, of others float32.
+
+    Raises
+    ------
+    ValueError
+        For types that are no format of samples, as 64-bit integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.clips import pcm_to_float
+    >>> pcm_to_float(np.array([16384, -32768], dtype=np.int16)).tolist()
+    [0.5, -1.0]
+    """
+    if problem := _format_problem(samples.dtype):
+        raise ValueError(f"The samples have {problem}")
+    if samples.dtype in (np.float32, np.float64):
+        return np.ascontiguousarray(samples)
+    out = np.empty(samples.shape, np.float32) if out is None else out
+    if samples.dtype.kind == "u":
+        np.subtract(samples, 128, out=out, casting="unsafe", dtype=np.float32)
+        out /= 128
+    elif samples.dtype.kind == "i":
+        scale = 0.5 ** (8 * samples.dtype.itemsize - 1)
+        np.multiply(samples, np.float64(scale), out=out, casting="unsafe")
+    else:
+        out[...] = samples
+    return out
+
+
 def _as_waveform(clip):
     """Return the clip as an array where it is one; anything else is judged clip by clip."""
     if isinstance(clip, (list, tuple)) or (hasattr(clip, "__array__") and not np.isscalar(clip)):

@@ -10,7 +10,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from ._audio_file import Header, read_header, read_samples
-from ._checks import array_length, check_clips, is_path
+from ._checks import array_length, check_clips, is_path, pcm_to_float
 from ._errors import BadClip, report
 from ._kept_buffers import KeptBuffers
 from ._limits import beyond, check_header, check_limits
@@ -259,18 +259,7 @@ class Clips:
             )
 
     def _from_array(self, clip):
-        if clip.dtype in (np.float32, np.float64):
-            return np.ascontiguousarray(clip)
-        out = self._buffers.array("converted", clip.shape, np.float32)
-        if clip.dtype.kind == "u":
-            np.subtract(clip, 128, out=out, casting="unsafe", dtype=np.float32)
-            out /= 128
-        elif clip.dtype.kind == "i":
-            scale = 0.5 ** (8 * clip.dtype.itemsize - 1)
-            np.multiply(clip, np.float64(scale), out=out, casting="unsafe")
-        else:
-            out[...] = clip
-        return out
+        return pcm_to_float(clip, self._buffers.array("converted", clip.shape, np.float32))
 
     def _file_length(self, i, path):
         header = self._headers[i] = read_header(path)

@@ -279,10 +279,32 @@ def _describe(clip, sample_rate):
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     level = 10 * np.log10(power) if power > 0 else -np.inf
     zeros = _share_in_runs(magnitude.max(axis=1) == 0, max(1, round(0.05 * sample_rate)))
-    clipped = np.mean([_share_in_runs(channel >= _FULL_SCALE, _RUN) for channel in magnitude.T])
+    clipped = np.mean([clipped_share(channel) for channel in magnitude.T])
     duration = len(samples) / sample_rate
     peak = float(magnitude.max())
     return (sample_rate, samples.shape[1], duration, lossy, level, peak, float(clipped), zeros)
+
+
+def clipped_share(waveform: np.ndarray) -> float:
+    """Return the share of samples that are cut off: at full scale, in runs of three and more.
+
+    Parameters
+    ----------
+    waveform : ndarray of shape (n_samples,)
+        Floats of which 1 is full scale, or their magnitudes.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Examples
+    --------
+    >>> from skasd.clips import clipped_share
+    >>> clipped_share([0.0, 1.0, 1.0, 1.0, 0.3, 1.0, 0.0, 0.0])
+    0.375
+    """
+    return _share_in_runs(np.abs(waveform) >= _FULL_SCALE, _RUN)
 
 
 def _share_in_runs(mask, shortest):

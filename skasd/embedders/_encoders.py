@@ -66,6 +66,17 @@ class Encoder(ABC):
         with torch.inference_mode():
             yield from self._maps(waveform)
 
+    def sliding_step(self, sample_rate):
+        """Return the samples, at that rate, from one output to the next where outputs are local in time; else None."""
+        return None
+
+    def sliding(self, n_samples, hop):
+        """Return a function of one window after another, with `reset`, that gives the maps of the window in one piece.
+
+        `n_samples` and `hop`, a multiple of `sliding_step`, are at the encoder's rate.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def _maps(self, waveform):
         """Yield the maps of each piece of a waveform that is long enough, float32 and at the encoder's rate."""

@@ -16,6 +16,7 @@ from .._typing import PathName
 from ..clips import BadClip, Clips, check_clips, check_limits
 from ..features import band_names
 from ._loading import ENCODERS, load_encoder
+from ._rows import SlidingRow, row_of
 
 
 class PretrainedEmbedder(TransformerMixin, BaseEstimator):
@@ -235,7 +236,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         rows = np.full((len(clips := self._checked(X)), self._n_columns(encoder)), np.nan, np.float32)
 
         def write(i, waveform):
-            rows[i] = self._row(encoder, waveform)
+            rows[i] = row_of(encoder, encoder.maps(waveform, self.sample_rate), self.bands)
             if not np.isfinite(rows[i]).all():  # NaN would mean that the clip was skipped
                 raise BadClip("its row is not finite: scale its samples to [-1, 1)")
 
@@ -268,6 +269,65 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     def encoder_(self) -> Any:
         """The frozen network with its front end; its weights are those of `fit`."""
         return self._encoder_of_fit()
+
+    def sliding_step(self) -> int | None:
+        """Return the number of samples of which a hop must be a multiple so that windows share outputs of the network.
+
+        Returns
+        -------
+        int or None
+            0.1 s with ``encoder="skasd"`` at a sample rate that needs no resampling; else None.
+        """
+        return self._encoder_of_fit().sliding_step(self.sample_rate)
+
+    def sliding(self, n_samples: int, hop: int) -> Any:
+        """Return a function that turns a window which slides over a stream into a row.
+
+        Log-mel frames and outputs of the network are computed once; the first window takes as long as in `transform`,
+        the next ones as much less as they share.
+
+        Parameters
+        ----------
+        n_samples : int
+            Length of a window.
+        hop : int
+            Samples from one window to the next: a multiple of `sliding_step`.
+
+        Returns
+        -------
+        function : callable
+            Called as ``function(window)`` with one window after another, of shape (n_samples,), float32. Returns what
+            `transform` gives for it, of shape (n_columns,). ``function.reset()`` says that the next window does not
+            follow the last one.
+
+        Raises
+        ------
+        ValueError
+            If windows cannot share anything.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skasd import PretrainedEmbedder
+        >>> sound = np.random.default_rng(0).normal(scale=0.1, size=48000).astype(np.float32)
+        >>> embedder = PretrainedEmbedder()
+        >>> function = embedder.sliding(32000, embedder.sliding_step() * 10)
+        >>> rows = [function(sound[start : start + 32000]) for start in (0, 16000)]
+        >>> np.allclose(rows[1], embedder.transform([sound[16000:]])[0])
+        True
+        """
+        encoder = self._encoder_of_fit()
+        step = encoder.sliding_step(self.sample_rate)
+        if step is None or n_samples < 1 or hop < 1 or hop % step:
+            raise ValueError(
+                f"n_samples={n_samples}, hop={hop}: "
+                + (
+                    f"encoder={self.encoder!r} at {self.sample_rate} Hz hears windows as a whole: use transform."
+                    if step is None
+                    else f"hop must be a multiple of {step} samples."
+                )
+            )
+        return SlidingRow(encoder, n_samples, hop, self.bands, resolve_threads(self.n_threads))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns: layer, centre of the frequency position, channel.
@@ -327,24 +387,6 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     def _map(self, clips, function):
         with fixed_threads(resolve_threads(self.n_threads)):
             return clips.map(function, n_jobs=self.n_jobs, verbose=self.verbose, description="embedding")
-
-    def _row(self, encoder, waveform):
-        """Return the row of a waveform: the means of the maps of its pieces."""
-        n_layers = len(encoder.layers)
-        sums, squares, n_steps = [0.0] * n_layers, [0.0] * n_layers, [0] * n_layers
-        for piece in encoder.maps(waveform, self.sample_rate):
-            for number, maps in enumerate(piece):
-                sums[number] = sums[number] + maps.sum(-1, dtype=torch.float64)
-                n_steps[number] += maps.shape[-1]
-                if encoder.layers[number].spread:
-                    squares[number] = squares[number] + maps.double().square().sum(-1)
-        parts = []
-        for layer, total, square, n in zip(encoder.layers, sums, squares, n_steps, strict=True):
-            columns = mean = (total / n).T
-            if layer.spread:
-                columns = torch.cat([mean, (square.T / n - mean.square()).clamp(min=0).sqrt()], 1)
-            parts.append((columns if self.bands else columns.mean(0)).ravel().numpy())
-        return np.concatenate(parts)
 
     def _n_positions(self, layer):
         return len(layer.frequencies) if self.bands and layer.frequencies is not None else 1

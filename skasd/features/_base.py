@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 from .._sklearn_compat import Interval, StrOptions
 from ..clips import BadClip, Clips
 from ._band_names import band_names
+from ._sliding import SlidingFrames, check_sliding
 from ._stft import ShortTimeFourier, least_samples
 
 
@@ -291,6 +292,58 @@ class ShortTimeFourierTransformer(ClipTransformer):
             With zeros at both ends where `win_length` is less than `n_fft`.
         """
         return self._short_time_fourier(np.float64).window
+
+    def sliding_step(self) -> int | None:
+        """Return the number of samples of which a hop must be a multiple so that windows share frames.
+
+        Returns
+        -------
+        int or None
+            `hop_length`; None where a frame depends on more than the samples under it.
+        """
+        return self.hop_length if self._frames_are_local() else None
+
+    def sliding(self, n_samples: int, hop: int) -> Any:
+        """Return a function that computes the features of a window which slides over a stream.
+
+        Frames that see no edge of the window are computed once, those that do for every window.
+
+        Parameters
+        ----------
+        n_samples : int
+            Length of a window.
+        hop : int
+            Samples from one window to the next: a multiple of `sliding_step`.
+
+        Returns
+        -------
+        function : callable
+            Called as ``function(window)`` with one window after another, of shape (n_samples,). Returns what
+            `transform` gives for it, of shape (n_bins, n_frames), lent until the next call. ``function.reset()`` says
+            that the next window does not follow the last one.
+
+        Raises
+        ------
+        ValueError
+            If windows cannot share frames.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skasd import LogMelTransformer
+        >>> sound = np.random.default_rng(0).normal(size=24000).astype("float32")
+        >>> log_mel = LogMelTransformer(hop_length=400)
+        >>> function = log_mel.sliding(16000, 8000)
+        >>> spectrograms = [function(sound[start : start + 16000]).copy() for start in (0, 8000)]
+        >>> np.allclose(spectrograms[1], log_mel.transform([sound[8000:]])[0])
+        True
+        """
+        check_sliding(self.sliding_step(), n_samples, hop)
+        return SlidingFrames(self, n_samples, hop)
+
+    def _frames_are_local(self):
+        """Return whether a frame depends on the samples under it alone."""
+        return False
 
     def _bin_frequencies(self):
         """Return the frequencies of all bins of the Fourier transform in Hz, shape (1 + n_fft // 2,)."""

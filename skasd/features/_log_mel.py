@@ -225,6 +225,9 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         """
         return super().n_frames(n_samples - (self.preemphasis is not None))
 
+    def _frames_are_local(self):
+        return not self.standardize_waveform
+
     def _least_samples(self):
         least, reason = super()._least_samples()
         return least + (self.preemphasis is not None), reason

@@ -151,6 +151,9 @@ class STFTTransformer(ShortTimeFourierTransformer):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    def _frames_are_local(self):
+        return True
+
     def _plan(self, dtype):
         check_amin(self.amin, self.log, dtype)
         return _Spectrogram(self, self._short_time_fourier(dtype))

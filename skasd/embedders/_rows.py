@@ -1,0 +1,66 @@
+"""Rows of clips from the maps of a frozen encoder."""
+
+import numpy as np
+import torch
+
+from .._threads import fixed_threads
+
+
+def row_of(encoder, pieces, bands):
+    """Return the row of a clip: the means of the maps of its pieces, and standard deviations where a layer has them.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    pieces : iterable of lists of tensors (n_channels, n_positions, n_steps)
+    bands : bool
+        Whether positions along frequency are kept apart.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,), float64
+    """
+    n_layers = len(encoder.layers)
+    sums, squares, n_steps = [0.0] * n_layers, [0.0] * n_layers, [0] * n_layers
+    for piece in pieces:
+        for number, maps in enumerate(piece):
+            sums[number] = sums[number] + maps.sum(-1, dtype=torch.float64)
+            n_steps[number] += maps.shape[-1]
+            if encoder.layers[number].spread:
+                squares[number] = squares[number] + maps.double().square().sum(-1)
+    parts = []
+    for layer, total, square, n in zip(encoder.layers, sums, squares, n_steps, strict=True):
+        columns = mean = (total / n).T
+        if layer.spread:
+            columns = torch.cat([mean, (square.T / n - mean.square()).clamp(min=0).sqrt()], 1)
+        parts.append((columns if bands else columns.mean(0)).ravel().numpy())
+    return np.concatenate(parts)
+
+
+class SlidingRow:
+    """Rows of windows that follow each other at a fixed hop.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    n_samples, hop : int
+        At the encoder's rate.
+    bands : bool
+    n_threads : int
+        Of torch.
+    """
+
+    def __init__(self, encoder, n_samples, hop, bands, n_threads):
+        self._encoder, self._bands, self._n_threads = encoder, bands, n_threads
+        self._maps = encoder.sliding(n_samples, hop)
+
+    def reset(self):
+        """Say that the next window does not follow the last one."""
+        self._maps.reset()
+
+    def __call__(self, window):
+        """Return the row of the next window."""
+        with fixed_threads(
+            self._n_threads, blas=False
+        ):  # to look for the libraries of BLAS takes as long as a row
+            return row_of(self._encoder, [self._maps(window)], self._bands).astype(np.float32)

@@ -1,0 +1,102 @@
+"""All that a stream has gathered: what alarms and drift rest on."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+
+from ..compose import fitted_steps
+from ._alarms import Confirmation, MartingaleAlarm
+from ._checks import why_no_ranks
+from ._drift import DriftWatch
+from ._martingale import ConformalRanks
+
+
+class Evidence:
+    """The rule of alarms, the ranks of scores, and the watch over drift.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted.
+    alarm, confirm, alpha, release, random_state
+        As of `StreamingDetector`.
+    n_window, n_hop : int
+        Samples.
+    """
+
+    def __init__(self, detector, alarm, confirm, alpha, release, random_state, n_window, n_hop):
+        self.detector, self.alpha, self.random_state, self.n_window = (
+            detector,
+            alpha,
+            random_state,
+            n_window,
+        )
+        self.rule = _make_rule(alarm, confirm, alpha, release, math.ceil(n_window / n_hop))
+        self.rank_from = 0  # where the next window that is ranked begins, at the earliest
+        self.begin_anew()
+
+    def begin_anew(self):
+        """Forget all but an alarm that stands: the detector's scores have another meaning from here on."""
+        calibration = getattr(fitted_steps(self.detector)[-1], "calibration_scores_", None)
+        self.ranks = None if calibration is None or not len(calibration) else ConformalRanks(calibration)
+        if self.ranks is None and isinstance(self.rule, MartingaleAlarm):
+            raise TypeError(f"{why_no_ranks(self.detector)}; alarm='confirm' needs none.")
+        self.drift = DriftWatch(self.alpha)
+        if not self.rule.alarm:
+            self.rule.clear()
+
+    def count(self, score, decision, start):
+        """Take in a window: for the alarm, and if it does not overlap the last one that was ranked, for drift.
+
+        Returns
+        -------
+        bool
+            Whether it was ranked and belongs to a time without alarm.
+        """
+        p = None
+        if self.ranks is not None and start >= self.rank_from:
+            self.rank_from = start + self.n_window
+            # of a generator for each place: nothing to keep between windows
+            u = 1 - np.random.default_rng([self.random_state, start]).random()
+            p = self.ranks.p_value(score, u)
+        self.rule.step(decision < 0, p)
+        if p is None or self.rule.alarm:
+            return False
+        self.drift.bet(p, start + self.n_window)
+        self.ranks.add(score)
+        return True
+
+    def state(self):
+        """Return what `restore` needs: values as JSON knows them, and an array."""
+        values = {
+            "rule": self.rule.state(),
+            "rank_from": self.rank_from,
+            "drift": self.drift.state(),
+        }
+        return values, np.zeros(0, int) if self.ranks is None else self.ranks.counts
+
+    def restore(self, values, counts):
+        """Take up the state of another one of the same settings and detector."""
+        if self.ranks is not None:
+            if counts.shape != self.ranks.counts.shape or counts.dtype.kind not in "iu" or counts.min() < 0:
+                raise ValueError("its counts do not fit")
+            self.ranks.counts = counts.astype(int)
+        self.rule.restore(values["rule"])
+        self.drift.restore(values["drift"])
+        self.rank_from = int(values["rank_from"])
+
+
+def _make_rule(alarm, confirm, alpha, release, n_overlapping):
+    if alarm not in ("confirm", "martingale"):
+        raise ValueError(f'alarm={alarm!r} must be "confirm" or "martingale".')
+    try:
+        k, n = confirm
+    except (TypeError, ValueError):
+        k = n = None
+    if not all(isinstance(x, Integral) and not isinstance(x, bool) for x in (k, n)) or not 1 <= k <= n:
+        raise ValueError(f"confirm={confirm!r} must be (k, n), whole numbers with 1 <= k <= n.")
+    release = max(n, n_overlapping) if release is None else release
+    if not isinstance(release, Integral) or isinstance(release, bool) or release < 1:
+        raise ValueError(f"release={release!r} must be a whole number, 1 or more.")
+    return Confirmation(k, n, release) if alarm == "confirm" else MartingaleAlarm(alpha, release)

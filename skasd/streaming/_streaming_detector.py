@@ -1,0 +1,412 @@
+"""A detector that listens to a stream."""
+
+import math
+from numbers import Real
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from .._typing import ArrayLike, PathName
+from ..compose import fitted_steps
+from ._checks import (
+    checked_samples,
+    sample_rate_of,
+    seconds_above_zero,
+    status_of,
+    why_no_ranks,
+)
+from ._drift import Drift
+from ._event import Event
+from ._evidence import Evidence
+from ._front_ends import SlidingWindows, WholeWindows, sliding_step
+from ._state_file import StreamStateError, read_state, write_state
+from ._window_buffer import WindowBuffer
+
+
+class StreamingDetector:
+    r"""Windows of a stream in, judgements and alarms out.
+
+    Parameters
+    ----------
+    detector : estimator
+        A fitted detector that takes waveforms: :class:`~skasd.AnomalousSoundDetector`, or a pipeline that begins with
+        a front end.
+
+    window : float, default=10.0
+        Length of a window in s: that of the clips which the detector was fitted on, so that scores and threshold mean
+        the same.
+
+    hop : float, default=1.0
+        From one window to the next, in s. Where the front end computes each frame once (see Notes) it is rounded to a
+        whole number of its steps; `hop_` is what became of it.
+
+    alarm : {"confirm", "martingale"}, default="confirm"
+        "confirm": as soon as `confirm` says, which is fast. "martingale": when the evidence of windows that do not
+        overlap exceeds a bound, which keeps a stated risk of a false alarm, and hears what is slow and faint.
+
+    confirm : tuple of (int, int), default=(2, 3)
+        (k, n): an alarm takes k anomalous ones of the last n windows.
+
+    alpha : float in (0, 1), default=0.01
+        Risk that the martingale ever raises a false alarm, and that `drift` reports a drift where there is none.
+
+    release : int or None, default=None
+        Normal windows in a row that end an alarm. None: as many as begin within the length of a window, and n of
+        `confirm` at least, so that nothing of the sound that raised the alarm is heard any more.
+
+    max_clipped : float, default=0.001
+        Share of samples cut off at full scale, in [0, 1], up to which a window is scored.
+
+    sample_rate : int or None, default=None
+        Of the stream, in Hz; None: that of the detector, which it must be in any case.
+
+    fast : bool, default=True
+        Compute what overlapping windows share once, where the front end can.
+
+    random_state : int, default=0
+        Seed of the order in which the martingale ranks equal scores.
+
+    Attributes
+    ----------
+    window_, hop_ : float
+        Seconds, as used: both are whole numbers of samples.
+    is_sliding_ : bool
+        Whether windows share frames.
+    alarm_ : bool
+        Whether an alarm stands.
+    state_ : {"watching", "learning", "hold"}
+        Of the next window.
+    time_ : float
+        Seconds of the stream so far, gaps included.
+
+    See Also
+    --------
+    Event : What comes out.
+    skasd.AnomalousSoundDetector : The default detector.
+
+    Notes
+    -----
+    Window k begins at sample k times the hop after the beginning or the last gap, whatever the portions that the
+    samples come in, and its score is that of the window as a clip of its own, but for rounding. Of the sound no more is
+    kept than the last window.
+
+    **Each frame once.** Where the detector begins with `LogMelTransformer`, `STFTTransformer` or the shipped encoder
+    (:class:`~skasd.PretrainedEmbedder`), frames and the encoder's outputs that do not see an edge of the window are
+    kept from window to window, and those at the edges computed anew. Other detectors score whole windows.
+
+    **False alarms.** Every alarm of "confirm" takes k anomalous windows of its own, so that there are at most
+    :math:`\pi / k` per window on average, with :math:`\pi` the detector's rate of false alarms (`contamination`),
+    however strongly overlapping windows hang together: 3600 / hop / k times that an hour.
+
+    The martingale ranks every window that does not overlap the last one it ranked among the detector's calibration
+    scores and all windows since, except those of alarms. These p-values are uniform and independent as long as
+    nothing changes, in the sense that scores are exchangeable [1]_. A bettor multiplies the capital by
+    :math:`\epsilon p^{\epsilon-1}`, with a mean of 1 [2]_; the capital is spread over bettors of 20 powers
+    :math:`\epsilon` that begin at all times. By Ville's inequality it ever reaches `1 / alpha` with a probability of
+    at most `alpha`, in a stream however long; then there is an alarm. After each alarm that begins anew. Machines whose
+    load wanders for minutes are not exchangeable; ``benchmarks/streaming.py`` tells what that costs.
+
+    An alarm ends when `release` windows in a row are normal; with the martingale its capital, held at `1 / alpha`
+    at most, must be back at 1 as well.
+
+    References
+    ----------
+    .. [1] V. Vovk, A. Gammerman and G. Shafer, "Algorithmic learning in a random world", Springer, 2005.
+    .. [2] V. Vovk, I. Nouretdinov and A. Gammerman, "Testing exchangeability on-line", ICML 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import AnomalousSoundDetector
+    >>> from skasd.streaming import StreamingDetector
+    >>> random = np.random.default_rng(0)
+    >>> healthy = random.normal(scale=0.1, size=(20, 16000)).astype(np.float32)
+    >>> stream = StreamingDetector(AnomalousSoundDetector().fit(healthy), window=1.0, hop=0.5)
+    >>> events = stream.process(random.normal(scale=0.1, size=24000))
+    >>> [(event.start, event.end, event.decision) for event in events]
+    [(0.0, 1.0, 1), (0.5, 1.5, 1)]
+    >>> hum = 0.1 * np.sin(np.arange(32000) / 9)
+    >>> stream.process(random.normal(scale=0.1, size=32000) + hum)[-1].alarm
+    True
+    """
+
+    sample_rate: int
+    _buffer: WindowBuffer
+    _evidence: Evidence
+    _n_window: int
+    _learn_until: int | None  # samples of the stream; None: until told otherwise
+    _hold_until: int | None
+
+    def __init__(
+        self,
+        detector: Any,
+        *,
+        window: float = 10.0,
+        hop: float = 1.0,
+        alarm: Literal["confirm", "martingale"] = "confirm",
+        confirm: tuple[int, int] = (2, 3),
+        alpha: float = 0.01,
+        release: int | None = None,
+        max_clipped: float = 0.001,
+        sample_rate: int | None = None,
+        fast: bool = True,
+        random_state: int = 0,
+    ):
+        self.detector = detector
+        self.window, self.hop = seconds_above_zero("window", window), seconds_above_zero("hop", hop)
+        self.alarm, self.confirm, self.alpha, self.release = alarm, confirm, alpha, release
+        self.max_clipped, self.fast, self.random_state = max_clipped, fast, random_state
+        if not isinstance(max_clipped, Real) or not 0 <= max_clipped <= 1:
+            raise ValueError(f"max_clipped={max_clipped!r} must be in 0 to 1.")
+        if not isinstance(alpha, Real) or not 0 < alpha < 1:
+            raise ValueError(f"alpha={alpha!r} must be above 0 and below 1.")
+        self.sample_rate = sample_rate_of(detector, sample_rate)
+        step = sliding_step(detector) if fast else None
+        self._n_window, n_hop = round(window * self.sample_rate), max(1, round(hop * self.sample_rate))
+        if self._n_window < 1:
+            raise ValueError(f"window={window!r} s is no sample at {self.sample_rate} Hz.")
+        self.is_sliding_ = step is not None and step <= self._n_window
+        self._n_hop = max(1, round(n_hop / step)) * step if self.is_sliding_ else n_hop
+        self.window_, self.hop_ = self._n_window / self.sample_rate, self._n_hop / self.sample_rate
+        self._buffer = WindowBuffer(self._n_window, self._n_hop)
+        self._evidence = Evidence(
+            detector, alarm, confirm, alpha, release, random_state, self._n_window, self._n_hop
+        )
+        self._learn_until = self._hold_until = 0
+        self._take_up_detector()
+
+    def process(self, samples: ArrayLike) -> list[Event]:
+        """Take in the next samples of the stream.
+
+        Parameters
+        ----------
+        samples : array-like of shape (n_samples,)
+            Any number of them, none as well: floats of which 1 is full scale, or PCM of 8, 16 or 32 bits.
+
+        Returns
+        -------
+        list of Event
+            One for each window that is complete by now.
+
+        Raises
+        ------
+        ValueError
+            If samples have another shape than (n_samples,), or a type that is no format of samples.
+        """
+        return [self._judge(start, window) for start, window in self._buffer.push(checked_samples(samples))]
+
+    def gap(self, seconds: float):
+        """Say that so much of the stream was not heard; the next window begins after it.
+
+        Parameters
+        ----------
+        seconds : float
+            At least 0.
+        """
+        if not isinstance(seconds, Real) or not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds={seconds!r} must be 0 or more.")
+        self._buffer.gap(round(seconds * self.sample_rate))
+        self._front.reset()
+        self._evidence.rule.interrupt()
+
+    def hold(self, seconds: float | None = None):
+        """Judge, but let nothing count: someone works on the machine, or it is off.
+
+        Parameters
+        ----------
+        seconds : float or None, default=None
+            For so long; None: until `resume`.
+        """
+        self._hold_until = self._until(seconds)
+
+    def resume(self):
+        """Let windows that begin now, or later, count again: end `hold` and `learn`."""
+        if self._hold_until is None:
+            self._hold_until = self._buffer.position
+        self._hold_until = min(self._hold_until, self._buffer.position)
+        self._learn_until = 0
+
+    def acknowledge(self):
+        """End the alarm that stands, and forget what raised it."""
+        self._evidence.rule.clear()
+
+    def drift(self) -> Drift:
+        """Say whether healthy sound has moved since the detector learnt it.
+
+        Returns
+        -------
+        Drift
+
+        Raises
+        ------
+        TypeError
+            If the detector keeps no scores of healthy clips to compare with.
+
+        Notes
+        -----
+        Two test martingales, on small and on large p-values, with half of the capital each, bet on the windows that
+        the martingale of alarms ranks (see the class): those that do not overlap, of times without alarm, whatever
+        `alarm` is. The capital ever reaches `1 / alpha` with a probability of at most `alpha` if nothing changes
+        (Ville's inequality), so it may be looked at as often as one likes. What to do is left to the user:
+        `learn_one` if the machine is known to be healthy.
+        """
+        if self._evidence.ranks is None:
+            raise TypeError(f"{why_no_ranks(self.detector)}, so drift cannot be told.")
+        return self._evidence.drift.answer(self.sample_rate)
+
+    @property
+    def alarm_(self) -> bool:
+        """True while an alarm stands."""
+        return self._evidence.rule.alarm
+
+    @property
+    def time_(self) -> float:
+        """Seconds of the stream so far, gaps included."""
+        return self._buffer.position / self.sample_rate
+
+    @property
+    def state_(self) -> str:
+        """State of a window that begins now: "watching", "learning" or "hold"."""
+        return self._state_at(position := self._buffer.position, position + 1)
+
+    def save(self, path: PathName, *, sound: bool = True):
+        """Write the state of the stream to a file; the detector is not in it.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced in one step.
+        sound : bool, default=True
+            Whether to keep the samples of the window that is being filled (4 bytes each), so that the stream can go on
+            with the next sample. Without, the file has some kB, and a window begins anew.
+        """
+        start, to_skip, samples = self._buffer.state(with_sound=sound)
+        evidence, counts = self._evidence.state()
+        values = {
+            "settings": self._settings(),
+            "buffer": [start, to_skip],
+            "learn_until": self._learn_until,
+            "hold_until": self._hold_until,
+            **evidence,
+        }
+        write_state(path, values, {"samples": samples, "counts": counts})
+
+    def restore(self, path: PathName) -> Self:
+        """Take up the state that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Returns
+        -------
+        self : StreamingDetector
+
+        Raises
+        ------
+        StreamStateError
+            If the file holds no state, or that of a stream with other settings or another detector.
+        """
+        values, arrays = read_state(path)
+        try:
+            saved, own = values["settings"], self._settings()
+            if different := [name for name in own if saved.get(name) != own[name]]:
+                raise StreamStateError(
+                    f"{str(path)!r} is the state of another stream: it differs in "
+                    + ", ".join(f"{name} ({saved.get(name)!r}, here {own[name]!r})" for name in different)
+                    + ". Begin anew, or use the settings and the detector of then."
+                )
+            samples = arrays["samples"]
+            if samples.dtype != np.float32 or samples.ndim != 1 or len(samples) >= self._n_window:
+                raise ValueError("its samples do not fit")
+            self._evidence.restore(values, arrays["counts"])
+            self._buffer.restore(*map(int, values["buffer"]), samples)
+            self._learn_until, self._hold_until = values["learn_until"], values["hold_until"]
+        except StreamStateError:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
+            raise StreamStateError(f"{str(path)!r} holds no state of a stream ({error}).") from error
+        self._front.reset()
+        return self
+
+    @classmethod
+    def load(cls, path: PathName, detector: Any, **parameters) -> Self:
+        """Return a stream with the state that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        detector : estimator
+            The same as then.
+        **parameters : dict
+            The other parameters, the same as then.
+
+        Returns
+        -------
+        StreamingDetector
+
+        Raises
+        ------
+        StreamStateError
+            If the file holds no state, or that of a stream with other settings or another detector.
+        """
+        return cls(detector, **parameters).restore(path)
+
+    def _take_up_detector(self):
+        """Prepare what depends on the fitted detector."""
+        self._front: Any = (
+            SlidingWindows(self.detector, self._n_window, self._n_hop)
+            if self.is_sliding_
+            else WholeWindows(self.detector)
+        )
+        last = fitted_steps(self.detector)[-1]
+        self._p_value_of_scores = getattr(last, "p_value_of_scores", None)
+
+    def _judge(self, start, window):
+        end = start + self._n_window
+        state, status = self._state_at(start, end), status_of(window, self.max_clipped)
+        score = p = math.nan
+        decision = 0
+        if status == "ok":
+            score, threshold = self._front.score(window)
+            decision = -1 if score > threshold else 1
+            if self._p_value_of_scores is not None:
+                p = float(self._p_value_of_scores([score])[0])
+        else:
+            self._front.reset()
+            state = "hold"
+        if state == "watching":
+            self._evidence.count(score, decision, start)
+        rule, rate = self._evidence.rule, self.sample_rate
+        return Event(start / rate, end / rate, score, p, decision, rule.alarm, state, status, rule.evidence)
+
+    def _state_at(self, start, end):
+        """Return the state of a window."""
+        if self._hold_until is None or start < self._hold_until:
+            return "hold"
+        if self._learn_until is None or end <= self._learn_until:
+            return "learning"
+        return "watching"
+
+    def _until(self, seconds):
+        if seconds is None:
+            return None
+        return self._buffer.position + round(seconds_above_zero("seconds", seconds) * self.sample_rate)
+
+    def _settings(self):
+        """Return what a saved state must agree with, the detector's calibration among it."""
+        last = fitted_steps(self.detector)[-1]
+        offset = getattr(last, "offset_", None)
+        return {
+            "window": self._n_window,
+            "hop": self._n_hop,
+            "sample_rate": self.sample_rate,
+            "alarm": self.alarm,
+            "confirm": list(self.confirm),
+            "alpha": self.alpha,
+            "random_state": self.random_state,
+            "threshold": None if offset is None else -float(offset),
+            "calibrated_on": len(getattr(last, "calibration_scores_", ())),
+        }

@@ -1,0 +1,72 @@
+"""Samples that come in any portions, cut into windows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+
+class WindowBuffer:
+    """The last window of a stream, in memory that never grows.
+
+    Parameters
+    ----------
+    n_window, n_hop : int
+        Samples of a window, and from the beginning of one to that of the next.
+    """
+
+    def __init__(self, n_window, n_hop):
+        self.n_hop = n_hop
+        self._samples = np.zeros(n_window, np.float32)
+        self._filled = 0
+        self._to_skip = 0  # samples between windows, where the hop is longer than they are
+        self._start = 0  # of the window that is being filled
+
+    @property
+    def position(self):
+        """Samples of the stream so far, gaps included."""
+        return self._start + self._filled - self._to_skip
+
+    @property
+    def samples(self):
+        """The samples there are of the window that is being filled; a view."""
+        return self._samples[: self._filled]
+
+    def push(self, samples) -> Iterator[tuple[int, np.ndarray]]:
+        """Add samples; yield each window that becomes complete as its first sample's place and a view of it."""
+        done = min(self._to_skip, len(samples))
+        self._to_skip -= done
+        while done < len(samples):
+            part = samples[done : done + len(self._samples) - self._filled]
+            self._samples[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            done += len(part)
+            if self._filled == len(self._samples):
+                yield self._start, self._samples
+                self._advance()
+                skipped = min(self._to_skip, len(samples) - done)
+                self._to_skip -= skipped
+                done += skipped
+
+    def _advance(self):
+        kept = max(0, len(self._samples) - self.n_hop)
+        if kept:
+            self._samples[:kept] = self._samples[-kept:]
+        self._start += self.n_hop
+        self._filled = kept
+        self._to_skip = max(0, self.n_hop - len(self._samples))
+
+    def gap(self, n_samples):
+        """Leave out samples that were not heard: the next window begins after them."""
+        self._start = self.position + n_samples
+        self._filled = self._to_skip = 0
+
+    def state(self, with_sound=True):
+        """Return what `restore` needs, an array last."""
+        if with_sound:
+            return self._start, self._to_skip, self.samples.copy()
+        return self.position, 0, np.zeros(0, np.float32)
+
+    def restore(self, start, to_skip, samples):
+        """Take up the state of another buffer of the same window and hop."""
+        self._start, self._to_skip, self._filled = start, to_skip, len(samples)
+        self._samples[: len(samples)] = samples
