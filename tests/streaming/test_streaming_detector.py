@@ -147,7 +147,7 @@ def test_a_fault_raises_an_alarm_that_ends_with_it(pipeline, alarm):
     assert all(event.alarm for event in events[raised:])
     assert events[-1].decision == -1
     assert events[-1].p_value < 0.02
-    after = stream.process(noise(60 * RATE, seed=5))
+    after = stream.process(noise(40 * RATE, seed=28))
     ended = [event.alarm for event in after].index(False)
     assert after[ended].start >= 50.75  # nothing of the fault is in the windows that end it
     assert not any(event.alarm for event in after[ended:])

@@ -1,0 +1,107 @@
+"""Streams that are kept in files."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from .._typing import PathName
+from ..compose import fitted_steps
+from ._evidence import Evidence
+from ._state_file import StreamStateError, read_state, write_state
+from ._window_buffer import WindowBuffer
+
+
+class StoredStream:
+    """Methods of `StreamingDetector` that write its state and read it."""
+
+    detector: Any
+    sample_rate: int
+    alarm: str
+    confirm: tuple[int, int]
+    alpha: float
+    random_state: int
+    _front: Any
+    _buffer: WindowBuffer
+    _evidence: Evidence
+    _n_window: int
+    _n_hop: int
+    _learn_until: int | None  # samples of the stream; None: until told otherwise
+    _hold_until: int | None
+
+    def save(self, path: PathName, *, sound: bool = True):
+        """Write the state of the stream to a file; the detector is not in it.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced in one step.
+        sound : bool, default=True
+            Whether to keep the samples of the window that is being filled (4 bytes each), so that the stream can go on
+            with the next sample. Without, the file has some kB, and a window begins anew.
+        """
+        start, to_skip, samples = self._buffer.state(with_sound=sound)
+        evidence, counts = self._evidence.state()
+        values = {
+            "settings": self._settings(),
+            "buffer": [start, to_skip],
+            "learn_until": self._learn_until,
+            "hold_until": self._hold_until,
+            **evidence,
+        }
+        write_state(path, values, {"samples": samples, "counts": counts})
+
+    def restore(self, path: PathName) -> Self:
+        """Take up the state that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Returns
+        -------
+        self : StreamingDetector
+
+        Raises
+        ------
+        StreamStateError
+            If the file holds no state, or that of a stream with other settings or another detector.
+        """
+        values, arrays = read_state(path)
+        try:
+            saved, own = values["settings"], self._settings()
+            if different := [name for name in own if saved.get(name) != own[name]]:
+                raise StreamStateError(
+                    f"{str(path)!r} is the state of another stream: it differs in "
+                    + ", ".join(f"{name} ({saved.get(name)!r}, here {own[name]!r})" for name in different)
+                    + ". Begin anew, or use the settings and the detector of then."
+                )
+            samples = arrays["samples"]
+            if samples.dtype != np.float32 or samples.ndim != 1 or len(samples) >= self._n_window:
+                raise ValueError("its samples do not fit")
+            self._evidence.restore(values, arrays["counts"])
+            start, to_skip = map(int, values["buffer"])
+            self._buffer.restore(start, to_skip, samples)
+            self._learn_until, self._hold_until = values["learn_until"], values["hold_until"]
+        except StreamStateError:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
+            raise StreamStateError(f"{str(path)!r} holds no state of a stream ({error}).") from error
+        self._front.reset()
+        return self
+
+    def _settings(self):
+        """Return what a saved state must agree with, the detector's calibration among it."""
+        last = fitted_steps(self.detector)[-1]
+        offset = getattr(last, "offset_", None)
+        return {
+            "window": self._n_window,
+            "hop": self._n_hop,
+            "sample_rate": self.sample_rate,
+            "alarm": self.alarm,
+            "confirm": list(self.confirm),
+            "alpha": self.alpha,
+            "random_state": self.random_state,
+            "threshold": None if offset is None else -float(offset),
+            "calibrated_on": len(getattr(last, "calibration_scores_", ())),
+        }
