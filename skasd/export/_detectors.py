@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import FeatureUnion
 
 from ..compose import DomainDependent, PerSection, ScoreEnsemble, fitted_steps
 from ._front_ends import transform
@@ -16,6 +17,21 @@ def anomaly_score(detector: Any, graph: Any, x: str) -> str:
     for step in front:
         x = transform(step, graph, x)
     return score(last, graph, x)
+
+
+def fronts(detector: Any) -> list:
+    """Return the steps of a fitted detector that meet the clips."""
+    first = fitted_steps(detector)[0]
+    if isinstance(first, FeatureUnion):
+        parts = [part for _, part in first.transformer_list if not isinstance(part, str)]
+    elif getattr(first, "embedder_", None) is not None:
+        parts = [first.embedder_]
+    elif isinstance(first, (PerSection, DomainDependent, ScoreEnsemble)):
+        own: Any = first.estimators_
+        parts = list(own.values()) if isinstance(own, dict) else own
+    else:
+        return [first]
+    return [front for part in parts for front in fronts(part)]
 
 
 @score.register

@@ -1,7 +1,6 @@
 """Embedders in ONNX: patches on a grid, the network, and the merging of patches into rows."""
 
 import math
-from math import gcd
 
 import numpy as np
 import soxr
@@ -88,14 +87,14 @@ def _mirrored(graph, x, least):
 
 def _resampled(graph, x, rate, wanted):
     """Return waveforms at another sample rate, by the filters that soxr has there: one for each phase."""
-    step, n_phases = rate // gcd(rate, wanted), wanted // gcd(rate, wanted)
+    step, n_phases = rate // math.gcd(rate, wanted), wanted // math.gcd(rate, wanted)
     if max(step, n_phases) > _MOST_PHASES:
         raise ExportError(
             f"PretrainedEmbedder(sample_rate={rate}) cannot be exported: bringing it to {wanted} Hz takes {n_phases} "
             f"filters. Fit with a sample rate that is a multiple of 1000 Hz and at least 16000 Hz, and resample before."
         )
     # what comes of single samples, one after another, in the middle of silence
-    n_steps = 2 * math.ceil(512 / step)  # on either side: all that a sample reaches
+    n_steps = math.ceil(256 * max(1, rate / wanted) / step)  # on either side: more than a sample reaches
     middle = n_steps * step
     responses = np.empty((step, 2 * n_steps + 1, n_phases), np.float32)
     for i in range(step):

@@ -123,15 +123,14 @@ def _percentile(graph, x, q):
 
 @transform.register
 def _union(step: FeatureUnion, graph, x):
-    parts = [(name, each) for name, each in step.transformer_list if each not in ("drop", None)]
     if step.transformer_weights:
         raise ExportError(
             "FeatureUnion with transformer_weights cannot be exported: give the scorer scaled features."
         )
     rows = []
-    for name, each in parts:
-        if each == "passthrough":
-            raise ExportError("FeatureUnion with 'passthrough' cannot be exported: name what it passes on.")
+    for name, each in step.transformer_list:
+        if isinstance(each, str):  # "drop"
+            continue
         with graph.scope(name):
             rows.append(graph.double(transform(each, graph, x)))
     return graph.op("Concat", *rows, axis=1)

@@ -72,10 +72,6 @@ def _mahalanobis(detector: MahalanobisScorer, graph, x, reference):
 def _bands(detector: BandScorer, graph, x, reference):
     references, spreads = reference
     formula = MahalanobisScorer() if detector.estimator is None else detector.estimator
-    if isinstance(formula, BandScorer):
-        raise ExportError(
-            "BandScorer(BandScorer(...)) cannot be exported: give it the bands of both at once."
-        )
     total = None
     for columns, each, weight in zip(detector.bands_, references, detector.weights_ / spreads, strict=True):
         part = graph.op("Gather", x, np.asarray(columns, np.int64), axis=1)

@@ -12,7 +12,7 @@ from .._typing import PathName
 from .._whole_file import check_output, whole_file
 from ..compose import fitted_steps
 from . import _embedders  # noqa: F401  registers its converters
-from ._detectors import anomaly_score, interpolated
+from ._detectors import anomaly_score, fronts, interpolated
 from ._graph import Graph
 from ._refusal import ExportError
 
@@ -97,8 +97,8 @@ def make_model(detector: Any) -> Any:
     except ImportError as error:
         raise ImportError("The export takes the package onnx: pip install skasd[onnx]") from error
     check_is_fitted(detector)
-    first, *_, last = fitted_steps(detector)
-    front = _front(first)
+    last = fitted_steps(detector)[-1]
+    sound = _sound(detector)
     graph = Graph()
     x = graph.input("waveform", np.float32, ["batch", "samples"])
     scores = anomaly_score(detector, graph, x)
@@ -108,19 +108,22 @@ def make_model(detector: Any) -> Any:
     graph.output("decision", graph.op("Where", is_normal, np.int64(1), np.int64(-1)), np.int64, ["batch"])
     if hasattr(last, "p_value_of_scores"):
         graph.output("p_value", _p_values(last, graph, scores), np.float64, ["batch"])
-    return graph.model(_properties(detector, front, last))
+    return graph.model(_properties(detector, sound, last))
 
 
-def _front(step):
-    """Return the step of a detector that meets the clips: it knows the sample rate."""
-    parts = getattr(step, "transformer_list", None)
-    front = step if parts is None else parts[0][1]
-    if not hasattr(front, "sample_rate"):
-        raise ExportError(
-            f"The detector begins with {type(front).__name__}, which takes no clips: export the pipeline with the "
-            "front end, as LogMelTransformer, before it."
-        )
-    return front
+def _sound(detector):
+    """Return sample rate and least number of samples of the clips that a detector takes."""
+    steps = fronts(detector)
+    for step in steps:
+        if not hasattr(step, "sample_rate"):
+            raise ExportError(
+                f"The detector begins with {type(step).__name__}, which takes no clips: export the pipeline with the "
+                "front end, as LogMelTransformer, before it."
+            )
+    rates = sorted({step.sample_rate for step in steps})
+    if len(rates) > 1:
+        raise ExportError(f"The front ends work at {rates} Hz: a file takes clips of one sample rate.")
+    return rates[0], max(step.min_samples() if hasattr(step, "min_samples") else 1 for step in steps)
 
 
 def _p_values(detector, graph, scores):
@@ -147,7 +150,7 @@ def _p_values(detector, graph, scores):
     return interpolated(graph, scores, knots, heights)
 
 
-def _properties(detector, front, last):
+def _properties(detector, sound, last):
     """Return the properties of a file, by name."""
     versions = {name: importlib.metadata.version(name) for name in ("torch", "scikit-learn", "numpy", "onnx")}
     long = (
@@ -159,8 +162,8 @@ def _properties(detector, front, last):
         "format": FORMAT,
         "skasd": __version__,
         **versions,
-        "sample_rate": str(front.sample_rate),
-        "min_samples": str(front.min_samples() if hasattr(front, "min_samples") else 1),
+        "sample_rate": str(sound[0]),
+        "min_samples": str(sound[1]),
         "threshold": repr(float(last.threshold_)),
         "n_references": str(len(last.training_scores_)),
         "detector": type(detector).__repr__(detector, **long),

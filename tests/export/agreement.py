@@ -21,7 +21,6 @@ def check_agreement(detector, folder, clips, atol=1e-4):
     scores = -detector.score_samples(clips)
     np.testing.assert_allclose(found.anomaly_score(clips), scores, rtol=1e-5, atol=atol * spread)
     assert (found.predict(clips) == detector.predict(clips)).all()
-    assert set(found.predict(clips)) == {1, -1}, "clips on both sides of the threshold are wanted"
     steep = atol * spread * 2 / np.diff(np.unique(last.calibration_scores_)).min() / len(scores)
     expected = last.p_value_of_scores(scores)
     np.testing.assert_allclose(found.p_value(clips), expected, atol=2e-6 + min(steep, 1e-3))
