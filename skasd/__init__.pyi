@@ -7,6 +7,7 @@ from . import (
     compose as compose,
     datasets as datasets,
     embedders as embedders,
+    explain as explain,
     export as export,
     features as features,
     labels as labels,

@@ -1,0 +1,161 @@
+"""The explanation of a score."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..features import LogMelTransformer, time_frequency_axes
+from ..plotting import AnomalyMapDisplay, SpectrogramDisplay
+from ..plotting.style import import_pyplot
+
+_N_MELS = 96  # three to a band of the map
+
+
+@dataclass
+class Explanation:
+    """Places in time and frequency that a clip's anomaly score comes from, as `explain` finds them.
+
+    Attributes
+    ----------
+    score : float
+        Anomaly score of the clip.
+    healthy_score : float
+        That of the healthy clip in its place.
+    map : ndarray of shape (n_bands, n_times)
+        Share of each tile in what the clip scores above the healthy one: 1 altogether, 0 everywhere if it scores no
+        higher.
+    frequencies : ndarray of shape (n_bands + 1,)
+        Edges of the map's rows in Hz.
+    times : ndarray of shape (n_times + 1,)
+        Edges of the map's columns in s.
+    bands_ : DataFrame
+        The shares of bands: ``low``, ``high`` (Hz), ``share``.
+    segments_ : DataFrame
+        The strongest contiguous regions, the strongest first: ``start``, ``end`` (s), ``low``, ``high`` (Hz), ``db``
+        (level against the healthy clip), ``share`` (by which part of what the clip scores above the healthy one its
+        score falls where this region alone is replaced).
+    nearest_ : str or int
+        The healthy clip that the clip was held against: its path, or its position among arrays.
+    sentence : str
+        The strongest segment in words.
+    exact : bool
+        Whether `bands_` are the detector's own additive shares; otherwise they are falls of the score.
+    clip, healthy : ndarray of shape (n_samples,)
+        Both waveforms, the healthy one as it was laid over the other.
+    sample_rate : int
+        Their sample rate in Hz.
+    n_scored : int
+        Number of waveforms that the detector was asked about.
+    """
+
+    score: float
+    healthy_score: float
+    map: np.ndarray
+    frequencies: np.ndarray
+    times: np.ndarray
+    bands_: pd.DataFrame
+    segments_: pd.DataFrame
+    nearest_: Any
+    sentence: str
+    exact: bool
+    clip: np.ndarray
+    healthy: np.ndarray
+    sample_rate: int
+    n_scored: int
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the clip with its segments, the healthy clip, and the map.
+
+        Parameters
+        ----------
+        ax : array of 3 matplotlib Axes, default=None
+            Axes to draw on. Default: a new figure.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes of shape (3,)
+        """
+        pyplot = import_pyplot("Explanation")
+        if ax is None:
+            _, ax = pyplot.subplots(1, 3, figsize=(13, 3.6), layout="constrained", sharey=False)
+        axes = np.asarray(ax, dtype=object).ravel()
+        if axes.size != 3:
+            raise ValueError(f"Explanation.plot draws 3 panels, got {axes.size} axes.")
+        spectrograms, scale = self.spectrograms()
+        names = ["this clip", f"healthy clip: {str(self.nearest_).rpartition('/')[2]}"]
+        SpectrogramDisplay.from_array(spectrograms, **scale, names=names, ax=axes[:2])
+        self.outline(axes[0])
+        frequencies, hop, start = self.map_axes()
+        display = AnomalyMapDisplay([self.map], frequencies=frequencies, hop=hop, start=start, unit="share")
+        display.plot(ax=axes[2], vmax=max(float(self.map.max()), 1e-3))
+        axes[2].set_title("where its score comes from", loc="left", fontsize="medium")
+        axes[2].set_xlim(axes[0].get_xlim())
+        return axes
+
+    def spectrograms(self) -> tuple[list[np.ndarray], dict]:
+        """Return the log-mel spectrograms of the clip and of the healthy one.
+
+        Returns
+        -------
+        spectrograms : list of two ndarrays of shape (96, n_frames)
+            In dB.
+        axes : dict
+            ``frequencies``, ``hop`` and ``start`` as for :class:`skasd.plotting.SpectrogramDisplay`.
+        """
+        n_fft = 1 << max(6, round(np.log2(0.064 * self.sample_rate)))
+        while n_fft > len(self.clip):
+            n_fft //= 2
+        transformer = LogMelTransformer(
+            sample_rate=self.sample_rate,
+            n_fft=n_fft,
+            hop_length=n_fft // 2,
+            n_mels=_N_MELS,
+            htk=True,
+            norm=None,
+        )
+        log_mel = transformer.waveform_function()
+        spectrograms = [log_mel(part.astype(np.float32)) for part in (self.clip, self.healthy)]
+        return spectrograms, dict(
+            zip(("frequencies", "hop", "start"), time_frequency_axes(transformer), strict=True)
+        )
+
+    def map_axes(self) -> tuple[np.ndarray, float, float]:
+        """Return the axes of the map as those of a spectrogram.
+
+        Returns
+        -------
+        frequencies : ndarray of shape (n_bands,)
+            Centre of each row in Hz.
+        hop : float
+            Seconds from one column to the next.
+        start : float
+            Time of the middle of the first column in seconds.
+        """
+        centres = (self.frequencies[:-1] + self.frequencies[1:]) / 2
+        hop = (self.times[-1] - self.times[0]) / (len(self.times) - 1)
+        return centres, float(hop), float(self.times[0] + hop / 2)
+
+    def outline(self, ax: Any) -> None:
+        """Draw the segments as boxes on a spectrogram of `spectrograms`.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes
+            With a picture of the clip as :class:`skasd.plotting.SpectrogramDisplay` draws it.
+        """
+        frequencies = self.spectrograms()[1]["frequencies"]
+        rows = np.arange(len(frequencies))
+        for segment in self.segments_.itertuples():
+            low, high = np.interp([segment.low, segment.high], frequencies, rows)
+            low, high = max(low - 0.5, -0.5), high + 0.5
+            # a light line on a dark one is seen on any ground
+            for colour, width in (("black", 2.6), ("white", 1.2)):
+                ax.plot(
+                    [segment.start, segment.end, segment.end, segment.start, segment.start],
+                    [low, low, high, high, low],
+                    color=colour,
+                    linewidth=width,
+                    clip_on=False,
+                )

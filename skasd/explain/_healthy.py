@@ -1,0 +1,81 @@
+"""Healthy clips, and which of them is nearest to a clip in what a detector takes of sounds."""
+
+import os
+from functools import reduce
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+
+from ..clips import Clips, check_clips
+from ..compose import fitted_steps, take
+from ..features import ClipStatistics, LogMelTransformer
+
+
+class HealthyClips:
+    """Some healthy clips, with the rows by which the nearest is found.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted.
+    X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+    most : int
+        No more than so many are looked at, evenly drawn.
+    sample_rate : int
+    channel : "mean" or int
+    """
+
+    def __init__(self, detector, X, *, most, sample_rate, channel):
+        X = check_clips(X)
+        self.places = np.unique(np.linspace(0, len(X) - 1, min(len(X), most)).round().astype(int))
+        self._clips = take(X, self.places)
+        self._reading = {"sample_rate": sample_rate, "channel": channel}
+        self._steps = fitted_steps(detector)[:-1]
+        rows = self._rows(take(self._clips, [0]))
+        if rows.ndim != 2 or rows.shape[1] < 2:
+            # no rows that could be compared: the means and spreads of log-mels
+            self._steps = [
+                make_pipeline(LogMelTransformer(**self._reading), ClipStatistics()).fit(
+                    [np.zeros(sample_rate)]
+                )
+            ]
+        self._own = self._rows(self._clips)
+        spread = self._own.std(axis=0)
+        self._scale = np.where(spread > 0, spread, 1)
+
+    def nearest(self, waveform):
+        """Return the position of the nearest clip, and its waveform.
+
+        By the sum of absolute differences, each in units of the healthy clips' spread: a fault that moves few numbers
+        far then has no say in which of the healthy clips are like the rest of the sound.
+        """
+        row = self._rows([waveform])[0]
+        distance = np.abs((self._own - row) / self._scale).sum(axis=1)
+        place = int(distance.argmin())
+        (found,) = Clips(take(self._clips, [place]), **self._reading)
+        return int(self.places[place]), found
+
+    def name(self, place):
+        """Return the path of a clip, or its position where it is an array."""
+        clip = self._clips[int(np.flatnonzero(self.places == place)[0])]
+        return os.fspath(clip) if isinstance(clip, (str, os.PathLike)) else place
+
+    def _rows(self, clips):
+        rows = reduce(lambda X, step: step.transform(X), self._steps, clips)
+        return rows if isinstance(rows, np.ndarray) and rows.ndim != 2 else np.asarray(rows)
+
+
+def parameter(detector, name):
+    """Return the value of a parameter of a detector or of its parts, None if there is no such; all must agree."""
+    found = {
+        key: value
+        for key, value in detector.get_params(deep=True).items()
+        if key.split("__")[-1] == name and value is not None
+    }
+    values = list(dict.fromkeys(found.values()))
+    if len(values) > 1:
+        listed = ", ".join(f"{key}={value!r}" for key, value in found.items())
+        raise ValueError(
+            f"Parts of the detector differ in {name} ({listed}), so that no one waveform serves all."
+        )
+    return values[0] if values else None

@@ -1,0 +1,223 @@
+"""The strongest regions of a map of shares, with edges where the levels differ, and in words."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.ndimage
+
+from ..features import STFTTransformer
+from ._search import COARSE
+
+_CONSPICUOUS = 0.3  # of the strongest coarse tile: what belongs to a region
+_LEAST_DB = 3.0  # below, a level difference has no edges
+_SAMPLES = (
+    32  # seconds times hertz that a level is averaged over, so that chance moves it by less than a decibel
+)
+_CERTAIN_DB = 6.0  # in a band that may be much wider than the difference
+_USUAL = 0.5  # s
+_GAP = 0.3  # s that a region may be interrupted for
+_FLOOR = 1e-14  # power of the dither of 24 bits, so that silence has a level
+
+
+class Region(NamedTuple):
+    """A region of the map: its tiles, as ranges of fine bands and fine times, and its share."""
+
+    bands: tuple[int, int]
+    times: tuple[int, int]
+    share: float
+
+
+def regions(shares, most):
+    """Return the strongest contiguous regions of a map of shares, the strongest first."""
+    n_times = shares.shape[1]
+    bands, times = (np.arange(0, n, step) for n, step in zip(shares.shape, COARSE, strict=True))
+    coarse = np.add.reduceat(np.add.reduceat(shares, bands, axis=0), times, axis=1)
+    labels, n = scipy.ndimage.label(coarse >= _CONSPICUOUS * coarse.max())
+    found = []
+    for label in range(1, n + 1):
+        inside = np.repeat(np.repeat(labels == label, COARSE[0], axis=0), COARSE[1], axis=1)[:, :n_times]
+        part = np.where(inside, shares, 0)
+        ranges = []
+        for axis in (1, 0):
+            marginal = part.sum(axis=axis)
+            matter = np.flatnonzero(marginal >= _CONSPICUOUS * marginal.max())
+            ranges.append((int(matter[0]), int(matter[-1]) + 1))
+        found.append(Region(*ranges, float(part.sum())))
+    return sorted(found, key=lambda region: -region.share)[:most]
+
+
+class Levels:
+    """Power of two clips over time and frequency.
+
+    Parameters
+    ----------
+    clip, healthy : ndarray of shape (n_samples,)
+    rate : int
+    """
+
+    def __init__(self, clip, healthy, rate):
+        n_fft = 1 << max(5, round(np.log2(0.064 * rate)))
+        while n_fft > len(clip):
+            n_fft //= 2
+        self.hop = n_fft // 4 / rate
+        power = STFTTransformer(
+            sample_rate=rate, n_fft=n_fft, hop_length=n_fft // 4, power=2, log=None
+        ).waveform_function()
+        self.clip, self.healthy = (power(part.astype(np.float32)).astype(float) for part in (clip, healthy))
+        self.frequencies = np.arange(len(self.clip)) * rate / n_fft
+        self.times = np.arange(self.clip.shape[1]) * self.hop
+        self.seconds = len(clip) / rate
+
+    def edges(self, low, high, start, end):
+        """Return the edges between which the level differs as it does where it differs most within some tiles.
+
+        First over time, then over frequency in that time, then over time in that band; each up to where the difference
+        has fallen to half of its peak, in dB, which may be beyond the tiles. Where it is less than 3 dB the tiles' own
+        edges stay.
+
+        Parameters
+        ----------
+        low, high : float
+            In Hz.
+        start, end : float
+            In s.
+
+        Returns
+        -------
+        (float, float, float, float)
+        """
+        start, end = self._time_edges(low, high, start, end, _CERTAIN_DB)
+        low, high = self._frequency_edges(low, high, start, end)
+        return low, high, *self._time_edges(low, high, start, end)
+
+    def _frequency_edges(self, low, high, start, end):
+        step = self.frequencies[1]
+        columns = _within(self.times, start, end)
+        n = max(1, round(_SAMPLES / max(end - start, self.hop) / step))
+        own, other = (_smoothed(part[:, columns].mean(axis=1), n) for part in (self.clip, self.healthy))
+        found = _around_peak(own, other, _within(self.frequencies, low, high), n, gap=n)
+        if found is None:
+            return low, high
+        first, last = (self.frequencies[place] for place in found)
+        return max(0.0, first - step / 2), min(last + step / 2, self.frequencies[-1])
+
+    def _time_edges(self, low, high, start, end, least=_LEAST_DB):
+        rows = _within(self.frequencies, low, high)
+        n = max(1, min(round(_SAMPLES / max(high - low, 1) / self.hop), len(self.times) // 4))
+        own, other = (_smoothed(part[rows].sum(axis=0), n) for part in (self.clip, self.healthy))
+        # less of the chance ups and downs of the healthy clip
+        other = _smoothed(other, max(n, round(_USUAL / self.hop)))
+        gap = max(n, round(_GAP / self.hop))
+        found = _around_peak(own, other, _within(self.times, start, end), n, gap, least)
+        if found is None:
+            return start, end
+        first, last = (self.times[place] for place in found)
+        return max(0.0, first - self.hop / 2), min(last + self.hop / 2, self.seconds)
+
+    def db(self, low, high, start, end):
+        """Return by how many dB the clip is louder than the healthy one there; NaN where both are silent."""
+        rows, columns = _within(self.frequencies, low, high), _within(self.times, start, end)
+        own, other = (part[rows][:, columns].mean() for part in (self.clip, self.healthy))
+        return float(_difference(own, other)) if max(own, other) > _FLOOR else np.nan
+
+
+def _within(axis, first, last):
+    found = np.flatnonzero((axis >= first) & (axis <= last))
+    return found if len(found) else np.array([np.abs(axis - (first + last) / 2).argmin()])
+
+
+def _smoothed(power, n):
+    return scipy.ndimage.uniform_filter1d(power, n, mode="nearest")
+
+
+def _difference(power, other):
+    return 10 * np.log10((power + _FLOOR) / (other + _FLOOR))
+
+
+def _around_peak(power, other, inside, n, gap, least=_LEAST_DB):
+    """Return the first and last place around the largest deviation of some places, None where there is none.
+
+    To its side, as far as it is half as large in dB or larger, but for gaps. There a moving average over n places has
+    risen before the power itself has, which it does where it is half of what it is n places further on.
+    """
+    difference = _difference(power, other)
+    peak = inside[np.abs(difference[inside]).argmax()]
+    side = np.sign(difference[peak])
+    if side * difference[peak] < least:
+        return None
+    places = np.flatnonzero(side * difference >= max(_LEAST_DB, side * difference[peak] / 2))
+    runs = np.split(places, np.flatnonzero(np.diff(places) > gap + 1) + 1)
+    run = next(run for run in runs if run[0] <= peak <= run[-1])
+    first, last = int(run[0]), int(run[-1])
+    excess = side * (power - other)
+    if first > 0:
+        rise = excess[first : min(first + n, last) + 1]
+        first += int(np.argmax(rise >= rise.max() / 2))
+    if last < len(power) - 1:
+        fall = excess[max(last - n, first) : last + 1][::-1]
+        last -= int(np.argmax(fall >= fall.max() / 2))
+    return first, last
+
+
+def in_words(segment, seconds, top):
+    """Return where a segment lies and how much louder it is there.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> segment = SimpleNamespace(start=3.2, end=10.0, low=6100.0, high=6400.0, db=14.2)
+    >>> in_words(segment, seconds=10.0, top=8000.0)
+    '6.1-6.4 kHz, from 3.2 s on, 14 dB above the healthy clip'
+    """
+    return f"{_where(segment.low, segment.high, top)}, {_when(segment.start, segment.end, seconds)}, {_by(segment.db)}"
+
+
+def _where(low, high, top):
+    lowest, highest = low <= 0.01 * top, high >= 0.985 * top
+    if lowest and highest:
+        return "all frequencies"
+    if lowest:
+        return f"below {_hertz(high)}"
+    if highest:
+        return f"above {_hertz(low)}"
+    texts = _hertz(low), _hertz(high)
+    numbers, units = zip(*(text.split() for text in texts), strict=True)
+    if texts[0] == texts[1]:
+        return f"near {texts[0]}"
+    return f"{numbers[0]}-{texts[1]}" if units[0] == units[1] else f"{texts[0]}-{texts[1]}"
+
+
+def _hertz(frequency):
+    """Return a frequency with two digits, or three from 1.
+
+    Examples
+    --------
+    >>> _hertz(6149.0), _hertz(1004.0), _hertz(437.0), _hertz(16.4), _hertz(12345.0)
+    ('6.15 kHz', '1 kHz', '440 Hz', '16 Hz', '12.3 kHz')
+    """
+    if frequency >= 1000:
+        return f"{float(f'{frequency / 1000:.3g}'):g} kHz"
+    return f"{float(f'{frequency:.2g}'):g} Hz"
+
+
+def _when(start, end, seconds):
+    digits = 1 if seconds >= 2 else 2
+    near = max(0.02 * seconds, 0.5 * 10**-digits)
+    first, last = start <= near, end >= seconds - near
+    if first and last:
+        return "throughout"
+    if first:
+        return f"until {end:.{digits}f} s"
+    if last:
+        return f"from {start:.{digits}f} s on"
+    if f"{start:.{digits}f}" == f"{end:.{digits}f}":
+        return f"at {start:.{digits}f} s"
+    return f"from {start:.{digits}f} to {end:.{digits}f} s"
+
+
+def _by(db):
+    if np.isnan(db):
+        return "silent as the healthy clip"
+    if abs(db) < 1:
+        return "as loud as the healthy clip, though not like it"
+    return f"{abs(db):.0f} dB {'above' if db > 0 else 'below'} the healthy clip"

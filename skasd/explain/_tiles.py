@@ -1,0 +1,126 @@
+"""Tiles of a clip over time and frequency, replaced by those of a healthy one."""
+
+import numpy as np
+import scipy.fft
+
+FINE_BANDS = 32  # of equal width on the mel scale, from 0 to half the sample rate
+_FADE = 0.032  # s, from one clip to the other
+_LONGEST_FILTER = 0.25  # s, beyond which no band's impulse response is felt
+
+
+def mel_band_edges(rate, n_bands=FINE_BANDS):
+    """Return the edges of bands of equal width on the mel scale (HTK's formula), (n_bands + 1,), in Hz."""
+    top = np.log1p(rate / 2 / 700)
+    edges = 700 * np.expm1(np.linspace(0, top, n_bands + 1))
+    edges[-1] = rate / 2
+    return edges
+
+
+class Tiles:
+    """A clip of which any rectangle of time and frequency can be replaced by that of a healthy clip.
+
+    What is added to the clip is the difference between the two, filtered to the band and windowed to the time of the
+    rectangle. All filters, and all windows, sum to one: nothing replaced is the clip, all replaced is the healthy clip,
+    and rectangles that are cut into parts are the sum of these.
+
+    Parameters
+    ----------
+    clip, healthy : ndarray of shape (n_samples,)
+    rate : int
+    frequencies : ndarray of shape (n_bands + 1,)
+        Edges in Hz, from 0 to half the rate.
+    samples : ndarray of int of shape (n_times + 1,)
+        Edges of the time steps, in samples; outside of them the clip stays as it is.
+    """
+
+    def __init__(self, clip, healthy, rate, frequencies, samples):
+        self.clip = clip
+        self.frequencies, self.samples = frequencies, samples
+        self.n_bands, self.n_times = len(frequencies) - 1, len(samples) - 1
+        self._fade = max(1, min(round(_FADE * rate), int(np.diff(samples).min()) // 2))
+        # the filters' impulse responses reach beyond the ends of what is replaced
+        self._first = max(0, samples[0] - self._fade)
+        self._last = min(len(clip), samples[-1] + self._fade)
+        part = slice(self._first, self._last)
+        n = self._last - self._first
+        self._size = scipy.fft.next_fast_len(n + round(_LONGEST_FILTER * rate), real=True)
+        self._spectrum = scipy.fft.rfft((healthy[part] - clip[part]).astype(np.float32), self._size)
+        self._lines = scipy.fft.rfftfreq(self._size, 1 / rate)
+        self._bands: dict[tuple, np.ndarray] = {}
+
+    def replaced(self, bands, times, others=False):
+        """Return the clip with the tiles of ``range(*bands)`` and ``range(*times)``, or all others, replaced.
+
+        Parameters
+        ----------
+        bands, times : (int, int)
+            First tile and the one after the last.
+        others : bool
+            Whether all other tiles are replaced, and these stay.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n_samples,)
+        """
+        out = np.array(self.clip, dtype=np.float32)
+        first = self._begins(times[0])[0]
+        last = self._begins(times[1])[1]
+        part = slice(first - self._first, last - self._first)
+        change = self._window(times)[part] * self._band(bands)[part]
+        if others:
+            whole = (0, self.n_bands), (0, self.n_times)
+            out = self.replaced(*whole)
+            change *= -1
+        out[first:last] += change
+        return out
+
+    def covering(self, low, high, start, end):
+        """Return the tiles that hold a range of frequencies (Hz) and of samples, as (bands, times)."""
+        bands, times = (
+            (
+                int(np.clip(np.searchsorted(edges, first, side="right") - 1, 0, len(edges) - 2)),
+                int(np.clip(np.searchsorted(edges, last, side="left"), 1, len(edges) - 1)),
+            )
+            for edges, first, last in ((self.frequencies, low, high), (self.samples, start, end))
+        )
+        return bands, times
+
+    def _band(self, bands):
+        """Return the difference within some bands, over all times."""
+        if bands not in self._bands:
+            gain = self._above(bands[0]) - self._above(bands[1])
+            found = scipy.fft.irfft(self._spectrum * gain, self._size)
+            self._bands[bands] = found[: self._last - self._first]
+        return self._bands[bands]
+
+    def _above(self, band):
+        """Return the gain that lets through what lies above the lower edge of a band."""
+        if band in (0, self.n_bands):
+            return np.full(len(self._lines), band == 0, np.float32)
+        # a quarter of the narrower band beside the edge
+        width = 0.25 * np.diff(self.frequencies)[band - 1 : band + 1].min()
+        return _rising((self._lines - self.frequencies[band]) / width)
+
+    def _begins(self, time):
+        """Return the samples between which a time step fades in."""
+        at = int(self.samples[time])
+        if at in (0, len(self.clip)):
+            return at, at
+        first = max(0, at - self._fade // 2)
+        return first, min(len(self.clip), first + self._fade)
+
+    def _window(self, times):
+        return self._since(times[0]) - self._since(times[1])
+
+    def _since(self, time):
+        first, last = self._begins(time)
+        n = self._last - self._first
+        if first == last:
+            return np.full(n, first == 0, np.float32)
+        at = (first + last - 1) / 2 - self._first
+        return _rising((np.arange(n, dtype=np.float32) - np.float32(at)) / np.float32(last - first))
+
+
+def _rising(x):
+    """Return a raised cosine from 0 at -1/2 to 1 at 1/2."""
+    return (0.5 + 0.5 * np.sin(np.pi * np.clip(x, -0.5, 0.5))).astype(np.float32)

@@ -1,0 +1,268 @@
+"""Explanations: a fault is found where it lies, whatever the detector."""
+
+import numpy as np
+import pytest
+import soundfile
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.pipeline import make_pipeline
+
+from skasd import AnomalousSoundDetector, ClipStatistics, KNNScorer, LogMelTransformer, MahalanobisScorer
+from skasd.clips import ClipError
+from skasd.explain import Explainer, explain
+
+RATE, N = 16000, 48000
+T = np.arange(N) / RATE
+
+
+def noise(seed, n=N):
+    return np.random.default_rng(seed).normal(scale=0.1, size=n).astype(np.float32)
+
+
+HEALTHY = np.array([noise(seed) for seed in range(30)])
+
+
+@pytest.fixture(scope="module")
+def statistics():
+    return make_pipeline(LogMelTransformer(), ClipStatistics(), MahalanobisScorer()).fit(HEALTHY)
+
+
+@pytest.fixture(scope="module")
+def explainer(statistics):
+    return Explainer(statistics, HEALTHY)
+
+
+@pytest.fixture(scope="module")
+def default():
+    return Explainer(AnomalousSoundDetector().fit(HEALTHY), HEALTHY)
+
+
+def faulty(kind):
+    clip = noise(100)
+    if kind == "tone":
+        clip += 0.05 * np.sin(2 * np.pi * 3000 * T)
+    elif kind == "late tone":
+        clip += (T > 1.2) * 0.05 * np.sin(2 * np.pi * 6250 * T)
+    elif kind == "click":
+        clip += ((T > 2) & (T < 2.1)) * noise(101) * 4
+    return clip.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "start", "end"),
+    [("tone", 3000, 3000, 0, 3), ("late tone", 6250, 6250, 1.2, 3), ("click", 0, 8000, 2, 2.1)],
+)
+@pytest.mark.parametrize("detector", ["explainer", "default"])
+def test_a_fault_is_found(request, kind, low, high, start, end, detector):
+    found = request.getfixturevalue(detector).explain(faulty(kind))
+    segment = found.segments_.iloc[0]
+    if kind != "click":
+        assert segment.low <= low <= high <= segment.high
+        assert segment.high - segment.low < 150
+        band = found.bands_.iloc[found.bands_["share"].argmax()]
+        assert band.low <= low <= band.high
+    assert segment.start == pytest.approx(start, abs=0.15)
+    assert segment.end == pytest.approx(end, abs=0.15)
+    assert segment.db > 3
+    assert 0.3 < segment.share < 1.2
+    b, t = np.unravel_index(found.map.argmax(), found.map.shape)
+    assert found.times[t + 1] > start
+    assert found.times[t] < end
+    if kind != "click":
+        assert found.frequencies[b] - 50 <= low <= found.frequencies[b + 1] + 50
+    assert found.map.sum() == pytest.approx(1)
+    assert found.map.shape == (len(found.frequencies) - 1, len(found.times) - 1)
+    assert found.bands_["share"].sum() == pytest.approx(1)
+    assert found.healthy_score < found.score
+    assert found.n_scored < 64
+
+
+def test_the_score_is_the_detectors(statistics, explainer):
+    clip = faulty("tone")
+    found = explainer.explain(clip)
+    assert found.score == pytest.approx(-statistics.score_samples([clip])[0], rel=1e-4)
+    healthy = -statistics.score_samples([HEALTHY[found.nearest_]])[0]
+    assert found.healthy_score == pytest.approx(healthy, rel=1e-4)
+    np.testing.assert_array_equal(found.clip, clip)
+
+
+def test_a_clip_quieter_everywhere_is_told_as_such(explainer):
+    found = explainer.explain(noise(100) / 2)
+    assert found.sentence == "all frequencies, throughout, 6 dB below the healthy clip"
+
+
+def test_single_tiles_that_say_nothing_are_put_into_the_healthy_clip():
+    class Loudest(OutlierMixin, BaseEstimator):
+        """The quietest band decides: no band by itself makes the score fall."""
+
+        def __init__(self, sample_rate=RATE):
+            self.sample_rate = sample_rate
+
+        def fit(self, X, y=None):
+            self.levels_ = self.levels(X).mean(axis=0)
+            return self
+
+        def levels(self, X):
+            return LogMelTransformer(n_mels=8).fit_transform(np.asarray(X)).mean(axis=2)
+
+        def score_samples(self, X):
+            return -np.abs(self.levels(X) - self.levels_).max(axis=1)
+
+        def decision_function(self, X):
+            return self.score_samples(X)
+
+    found = explain(Loudest().fit(HEALTHY), noise(100) / 2, healthy=HEALTHY)
+    assert found.sentence == "all frequencies, throughout, 6 dB below the healthy clip"
+    assert found.map.sum() == pytest.approx(1)
+
+
+def test_the_nearest_healthy_clip_is_taken(statistics):
+    others = [noise(seed) * gain for seed, gain in ((200, 1), (201, 4), (202, 0.2))]
+    explainer = Explainer(statistics, others)
+    assert explainer.explain(noise(100) * 3.5).nearest_ == 1
+    assert explainer.explain(noise(100) * 0.2).nearest_ == 2
+
+
+def test_a_fault_in_few_numbers_does_not_choose_the_healthy_clip(statistics):
+    # the second is louder in all bands, and at the tone as loud as the clip
+    other = 1.5 * noise(201) + 0.05 * np.sin(2 * np.pi * 3000 * T)
+    explainer = Explainer(statistics, [noise(200), other.astype(np.float32), noise(203), noise(204)])
+    assert explainer.explain(faulty("tone")).nearest_ != 1
+
+
+def test_files_of_another_rate_and_length(statistics, tmp_path):
+    paths = []
+    for seed in range(4):
+        paths.append(tmp_path / f"healthy {seed}.wav")
+        soundfile.write(paths[-1], noise(seed, 2 * N + 1000 * seed), 2 * RATE)
+    clip = tmp_path / "clip.wav"
+    tone = np.sin(2 * np.pi * 3000 * np.arange(2 * N) / (2 * RATE))
+    soundfile.write(clip, 0.05 * tone + noise(100, 2 * N), 2 * RATE)
+    found = explain(statistics, clip, healthy=paths)
+    assert found.nearest_ in map(str, paths)
+    assert found.clip.shape == found.healthy.shape == (N,)
+    assert found.segments_["low"][0] < 3000 < found.segments_["high"][0]
+
+
+def test_a_detector_without_rows():
+    class Loudness(OutlierMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            self.level_ = np.std(X)
+            return self
+
+        def score_samples(self, X):
+            return -np.abs(np.std(X, axis=1) - self.level_)
+
+        def decision_function(self, X):
+            return self.score_samples(X)
+
+    detector = Loudness().fit(HEALTHY)
+    with pytest.raises(ValueError, match="give sample_rate"):
+        explain(detector, faulty("tone"), healthy=HEALTHY)
+    found = explain(detector, faulty("late tone"), healthy=HEALTHY, sample_rate=RATE)
+    assert found.segments_["low"][0] < 6250 < found.segments_["high"][0]
+
+
+def test_nothing_to_explain(explainer, statistics):
+    same = explainer.explain(HEALTHY[7])
+    assert (same.nearest_, same.sentence) == (7, "the clip is the healthy clip itself")
+    assert same.score == same.healthy_score
+    better = Explainer(statistics, [faulty("tone"), noise(300) * 3]).explain(HEALTHY[0])
+    assert better.sentence == "nothing makes the clip score higher than the healthy clip"
+    for found in (same, better):
+        assert not found.map.any()
+        assert found.segments_.empty
+        assert not found.bands_["share"].any()
+
+
+def test_a_silent_clip(explainer, statistics):
+    found = explainer.explain(np.zeros(N))
+    assert "all frequencies, throughout" in found.sentence
+    assert "dB below" in found.sentence
+    assert Explainer(statistics, np.zeros((3, N))).explain(np.zeros(N)).segments_.empty
+
+
+def test_part_of_a_clip(explainer):
+    clip = np.concatenate([faulty("click"), faulty("late tone")])
+    first = explainer.explain(clip, span=(0, 3))
+    second = explainer.explain(clip, span=(3, 6))
+    assert first.segments_["start"][0] == pytest.approx(2, abs=0.15)
+    assert second.segments_["low"][0] < 6250 < second.segments_["high"][0]
+    assert (second.times[0], second.times[-1]) == (3, 6)
+    assert first.score == pytest.approx(second.score)
+
+
+@pytest.mark.parametrize(
+    ("clip", "options", "error", "message"),
+    [
+        (noise(0, 1500), {}, ValueError, "too short to be divided: at least 0.128 s"),
+        (noise(0), {"span": (1, 1.05)}, ValueError, "too short"),
+        (
+            noise(0),
+            {"span": (2, 4)},
+            ValueError,
+            r"span=\(2, 4\) does not lie within the clip, which lasts 3 s",
+        ),
+        (noise(0), {"span": (2, 1)}, ValueError, "does not lie within"),
+        (np.where(T < 1, np.nan, 0.1), {}, ClipError, "NaN"),
+        ("no such file.wav", {}, ClipError, "no such file"),
+    ],
+)
+def test_clips_that_cannot_be_explained(explainer, clip, options, error, message):
+    with pytest.raises(error, match=message):
+        explainer.explain(clip, **options)
+
+
+def test_bad_healthy_clips(statistics):
+    with pytest.raises(ValueError, match="max_healthy must be an integer of at least 1, got 0"):
+        explain(statistics, HEALTHY[0], healthy=HEALTHY, max_healthy=0)
+    with pytest.raises(ClipError, match="NaN"):
+        explain(statistics, HEALTHY[0], healthy=[HEALTHY[0], np.full(N, np.nan)])
+    with pytest.raises(ValueError, match="has no clips"):
+        explain(statistics, HEALTHY[0], healthy=[])
+
+
+def test_parts_that_work_at_several_rates():
+    from skasd import ScoreEnsemble
+
+    detector = ScoreEnsemble(
+        [
+            (str(rate), make_pipeline(LogMelTransformer(sample_rate=rate), ClipStatistics(), KNNScorer()))
+            for rate in (8000, 16000)
+        ]
+    ).fit(HEALTHY)
+    with pytest.raises(ValueError, match="differ in sample_rate"):
+        explain(detector, HEALTHY[0], healthy=HEALTHY)
+
+
+def test_no_more_healthy_clips_than_asked_for(statistics):
+    explainer = Explainer(statistics, HEALTHY, max_healthy=4)
+    assert explainer.explain(faulty("tone")).nearest_ in (0, 10, 19, 29)
+
+
+def test_a_short_clip(explainer):
+    found = explainer.explain(faulty("tone")[:4800])
+    assert found.segments_["low"][0] < 3000 < found.segments_["high"][0]
+    assert len(found.times) == 5
+
+
+def test_picture(explainer):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    found = explainer.explain(faulty("late tone"))
+    axes = found.plot()
+    assert [ax.get_title(loc="left") for ax in axes] == [
+        "this clip",
+        f"healthy clip: {found.nearest_}",
+        "where its score comes from",
+    ]
+    box = axes[0].lines[-1]
+    assert box.get_xdata().min() == pytest.approx(found.segments_["start"][0])
+    assert axes[1].lines == [] or len(axes[1].lines) == 0
+    np.testing.assert_allclose(axes[2].images[0].get_array(), found.map)
+    axes[0].figure.canvas.draw()
+    explainer.explain(HEALTHY[0]).plot()[0].figure.canvas.draw()
+    with pytest.raises(ValueError, match="3 panels, got 2"):
+        found.plot(pyplot.subplots(1, 2)[1])
+    pyplot.close("all")
