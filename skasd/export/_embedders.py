@@ -14,10 +14,9 @@ from ..embedders import (
     ViTEmbedder,
 )
 from ._front_ends import transform
+from ._graph import NETWORK
 from ._networks import machine_encoder, network, values
 from ._refusal import ExportError, check_setting
-
-NETWORK = "network"  # scope of the operators that may be quantised
 
 _MOST_PHASES = 1024  # of the filters that a change of the sample rate takes
 

@@ -8,6 +8,7 @@ import numpy as np
 # operator set 18 and file format 8 are of onnx 1.13; onnxruntime reads them from 1.14 on
 OPSET = 18
 _IR_VERSION = 8
+NETWORK = "network"  # scope of the operators of networks, which may be quantised
 
 
 class Graph:

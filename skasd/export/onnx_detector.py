@@ -32,6 +32,8 @@ class OnnxDetector:
         Anomaly score above which a clip is called anomalous.
     offset_ : float
         ``-threshold_``.
+    has_p_values : bool
+        Whether there is `p_value`.
     properties : dict of str
         All that the file says of itself: versions, number of references, how the detector was made.
 
@@ -87,7 +89,7 @@ class OnnxDetector:
         self.min_samples = int(self.properties["min_samples"])
         self.threshold_ = float(self.properties["threshold"])
         self.offset_ = -self.threshold_
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.has_p_values = "p_value" in [output.name for output in self._session.get_outputs()]
 
     def __repr__(self):
         return f"OnnxDetector({self.properties['detector']}, {self.sample_rate} Hz, threshold {self.threshold_:.6g})"
@@ -171,7 +173,7 @@ class OnnxDetector:
         AttributeError
             If the exported detector has no p-values.
         """
-        if "p_value" not in self._outputs:
+        if not self.has_p_values:
             raise AttributeError("The exported detector keeps no scores that a p-value could come from.")
         return self._run(X, "p_value")
 
