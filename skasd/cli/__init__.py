@@ -24,6 +24,7 @@ _COMMANDS = {
     "evaluate": "compare scores with the ground truth: AUC, pAUC, rates, official score",
     "benchmark": "compare systems on folders of recordings, with several seeds; resumes where it was cut off",
     "report": "write one HTML file about scored recordings or a benchmark; it opens anywhere, without network",
+    "export": "write a model as one ONNX file, which runs with NumPy and onnxruntime alone",
     "systems": "list the detectors that --system and --systems know",
 }
 
@@ -50,7 +51,7 @@ def main(argv=None):
         warnings.showwarning = console.show_warning
         try:
             return args.run(args, console)
-        except (ValueError, TypeError, OSError, RuntimeError) as error:
+        except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
             console.fail(error)
             return 2
         except KeyboardInterrupt:

@@ -7,7 +7,11 @@ import os
 from typing import Any
 
 import numpy as np
-import onnxruntime
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise ImportError("Exported detectors run with the package onnxruntime: pip install onnxruntime") from error
 
 _FORMAT = "1"
 
