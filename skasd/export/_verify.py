@@ -53,7 +53,7 @@ class Verification:
 
     @property
     def is_good(self) -> bool:
-        """Whether no decision differs and the scores agree to 1e-4 of their spread."""
+        """True if no decision differs and the scores agree to 1e-4 of their spread."""
         return self.n_changed == 0 and self.relative_difference <= _TOLERANCE
 
     def __repr__(self):
@@ -103,7 +103,9 @@ def verify(path: PathName, detector: Any, clips: Any) -> Verification:
     """
     exported = OnnxDetector(path)
     front, last = fronts(detector)[0], fitted_steps(detector)[-1]
-    waveforms = list(Clips(clips, sample_rate=exported.sample_rate, channel=front.channel, limits=front.limits))
+    waveforms = list(
+        Clips(clips, sample_rate=exported.sample_rate, channel=front.channel, limits=front.limits)
+    )
     scores = -detector.score_samples(clips)
     difference = float(np.abs(exported.anomaly_score(waveforms) - scores).max())
     spread = float(scores.std()) or float(last.training_scores_.std()) or 1.0

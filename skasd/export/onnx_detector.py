@@ -11,7 +11,9 @@ import numpy as np
 try:
     import onnxruntime
 except ImportError as error:
-    raise ImportError("Exported detectors run with the package onnxruntime: pip install onnxruntime") from error
+    raise ImportError(
+        "Exported detectors run with the package onnxruntime: pip install onnxruntime"
+    ) from error
 
 _FORMAT = "1"
 

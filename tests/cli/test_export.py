@@ -31,7 +31,18 @@ def test_what_programs_see(recordings, model, tmp_path, capsys):
     output, broken = tmp_path / "model.onnx", tmp_path / "broken.wav"
     broken.write_text("no sound")
     files = [str(path) for path in sorted((recordings / "train").iterdir())[:8]]
-    arguments = ["export", model, "-o", str(output), "--int8", *files[:4], "--verify", *files, str(broken), "--json"]
+    arguments = [
+        "export",
+        model,
+        "-o",
+        str(output),
+        "--int8",
+        *files[:4],
+        "--verify",
+        *files,
+        str(broken),
+        "--json",
+    ]
     assert main(arguments) == 1
     said = capsys.readouterr()
     found = json.loads(said.out)
