@@ -21,6 +21,7 @@ _COMMANDS = {
     "demo": "make recordings of a synthetic machine, then fit, score, evaluate and report",
     "fit": "learn from a folder of healthy recordings and write a model file",
     "score": "score recordings with a model and write a table",
+    "watch": "listen to a folder, a pipe or a microphone with a model, and raise alarms",
     "evaluate": "compare scores with the ground truth: AUC, pAUC, rates, official score",
     "benchmark": "compare systems on folders of recordings, with several seeds; resumes where it was cut off",
     "report": "write one HTML file about scored recordings or a benchmark; it opens anywhere, without network",

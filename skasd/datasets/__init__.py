@@ -3,6 +3,7 @@
 from ._dcase import load_dcase
 from ._folder import load_folder
 from ._machine_sounds import make_machine_sounds, write_machine_sounds
+from ._machine_stream import make_machine_stream
 from ._random_sounds import make_random_sounds
 from ._recordings import find_recordings, load_recordings
 from ._recordings_of import recordings_of
@@ -13,6 +14,7 @@ __all__ = [
     "load_folder",
     "load_recordings",
     "make_machine_sounds",
+    "make_machine_stream",
     "make_random_sounds",
     "recordings_of",
     "write_machine_sounds",

@@ -10,10 +10,10 @@ FAULTS = ("bearing", "gear", "imbalance", "looseness")
 
 # What one unit of severity does; set so that a Mahalanobis detector on log-mel statistics finds severity 0.5
 # in most but not all clips.
-_BEARING_GAIN = 0.28
-_GEAR_GAIN = 2.8
-_IMBALANCE_GAIN = 1.8
-_LOOSENESS_GAIN = 1.9
+BEARING_GAIN = 0.28
+GEAR_GAIN = 2.8
+IMBALANCE_GAIN = 1.8
+LOOSENESS_GAIN = 1.9
 
 # Operating points of a domain: speed relative to the section's own, load in per cent, background.
 _CONDITIONS = {
@@ -97,6 +97,10 @@ class Rotor:
         }
         return {name: (s / np.sqrt(np.mean(s**2))).astype(np.float32) for name, s in shapes.items()}
 
+    def shape(self, name):
+        """Return the magnitude spectrum of a noise, of unit power: "friction", background "A" or "B"."""
+        return self._shapes[name]
+
     def conditions(self, rng, domain):
         """Draw the operating point of a clip."""
         points, noise = _CONDITIONS[domain]
@@ -125,13 +129,13 @@ class Rotor:
         mesh_phase = self.n_teeth * revolutions + self.pm / (2 * np.pi) * cosine
         mesh_turn = np.exp(2j * np.pi * mesh_phase).astype(np.complex64)
         shaft_drift, mesh_drift = (1 + 0.08 * self._slow(t, healthy) for _ in range(2))
-        shaft = level[0] * shaft_drift * _polynomial(self.shaft, turn)
+        shaft = level[0] * shaft_drift * harmonics(self.shaft, turn)
         mesh = (
             level[1]
             * (0.4 + 0.8 * load)
             * mesh_drift
             * (1 + self.am * cosine)
-            * _polynomial(self.mesh, mesh_turn)
+            * harmonics(self.mesh, mesh_turn)
         )
         friction = level[2] * 0.5 * (0.5 + 0.5 * load) * (1 + 0.1 * cosine) * self._noise("friction", healthy)
         background = self._noise(conditions.noise, healthy) + self._clanks(t, healthy)
@@ -140,19 +144,19 @@ class Rotor:
 
         if fault == "gear":
             bump = self._tooth(revolutions, faulty)
-            mesh *= 1 + severity * _GEAR_GAIN * bump
+            mesh *= 1 + severity * GEAR_GAIN * bump
             friction *= 1 + severity * bump
         elif fault == "imbalance":
             friction *= 1 + 0.6 * severity * cosine
         machine = shaft + mesh + friction
         if fault == "bearing":
-            machine += severity * _BEARING_GAIN * (0.5 + 0.5 * load) * self._bearing(t, revolutions, faulty)
+            machine += severity * BEARING_GAIN * (0.5 + 0.5 * load) * self._bearing(t, revolutions, faulty)
         elif fault == "imbalance":
-            centrifugal = severity * _IMBALANCE_GAIN * (speed / self.speed) ** 2
+            centrifugal = severity * IMBALANCE_GAIN * (speed / self.speed) ** 2
             phase = np.complex64(np.exp(2j * np.pi * faulty.random()))
             machine += 0.4 * centrifugal * (phase * turn * (1 + 0.2 * turn)).real
         elif fault == "looseness":
-            machine += severity * _LOOSENESS_GAIN * self._looseness(t, revolutions, faulty)
+            machine += severity * LOOSENESS_GAIN * self._looseness(t, revolutions, faulty)
         return np.clip(0.08 * gain * (machine + reference * background), -1, 1).astype(np.float32), conditions
 
     def _slow(self, t, rng):
@@ -181,16 +185,16 @@ class Rotor:
         for start in rng.random(rng.poisson(t[-1] / 2)):
             knocks[int(start * self.n_samples)] += rng.lognormal(0, 0.5)
         frequency = rng.uniform(0.05, 0.3) * self.sample_rate / 2
-        return 1.5 * self._ring(knocks, frequency, 0.02) if knocks.any() else np.float32(0)
+        return 1.5 * self.ring(knocks, frequency, 0.02) if knocks.any() else np.float32(0)
 
-    def _ring(self, impulses, frequency, damping):
+    def ring(self, impulses, frequency, damping):
         """Pass impulses through a resonator, whose answer to each is e^{-zeta w t} sin(w t)."""
         omega = 2 * np.pi * frequency / self.sample_rate
         radius = np.exp(-damping * omega)
         b, a = [0.0, radius * np.sin(omega)], [1.0, -2 * radius * np.cos(omega), radius**2]
         return signal.lfilter(b, a, impulses).astype(np.float32)
 
-    def _impulses(self, t, revolutions, order, jitter, rng):
+    def impulses(self, t, revolutions, order, jitter, rng):
         """Place `order` impulses a revolution, which slip: their jitter accumulates."""
         passages = order * revolutions
         n = int(passages[-1] - passages[0]) + 2
@@ -208,10 +212,14 @@ class Rotor:
 
     def _bearing(self, t, revolutions, rng):
         """Strike the resonance of the seat at the ball pass frequency; root mean square about 1."""
-        impulses = self._impulses(t, revolutions, self.outer_race_order, 0.015, rng)
+        impulses = self.impulses(t, revolutions, self.outer_race_order, 0.015, rng)
+        return self.ring(impulses, self.resonance, self.damping) / self.bearing_level
+
+    @property
+    def bearing_level(self):
+        """Root mean square of the resonance of the seat, struck by impulses of 1."""
         energy = 1 / (4 * self.damping * 2 * np.pi * self.resonance)  # of one ring-down, in seconds
-        rate = self.outer_race_order * self.speed
-        return self._ring(impulses, self.resonance, self.damping) / float(np.sqrt(rate * energy))
+        return float(np.sqrt(self.outer_race_order * self.speed * energy))
 
     def _tooth(self, revolutions, rng):
         """Return a bump one tooth wide, once a revolution: 1 for the damaged tooth in mesh."""
@@ -224,12 +232,12 @@ class Rotor:
         orders = np.zeros(16)
         orders[::2] = np.arange(1, 9) ** -0.7  # 0.5, 1.5, 2.5 ...
         orders[1::2] = 0.5 * np.arange(1, 9) ** -0.7
-        half_orders = _polynomial(self._with_phase(0.2 * orders, rng), half_turn)
-        rattle = self._ring(self._impulses(t, revolutions, 1.0, 0.03, rng), self.casing, 2 * self.damping)
+        half_orders = harmonics(self._with_phase(0.2 * orders, rng), half_turn)
+        rattle = self.ring(self.impulses(t, revolutions, 1.0, 0.03, rng), self.casing, 2 * self.damping)
         return (1 + 0.3 * self._slow(t, rng)) * half_orders + rattle
 
 
-def _polynomial(coefficients, z):
+def harmonics(coefficients, z):
     """Return the real part of sum_k c_k z^k, k = 1 ...: harmonics by Horner's rule, without a cosine each."""
     total = np.full_like(z, coefficients[-1])
     for coefficient in coefficients[-2::-1]:

@@ -209,19 +209,23 @@ def encoded(waveform, rate):
     return stream.getvalue()
 
 
-def _spectrograms(files, sounds, detector):
-    """Return a front end, the detector's own if it makes spectrograms, and what it makes of each file."""
+def front_end(detector, rate):
+    """Return what makes spectrograms to look at: the detector's own front end if it makes some, else one for `rate`."""
     if detector is not None:
         front = fitted_steps(detector)[0]
         if isinstance(front, (LogMelTransformer, STFTTransformer)):
-            return front, dict(zip(files, front.transform(files), strict=True))
-    rate = max(sound.rate for sound in sounds)
+            return front
     # 64 ms, as 1024 points at 16 kHz
     n_fft = 1 << max(6, round(np.log2(0.064 * rate)))
-    front = LogMelTransformer(sample_rate=rate, n_fft=n_fft, hop_length=n_fft // 2)
+    return LogMelTransformer(sample_rate=rate, n_fft=n_fft, hop_length=n_fft // 2)
+
+
+def _spectrograms(files, sounds, detector):
+    """Return a front end, the detector's own if it makes spectrograms, and what it makes of each file."""
+    front = front_end(detector, max(sound.rate for sound in sounds))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of empty filters at odd rates: a line of the picture, no more
-        return front, dict(zip(files, front.fit_transform(files), strict=True))
+        return front, dict(zip(files, front.transform(files), strict=True))
 
 
 def _maps(page, files, detector):

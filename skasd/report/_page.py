@@ -11,14 +11,12 @@ import numpy as np
 import pandas as pd
 
 from .._whole_file import whole_file
-from ._script import SCRIPT
+from ._script import RELOAD, SCRIPT
 from ._style import STYLE
 
-# nothing is fetched, and no script runs but the one of this checksum: a browser refuses all others even if a name
+# nothing is fetched, and no script runs but those of these checksums: a browser refuses all others even if a name
 # should slip through unescaped
-_POLICY = (
-    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'"
-)
+_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src {}"
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -68,6 +66,11 @@ class Page:
         self._body: list[str] = []
         self._n_tables = 0
         self._script = ""
+        self._reload = ""
+
+    def reload(self, seconds):
+        """Let the page be loaded again every so often: it is going to be written anew."""
+        self._reload = Template(RELOAD).substitute(milliseconds=round(1000 * seconds))
 
     def section(self, title):
         """Begin a section, which the table of contents names."""
@@ -189,8 +192,8 @@ class Page:
     def write(self, path, generator):
         """Write the page, whole or not at all; return its path."""
         text = _PAGE.substitute(
-            policy=_POLICY.format(base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")),
-            script=self._script,
+            policy=_POLICY.format(" ".join(map(_checksum, filter(None, (SCRIPT, self._reload))))),
+            script=self._script + (f"<script>{self._reload}</script>" if self._reload else ""),
             generator=escape(generator),
             title=escape(self.title),
             style=STYLE,
@@ -203,6 +206,10 @@ class Page:
         with whole_file(path) as name:
             Path(name).write_text(text, encoding="utf-8")
         return path
+
+
+def _checksum(script):
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
 
 
 def escape(text):

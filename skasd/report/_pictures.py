@@ -98,6 +98,56 @@ def timeline_picture(scores, when, threshold, since=None):
     return as_png(figure), f"{text}{'' if since is None else '; the run of alarms is shaded'}."
 
 
+def stream_picture(times, scores, threshold, alarms, unscored):
+    """Return the score of a stream over time as (data URI, alternative text).
+
+    Parameters
+    ----------
+    times : ndarray of datetime64 of shape (n_bins,)
+        In order.
+    scores : ndarray of shape (n_bins,)
+        The highest score within each bin; NaN where nothing was scored.
+    threshold : float or None
+    alarms, unscored : ndarray of bool of shape (n_bins,)
+        Whether an alarm stood, and whether there was sound that could not be judged.
+    """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    figure = new_figure(7.2, 3.2)
+    ax = figure.subplots()
+    step = np.median(np.diff(times)) if len(times) > 1 else np.timedelta64(60, "s")
+    gap = np.flatnonzero(np.diff(times) > 3 * step)  # nothing was heard: no line over it
+    drawn = np.insert(scores.astype(float), gap + 1, np.nan)
+    ax.plot(np.insert(times, gap + 1, times[gap] + step), drawn, color=NEUTRAL, linewidth=1.0, zorder=1)
+    above = scores > (np.inf if threshold is None else threshold)
+    style = {"linestyle": "none", "markeredgewidth": 0.0}
+    ax.plot(times[~above], scores[~above], marker="o", markersize=2.5, color=NORMAL, **style)
+    ax.plot(times[above], scores[above], marker="X", markersize=5, color=ANOMALOUS, label="above", **style)
+    if threshold is not None:
+        ax.axhline(
+            threshold, color=NEUTRAL, linestyle="--", linewidth=1.0, label=f"threshold {threshold:.4g}"
+        )
+    bounds = np.flatnonzero(np.diff(np.concatenate([[False], alarms, [False]]).astype(int)))
+    for first, last in zip(bounds[::2], bounds[1::2], strict=True):
+        ax.axvspan(times[first], times[last - 1] + step, color=ANOMALOUS, alpha=0.15, linewidth=0, zorder=0)
+    if unscored.any():
+        place = {"transform": ax.get_xaxis_transform(), "clip_on": False}
+        ax.plot(times[unscored], np.zeros(unscored.sum()), "|", color="#0072B2", label="not judged", **place)
+    if _is_wide(scores[np.isfinite(scores)] if np.isfinite(scores).any() else np.ones(1)):
+        ax.set_yscale("log")
+    locator = AutoDateLocator()
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.set_ylabel("anomaly score")
+    plain_axes(ax)
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend()
+        _legend_above(ax)
+    text = f"Anomaly score of {len(times)} stretches of time"
+    text += "" if threshold is None else f", threshold {threshold:.4g}, {above.sum()} of them above it"
+    return as_png(figure), f"{text}; times of alarm are shaded ({len(bounds) // 2})."
+
+
 def _is_wide(scores):
     """Tell whether scores need a logarithmic axis: else a few large ones would flatten all others."""
     scores = scores[~np.isnan(scores)]

@@ -45,3 +45,10 @@ for (const box of document.querySelectorAll('.long')) {
   });
 }
 """
+
+# of a page that is written anew: it is loaded again, but while somebody listens
+RELOAD = """
+setInterval(() => {
+  if (![...document.querySelectorAll('audio')].some(sound => !sound.paused)) location.reload();
+}, $milliseconds);
+"""

@@ -26,12 +26,7 @@ class Evidence:
     """
 
     def __init__(self, detector, alarm, confirm, alpha, release, random_state, n_window, n_hop):
-        self.detector, self.alpha, self.random_state, self.n_window = (
-            detector,
-            alpha,
-            random_state,
-            n_window,
-        )
+        self.detector, self.alpha, self.random_state = detector, alpha, random_state
         self.rule = _make_rule(alarm, confirm, alpha, release, math.ceil(n_window / n_hop))
         self.rank_from = 0  # where the next window that is ranked begins, at the earliest
         self.begin_anew()
@@ -46,7 +41,7 @@ class Evidence:
         if not self.rule.alarm:
             self.rule.clear()
 
-    def count(self, score, decision, start):
+    def count(self, score, decision, start, end):
         """Take in a window: for the alarm, and if it does not overlap the last one that was ranked, for drift.
 
         Returns
@@ -56,14 +51,14 @@ class Evidence:
         """
         p = None
         if self.ranks is not None and start >= self.rank_from:
-            self.rank_from = start + self.n_window
+            self.rank_from = end
             # of a generator for each place: nothing to keep between windows
             u = 1 - np.random.default_rng([self.random_state, start]).random()
             p = self.ranks.p_value(score, u)
         self.rule.step(decision < 0, p)
         if p is None or self.rule.alarm:
             return False
-        self.drift.bet(p, start + self.n_window)
+        self.drift.bet(p, end)
         self.ranks.add(score)
         return True
 

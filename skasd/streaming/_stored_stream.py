@@ -27,8 +27,9 @@ class StoredStream:
     _n_hop: int
     _learn_until: int | None  # samples of the stream; None: until told otherwise
     _hold_until: int | None
+    notes_: dict
 
-    def save(self, path: PathName, *, sound: bool = True):
+    def save(self, path: PathName, *, sound: bool = True, notes: dict | None = None):
         """Write the state of the stream to a file; the detector is not in it.
 
         Parameters
@@ -38,6 +39,8 @@ class StoredStream:
         sound : bool, default=True
             Whether to keep the samples of the window that is being filled (4 bytes each), so that the stream can go on
             with the next sample. Without, the file has some kB, and a window begins anew.
+        notes : dict or None, default=None
+            What else is to be kept, in types that JSON knows: `restore` makes it `notes_`.
         """
         start, to_skip, samples = self._buffer.state(with_sound=sound)
         evidence, counts = self._evidence.state()
@@ -46,6 +49,7 @@ class StoredStream:
             "buffer": [start, to_skip],
             "learn_until": self._learn_until,
             "hold_until": self._hold_until,
+            "notes": self.notes_ if notes is None else notes,
             **evidence,
         }
         write_state(path, values, {"samples": samples, "counts": counts})
@@ -83,6 +87,7 @@ class StoredStream:
             start, to_skip = map(int, values["buffer"])
             self._buffer.restore(start, to_skip, samples)
             self._learn_until, self._hold_until = values["learn_until"], values["hold_until"]
+            self.notes_ = values["notes"]
         except StreamStateError:
             raise
         except (ValueError, KeyError, TypeError) as error:

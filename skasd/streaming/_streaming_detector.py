@@ -4,6 +4,8 @@ import math
 from numbers import Real
 from typing import Any, Literal, Self
 
+import numpy as np
+
 from .._typing import ArrayLike, PathName
 from ..compose import fitted_steps
 from ._checks import (
@@ -73,7 +75,11 @@ class StreamingDetector(StoredStream):
     alarm_ : bool
         Whether an alarm stands.
     state_ : {"watching", "learning", "hold"}
-        Of the next window.
+        Of a window that begins now.
+    last_window_ : ndarray of shape (n_samples,) or None
+        The window that `process` judged last; None before the first.
+    notes_ : dict
+        What `save` was given to keep, after `restore`; else empty.
     time_ : float
         Seconds of the stream so far, gaps included.
 
@@ -164,6 +170,7 @@ class StreamingDetector(StoredStream):
             detector, alarm, confirm, alpha, release, random_state, self._n_window, self._n_hop
         )
         self._learn_until = self._hold_until = 0
+        self.notes_: dict = {}
         self._take_up_detector()
 
     def process(self, samples: ArrayLike) -> list[Event]:
@@ -184,7 +191,34 @@ class StreamingDetector(StoredStream):
         ValueError
             If samples have another shape than (n_samples,), or a type that is no format of samples.
         """
-        return [self._judge(start, window) for start, window in self._buffer.push(checked_samples(samples))]
+        windows = self._buffer.push(checked_samples(samples))
+        return [self._judge(start, window, self._front) for start, window in windows]
+
+    def judge(self, clip: ArrayLike) -> Event:
+        """Take in a clip of any length that is judged as a whole, as the next window of the stream.
+
+        Parameters
+        ----------
+        clip : array-like of shape (n_samples,)
+            What does not follow the samples before: a file of its own.
+
+        Returns
+        -------
+        Event
+            Its times are those of the stream, which goes on by the length of the clip.
+
+        Raises
+        ------
+        ValueError
+            If the clip has no samples, another shape, or a type that is no format of samples.
+        """
+        clip = checked_samples(clip)
+        if not len(clip):
+            raise ValueError("The clip is empty: it takes at least one sample to judge it.")
+        self._leave_out(0)
+        event = self._judge(self._buffer.position, clip, WholeWindows(self.detector))
+        self._leave_out(len(clip))
+        return event
 
     def gap(self, seconds: float):
         """Say that so much of the stream was not heard; the next window begins after it.
@@ -196,8 +230,7 @@ class StreamingDetector(StoredStream):
         """
         if not isinstance(seconds, Real) or not 0 <= seconds < math.inf:
             raise ValueError(f"seconds={seconds!r} must be 0 or more.")
-        self._buffer.gap(round(seconds * self.sample_rate))
-        self._front.reset()
+        self._leave_out(round(seconds * self.sample_rate))
         self._evidence.rule.interrupt()
 
     def hold(self, seconds: float | None = None):
@@ -256,6 +289,12 @@ class StreamingDetector(StoredStream):
         return self._buffer.position / self.sample_rate
 
     @property
+    def last_window_(self) -> np.ndarray | None:
+        """The samples of the window that `process` judged last; None before the first."""
+        window = self._buffer.last_window
+        return None if window is None else window.copy()
+
+    @property
     def state_(self) -> str:
         """State of a window that begins now: "watching", "learning" or "hold"."""
         return self._state_at(position := self._buffer.position, position + 1)
@@ -294,13 +333,17 @@ class StreamingDetector(StoredStream):
         last = fitted_steps(self.detector)[-1]
         self._p_value_of_scores = getattr(last, "p_value_of_scores", None)
 
-    def _judge(self, start, window):
-        end = start + self._n_window
+    def _leave_out(self, n_samples):
+        self._buffer.gap(n_samples)
+        self._front.reset()
+
+    def _judge(self, start, window, front):
+        end = start + len(window)
         state, status = self._state_at(start, end), status_of(window, self.max_clipped)
         score = p = math.nan
         decision = 0
         if status == "ok":
-            score, threshold = self._front.score(window)
+            score, threshold = front.score(window)
             decision = -1 if score > threshold else 1
             if self._p_value_of_scores is not None:
                 p = float(self._p_value_of_scores([score])[0])
@@ -308,7 +351,7 @@ class StreamingDetector(StoredStream):
             self._front.reset()
             state = "hold"
         if state == "watching":
-            self._evidence.count(score, decision, start)
+            self._evidence.count(score, decision, start, end)
         rule, rate = self._evidence.rule, self.sample_rate
         return Event(start / rate, end / rate, score, p, decision, rule.alarm, state, status, rule.evidence)
 

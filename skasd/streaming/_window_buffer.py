@@ -20,6 +20,8 @@ class WindowBuffer:
         self._filled = 0
         self._to_skip = 0  # samples between windows, where the hop is longer than they are
         self._start = 0  # of the window that is being filled
+        self._last = np.zeros(n_window, np.float32)
+        self._has_last = False
 
     @property
     def position(self):
@@ -27,9 +29,9 @@ class WindowBuffer:
         return self._start + self._filled - self._to_skip
 
     @property
-    def samples(self):
-        """The samples there are of the window that is being filled; a view."""
-        return self._samples[: self._filled]
+    def last_window(self):
+        """The last complete window; a view, or None if there is none yet."""
+        return self._last if self._has_last else None
 
     def push(self, samples) -> Iterator[tuple[int, np.ndarray]]:
         """Add samples; yield each window that becomes complete as its first sample's place and a view of it."""
@@ -41,13 +43,16 @@ class WindowBuffer:
             self._filled += len(part)
             done += len(part)
             if self._filled == len(self._samples):
-                yield self._start, self._samples
+                self._last[:], self._has_last = self._samples, True
+                start = self._start
                 self._advance()
+                yield start, self._last
                 skipped = min(self._to_skip, len(samples) - done)
                 self._to_skip -= skipped
                 done += skipped
 
     def _advance(self):
+        """Make room for the next window."""
         kept = max(0, len(self._samples) - self.n_hop)
         if kept:
             self._samples[:kept] = self._samples[-kept:]
@@ -63,7 +68,7 @@ class WindowBuffer:
     def state(self, with_sound=True):
         """Return what `restore` needs, an array last."""
         if with_sound:
-            return self._start, self._to_skip, self.samples.copy()
+            return self._start, self._to_skip, self._samples[: self._filled].copy()
         return self.position, 0, np.zeros(0, np.float32)
 
     def restore(self, start, to_skip, samples):

@@ -1,0 +1,173 @@
+"""Streams: time, memory, false alarms and faults that grow: ``python benchmarks/streaming.py --help``."""
+
+import argparse
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+from skasd import AnomalousSoundDetector
+from skasd.datasets import make_machine_stream
+from skasd.streaming import StreamingDetector
+
+RATE = 16000
+FAULTS = ("bearing", "gear", "imbalance", "looseness")
+
+
+def fit(machine, minutes, contamination):
+    """Return the default detector of a machine, fitted on windows of 10 s of a stream of its own."""
+    blocks = list(make_machine_stream(60 * minutes, machine=machine, block=10.0, random_state=10_000))
+    return AnomalousSoundDetector(contamination=contamination).fit(np.array(blocks))
+
+
+def memory():
+    """Return the memory that the process holds now, in MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def print_speed(detector, n_hops):
+    """Print the time of a hop of 1 s beside that of a window scored as a clip, interleaved."""
+    sound = np.concatenate(list(make_machine_stream(30 + n_hops, random_state=1)))
+    fast, whole = (StreamingDetector(detector, fast=fast) for fast in (True, False))
+    for stream in (fast, whole):
+        stream.process(sound[: 20 * RATE])
+    times = {name: [] for name in ("sliding", "whole windows")}
+    for second in range(20, 20 + n_hops):
+        for name, stream in zip(times, (fast, whole), strict=True):
+            begin = time.perf_counter()
+            stream.process(sound[second * RATE : (second + 1) * RATE])
+            times[name].append(1e3 * (time.perf_counter() - begin))
+    for name, values in times.items():
+        low, median, high = np.percentile(values, (10, 50, 90))
+        print(f"hop of 1 s, window of 10 s, {name}: median {median:.2f} ms (10 % {low:.2f}, 90 % {high:.2f})")
+
+
+def print_day(detector, seconds):
+    """Feed a stream as fast as it goes, ten minutes of sound again and again; print time and memory."""
+    sound = np.concatenate(list(make_machine_stream(600, random_state=2)))
+    stream = StreamingDetector(detector)
+    stream.process(sound)
+    begin, n_windows, at_first = time.perf_counter(), 0, memory()
+    print(f"fed {seconds} s of sound in portions of 0.1 s; memory of the process at first {at_first:.1f} MB")
+    for done in range(600, seconds + 1, 600):
+        for first in range(0, len(sound), RATE // 10):
+            n_windows += len(stream.process(sound[first : first + RATE // 10]))
+        if done % max(600, seconds // 12 // 600 * 600) == 0:
+            taken = time.perf_counter() - begin
+            print(f"  {done:6d} s: {taken:7.1f} s taken, {memory():.1f} MB", flush=True)
+    taken = time.perf_counter() - begin
+    print(f"{n_windows} windows in {taken:.0f} s: {seconds / taken:.0f} times as fast as real time")
+    print(f"memory grew by {memory() - at_first:.1f} MB; last event ends at {stream.time_:.1f} s")
+
+
+def listen(detector, blocks, **parameters):
+    """Return the events of a stream."""
+    stream = StreamingDetector(detector, **parameters)
+    return [event for block in blocks for event in stream.process(block)], stream
+
+
+def raised(events):
+    """Return the times at which alarms began."""
+    before = [False, *(event.alarm for event in events)]
+    return [event.end for event, stood in zip(events, before, strict=False) if event.alarm and not stood]
+
+
+RULES = {
+    "confirm (2, 3)": {"alarm": "confirm"},
+    "martingale": {"alarm": "martingale"},
+}
+
+
+def print_alarms(args):
+    """Print false alarms on healthy streams under load and speed that wander, by machine."""
+    rate, hours = args.contamination, args.hours
+    print(f"contamination {rate}, {args.minutes} min learnt, {hours} h healthy each; window 10 s, hop 1 s")
+    total = dict.fromkeys(RULES, 0)
+    for number in range(args.machines):
+        machine = f"gearbox {number}"
+        detector = fit(machine, args.minutes, rate)
+        blocks = list(make_machine_stream(3600 * hours, machine=machine, random_state=number))
+        line = []
+        for name, parameters in RULES.items():
+            events, stream = listen(detector, blocks, alpha=args.alpha, **parameters)
+            alarms = raised(events)
+            total[name] += len(alarms)
+            line.append(f"{name}: {len(alarms)}")
+        share = np.mean([event.decision < 0 for event in events])
+        scores = np.array([event.score for event in events[::10]])
+        around = np.corrcoef(scores[:-1], scores[1:])[0, 1]
+        drift = stream.drift()
+        print(
+            f"{machine}: windows called anomalous {share:.3f}; alarms {', '.join(line)}; "
+            f"autocorrelation at 10 s {around:.2f}; drift {drift.moved} (capital {drift.capital:.2g})",
+            flush=True,
+        )
+    n = args.machines * hours
+    for name, n_alarms in total.items():
+        stated = (
+            f"at most {3600 * rate / 2:.1f} an hour" if "confirm" in name else f"a risk of {args.alpha} each"
+        )
+        print(f"{name}: {n_alarms / n:.2f} false alarms an hour (stated: {stated})")
+
+
+def print_faults(args):
+    """Print when faults are found that grow over ten minutes, in healthy spreads of the score."""
+    late = 0
+    for number in range(args.machines):
+        machine = f"gearbox {number}"
+        detector = fit(machine, args.minutes, args.contamination)
+        settings = {"seconds": args.healthy + 600, "machine": machine, "random_state": 100 + number}
+        healthy = np.array([e.score for e in listen(detector, make_machine_stream(**settings))[0]])
+        spread = healthy.std()
+        for fault in FAULTS:
+            growing = list(make_machine_stream(**settings, fault=fault, onset=args.healthy, growth=600))
+            for name, parameters in RULES.items():
+                events, _ = listen(detector, growing, alpha=args.alpha, **parameters)
+                excess = (np.array([event.score for event in events]) - healthy) / spread
+                ends = np.array([event.end for event in events]) - args.healthy
+                reached = ends[np.flatnonzero(excess >= 2)]
+                alarms = [at - args.healthy for at in raised(events)]
+                found = [at for at in alarms if at > 0]
+                at = found[0] if found else np.inf
+                standing = [event.alarm for event in events][np.flatnonzero(ends <= 0)[-1]]
+                twice = reached[0] if len(reached) else np.inf
+                late += at > twice
+                above = excess[np.flatnonzero(ends <= at)[-1]]
+                print(
+                    f"{machine}, {fault}, {name}: alarm after {at:.0f} s, at {above:.2f} spreads; twice the spread "
+                    f"after {twice:.0f} s{'; an alarm stood already' * standing}; "
+                    f"{len(alarms) - len(found)} false before",
+                    flush=True,
+                )
+    print(f"{late} of {len(RULES) * len(FAULTS) * args.machines} later than twice the healthy spread")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--speed", action="store_true", help="time of a hop")
+    what.add_argument("--day", action="store_true", help="time and memory of a day")
+    what.add_argument("--alarms", action="store_true", help="false alarms of healthy machines")
+    what.add_argument("--faults", action="store_true", help="faults that grow over ten minutes")
+    parser.add_argument("--hops", type=int, default=300)
+    parser.add_argument("--seconds", type=int, default=86_400, help="length of the day")
+    parser.add_argument("--machines", type=int, default=4)
+    parser.add_argument("--hours", type=int, default=1)
+    parser.add_argument("--healthy", type=int, default=600, help="seconds before the fault")
+    parser.add_argument("--minutes", type=int, default=60, help="of sound to learn from")
+    parser.add_argument("--contamination", type=float, default=0.01)
+    parser.add_argument("--alpha", type=float, default=0.01)
+    args = parser.parse_args()
+    if args.speed:
+        print_speed(fit("gearbox", 10, 0.1), args.hops)
+    elif args.day:
+        print_day(fit("gearbox", 10, 0.1), args.seconds)
+    elif args.alarms:
+        print_alarms(args)
+    else:
+        print_faults(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,387 @@
+"""``skasd watch``: listen to a folder, a pipe or a microphone, and raise alarms."""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .. import load
+from .._whole_file import check_output, whole_file
+from ..clips import ClipError, Clips, pcm_to_float
+from ..compose import fitted_steps
+from ..streaming import StreamingDetector, StreamStateError
+from ._console import printable
+from ._sources import FORMATS, Folder, Microphone, OneChannel, Pcm
+
+_LONGER = 1.5  # windows: files up to so long are judged as a whole
+
+
+def add_arguments(parser):
+    """Declare the arguments."""
+    parser.add_argument("model", help="model file that 'skasd fit' wrote")
+    parser.add_argument(
+        "source",
+        help="folder in which recordings appear; '-' for samples on standard input, raw or with a WAV header; 'mic'",
+    )
+    parser.add_argument(
+        "--window",
+        type=float,
+        metavar="S",
+        help="length of a window (that of the clips learnt from, else 10)",
+    )
+    parser.add_argument("--hop", type=float, default=1.0, metavar="S", help="from one window to the next (1)")
+    parser.add_argument(
+        "--confirm", default="2/3", metavar="K/N", help="alarm: K anomalous of N windows (2/3)"
+    )
+    parser.add_argument(
+        "--alpha",
+        type=float,
+        metavar="RISK",
+        help="alarm by a test martingale instead, with this risk that it is ever false",
+    )
+    parser.add_argument("--rate", type=int, metavar="HZ", help="of raw samples and of the microphone")
+    parser.add_argument("--channels", type=int, default=1, metavar="N", help="of the same (1)")
+    parser.add_argument("--format", choices=FORMATS, default="s16le", help="of raw samples (s16le)")
+    parser.add_argument("--channel", type=int, metavar="N", help="the channel to listen to (the mean of all)")
+    parser.add_argument("--device", metavar="NAME", help="of the microphone, by name or number")
+    parser.add_argument(
+        "--all", action="store_true", help="judge also the files that are in the folder already"
+    )
+    parser.add_argument(
+        "--settle", type=float, default=2.0, metavar="S", help="files are read when unchanged for so long (2)"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="end when all settled files of the folder are judged"
+    )
+    parser.add_argument(
+        "--on-alarm",
+        metavar="COMMAND",
+        help="program to run, with its arguments, when an alarm begins; the event comes on its standard input as JSON",
+    )
+    parser.add_argument("--page", metavar="HTML", help="page that is rewritten while listening")
+    parser.add_argument("--page-every", type=float, default=10.0, metavar="S", help="how often (10)")
+    parser.add_argument(
+        "--hours", type=float, default=6.0, metavar="H", help="how far back the page goes (6)"
+    )
+    parser.add_argument("--state", metavar="FILE", help="where the state is kept (beside the model)")
+    parser.add_argument(
+        "--continue",
+        dest="goes_on",
+        action="store_true",
+        help="standard input goes on where it stopped when the state was kept (else it is taken as live)",
+    )
+
+
+def run(args, console):
+    """Listen until the end, Ctrl-C or SIGTERM."""
+    detector = load(args.model)
+    stream = StreamingDetector(detector, **_parameters(args, detector))
+    command = _command(args.on_alarm)
+    watch = _Watch(args, console, stream, command)
+    watch.resume()
+    kept = f"window {stream.window_:g} s, hop {stream.hop_:g} s; state: {watch.state}"
+    console.note(f"watching {printable(args.source)} with {args.model}: {kept}")
+    with _stopped_by_sigterm():
+        try:
+            if args.source == "-":
+                _listen_to_pipe(watch, args)
+            elif args.source == "mic":
+                _listen_to_microphone(watch, args)
+            else:
+                _watch_folder(watch, args)
+        except KeyboardInterrupt:
+            console.note("stopped")
+        except (
+            BrokenPipeError
+        ):  # nobody reads on; what Python would still write at its end has to go somewhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            console.note("stopped: nobody reads standard output any more")
+    watch.close()
+    return 0 if watch.n_judged or not watch.n_failed else 2
+
+
+class _Watch:
+    """Prints a line for every window, and keeps the page and the state; at an alarm it runs the command."""
+
+    def __init__(self, args, console, stream, command):
+        self.args, self.console, self.stream, self.command = args, console, stream, command
+        self.state = Path(args.state or _default_state(args.model, args.source))
+        check_output(self.state)
+        self.alarms_file = self.state.with_name(self.state.name + ".alarms.json")
+        self.page = None
+        if args.page is not None:
+            check_output(args.page)
+            from ..report import LivePage  # loads matplotlib
+
+            self.page = LivePage(
+                args.page,
+                f"{Path(args.model).stem}: {'standard input' if args.source == '-' else args.source}",
+                detector=stream.detector,
+                hours=args.hours,
+                every=args.page_every,
+            )
+        self.folder = None
+        self.n_judged = self.n_failed = 0
+        self.status = "ok"
+        self.stood = False
+        self.children = []
+
+    def resume(self):
+        """Take up the state of an earlier run, if there is one that fits."""
+        try:
+            self.stream.restore(self.state)
+        except FileNotFoundError:
+            return
+        except StreamStateError as error:
+            self.console.trouble(f"skasd: warning: {error} Watching begins anew.")
+            return
+        self.stood = self.stream.alarm_
+        notes = self.stream.notes_
+        if self.page is not None and notes.get("page"):
+            with suppress(OSError, ValueError):
+                alarms = json.loads(self.alarms_file.read_text(encoding="utf-8"))
+                self.page.restore(notes["page"], alarms)
+        is_live = self.args.source == "mic" or (self.args.source == "-" and not self.args.goes_on)
+        if is_live and "clock" in notes:
+            lost = max(0.0, time.time() - notes["clock"])
+            self.stream.gap(lost)
+            self.console.note(f"goes on after a gap of {lost:.0f} s")
+
+    def hear(self, samples, when=None, name=""):
+        """Judge samples of the stream, a hop at a time; `when` the last one was heard, None: now."""
+        step = max(1, round(self.stream.hop_ * self.stream.sample_rate))
+        for first in range(0, len(samples), step):
+            part = samples[first : first + step]
+            for event in self.stream.process(part):
+                after = (len(samples) - first - len(part)) / self.stream.sample_rate
+                after += self.stream.time_ - event.end
+                end = (time.time() if when is None else when) - after
+                self.judged(event, end, self.stream.last_window_, name)
+                if not name:
+                    self.keep()
+
+    def judged(self, event, when, waveform, name="", offset=0.0):
+        """Print a window, and do what an alarm asks for."""
+        self.n_judged += 1
+        change = (
+            "raised"
+            if event.alarm and not self.stood
+            else "ended"
+            if self.stood and not event.alarm
+            else None
+        )
+        self.stood = event.alarm
+        values = event.to_dict()
+        values.update(start=round(event.start - offset, 6), end=round(event.end - offset, 6))
+        moment = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
+        line = {"time": moment, **values, "threshold": self.threshold(), "change": change}
+        if name:
+            line["file"] = name
+        _print_line(line)
+        if event.status != self.status:
+            self.status = event.status
+            what = "can be judged again" if event.status == "ok" else f"cannot be judged: {event.status}"
+            self.console.trouble(f"skasd: the sound {what}{f' ({printable(name)})' if name else ''}")
+        if self.page is not None:
+            self.page.add(event, when, self.threshold())
+        if change is not None:
+            self.console.trouble(
+                f"skasd: alarm {change} at {moment}, score {event.score:.4g} {printable(name)}".rstrip()
+            )
+        if change == "raised":
+            self.raise_alarm(event, when, waveform, name, line)
+        if self.page is not None:
+            if change is not None:
+                self.page.write()
+            self.page.write_if_due()
+
+    def raise_alarm(self, event, when, waveform, name, line):
+        """Keep the sound for the page, and run the command."""
+        if self.page is not None:
+            self.page.add_alarm(event, when, waveform, self.stream.sample_rate, name)
+            with whole_file(self.alarms_file) as part:
+                Path(part).write_text(json.dumps(list(self.page.alarms)), encoding="utf-8")
+        if self.command is None:
+            return
+        self.children = [child for child in self.children if child.poll() is None]
+        try:
+            child = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=2,  # standard output is for the lines alone
+                start_new_session=True,  # Ctrl-C is for this process
+                env={**os.environ, "SKASD_TIME": line["time"], "SKASD_SCORE": str(line["score"])},
+            )
+            self.children.append(child)
+            with suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(json.dumps(line).encode() + b"\n")
+        except OSError as error:
+            self.console.trouble(f"skasd: the command of --on-alarm failed: {error}")
+
+    def threshold(self):
+        """Return the score above which windows are anomalous; None where the detector does not say."""
+        offset = getattr(fitted_steps(self.stream.detector)[-1], "offset_", None)
+        return None if offset is None else -float(offset)
+
+    def keep(self):
+        """Write the state."""
+        notes = {"clock": time.time()}
+        if self.page is not None:
+            notes["page"] = self.page.state()
+        if self.folder is not None:
+            notes["done"] = list(self.folder.done)
+        self.stream.save(self.state, sound=self.args.goes_on, notes=notes)
+
+    def fail(self, name, cause):
+        """Say that a file cannot be judged."""
+        self.n_failed += 1
+        self.console.trouble(f"skasd: not judged: {printable(name)}: {cause}")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        _print_line({"time": now, "file": name, "error": cause})
+
+    def close(self):
+        """Write the page for the last time, and let commands that were run end, for a while."""
+        if self.page is not None:
+            self.page.write()
+        for child in self.children:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=5)
+
+
+def _listen_to_pipe(watch, args):
+    pcm = Pcm(sys.stdin.buffer, args.rate or watch.stream.sample_rate, args.channels, args.format)
+    one = OneChannel(pcm.rate, watch.stream.sample_rate, _channel(args))
+    for samples in pcm.blocks(watch.stream.hop_):
+        watch.hear(one(pcm_to_float(samples)))
+    watch.keep()
+
+
+def _listen_to_microphone(watch, args):
+    device = int(args.device) if args.device and args.device.isdecimal() else args.device
+    source = Microphone(args.rate or watch.stream.sample_rate, args.channels, device)
+    one = OneChannel(source.rate, watch.stream.sample_rate, _channel(args))
+    for samples, lost in source.blocks(min(0.1, watch.stream.hop_)):
+        if lost:
+            watch.console.trouble(
+                f"skasd: {lost:.1f} s of sound were lost: this computer is too slow or too busy"
+            )
+            watch.stream.gap(lost)
+        watch.hear(one(samples))
+
+
+def _watch_folder(watch, args):
+    if not os.path.isdir(args.source):
+        raise ValueError(f"{args.source!r} is no folder; '-' is standard input, 'mic' the microphone.")
+    watch.folder = folder = Folder(args.source, args.settle)
+    if "done" in watch.stream.notes_:
+        folder.done = dict.fromkeys(watch.stream.notes_["done"])
+    elif not args.all:
+        folder.skip_present()
+        watch.keep()
+    poll = min(1.0, max(0.05, args.settle / 2))
+    begun = time.monotonic()
+    while True:
+        for name in folder.settled():
+            _judge_file(watch, folder.path / name, name, args)
+            folder.done[name] = None
+            watch.keep()
+        if args.once and time.monotonic() - begun > args.settle + 2 * poll:
+            return
+        if watch.page is not None:
+            watch.page.write_if_due()
+        time.sleep(poll)
+
+
+def _judge_file(watch, path, name, args):
+    stream = watch.stream
+    clips = Clips([os.fspath(path)], sample_rate=stream.sample_rate, channel=_channel(args))
+    try:
+        samples = next(iter(clips))
+        written = path.stat().st_mtime
+    except (ClipError, OSError) as error:
+        watch.fail(name, str(error).splitlines()[-1].strip())
+        return
+    begin = stream.time_
+    if len(samples) <= _LONGER * stream.window_ * stream.sample_rate:
+        event = stream.judge(samples)
+        watch.judged(event, written, samples, name, offset=begin)
+        return
+    stream.gap(0)
+    step = max(1, round(stream.hop_ * stream.sample_rate))
+    for first in range(0, len(samples), step):
+        for event in stream.process(samples[first : first + step]):
+            end = written - len(samples) / stream.sample_rate + event.end - begin
+            watch.judged(event, end, stream.last_window_, name, offset=begin)
+
+
+def _parameters(args, detector):
+    """Return the parameters of the stream that the arguments tell."""
+    match = re.fullmatch(r"(\d+)/(\d+)", args.confirm)
+    if not match:
+        raise ValueError(f"--confirm {args.confirm}: give two numbers as 2/3.")
+    conditions = getattr(detector, "training_conditions_", None)
+    window = args.window
+    if window is None:
+        window = 10.0 if conditions is None else conditions.shortest_
+    parameters = {"window": window, "hop": min(args.hop, window), "confirm": tuple(map(int, match.groups()))}
+    if args.alpha is not None:
+        parameters.update(alarm="martingale", alpha=args.alpha)
+    if conditions is not None:
+        parameters["max_clipped"] = min(1.0, max(conditions.max_clipped, 2 * conditions.clipped_))
+    for name in ("channels", "rate", "settle", "page_every"):
+        if getattr(args, name) is not None and not getattr(args, name) > 0:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)} must be above 0.")
+    return parameters
+
+
+def _channel(args):
+    return "mean" if args.channel is None else args.channel
+
+
+def _command(text):
+    """Return the words of a command whose program there is."""
+    if text is None:
+        return None
+    words = shlex.split(text)
+    if not words or shutil.which(words[0]) is None:
+        raise ValueError(f"--on-alarm {text!r}: there is no such program.")
+    return words
+
+
+def _default_state(model, source):
+    """Return the name of the state beside the model, one for each source."""
+    if source in ("-", "mic"):
+        return f"{model}.{'stdin' if source == '-' else 'mic'}.state"
+    place = os.path.abspath(source)
+    return f"{model}.{os.path.basename(place)}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:6]}.state"
+
+
+def _print_line(values):
+    print(json.dumps(values, allow_nan=False), flush=True)
+
+
+@contextmanager
+def _stopped_by_sigterm():
+    """Let SIGTERM end the watch as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
