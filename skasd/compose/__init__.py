@@ -12,9 +12,11 @@ from ._per_section import PerSection
 from ._pipeline import Pipeline, make_pipeline
 from ._rows import check_lengths as check_lengths
 from ._rows import not_proxies as not_proxies
+from ._rows import route_metadata as route_metadata
 from ._rows import take as take
 from ._score_ensemble import ScoreEnsemble
 from ._scored_clips import requested_metadata, score_clips
+from ._section_ensemble import SectionEnsemble, ready_columns as ready_columns
 from ._section_scores import SectionScores as SectionScores
 from ._select_best import SelectBest
 
@@ -26,6 +28,7 @@ __all__ = [
     "PerSection",
     "Pipeline",
     "ScoreEnsemble",
+    "SectionEnsemble",
     "SelectBest",
     "fitted_steps",
     "make_pipeline",

@@ -15,8 +15,10 @@ from ..labels import as_labels, group_rows
 from ..scorers import LOFScorer, MahalanobisScorer
 from ..scorers.recordings import deal_recordings
 from ._held_out import no_word_on_thresholds
-from ._rows import check_lengths, take
+from ._rows import check_lengths, route_metadata, take, take_rows
 from ._scored_clips import requested_metadata
+
+_CHUNK = 128  # clips that are embedded at a time
 
 
 class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -28,8 +30,8 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     Parameters
     ----------
     embedder : transformer
-        Trained once for each fold, as :class:`~skasd.embedders.MFNEmbedder`. Gets those of `section` and `domain`
-        that it requests.
+        Trained once for each fold, as :class:`~skasd.embedders.MFNEmbedder`, or a pipeline that ends in one. Gets those
+        of `section` and `domain` that it requests.
 
     scorers : sequence of scorers or None, default=None
         Each scores the embeddings of a section's clips: one column. None: `MahalanobisScorer` and `LOFScorer`, the
@@ -38,8 +40,12 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     n_folds : int, default=3
         Number of parts of the recordings, and of embedders. At least 2.
 
+    max_clips : int or None, default=None
+        Most clips that an embedder is trained on: of more, as many of each section and domain as can be, evenly spread
+        over their order. None: all.
+
     random_state : int, RandomState instance or None, default=None
-        Seeds the embedders, where they have a `random_state`.
+        Seeds the embedders: each `random_state` in them that is None.
 
     Attributes
     ----------
@@ -79,7 +85,8 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     The recordings of each section and domain are dealt to the folds, the largest first, to the fold that has the fewest
     clips of this section. Where there are fewer recordings than folds, stretches of clips stand in for them.
 
-    Columns stand section by section, and in each scorer by scorer.
+    Columns stand section by section, and in each scorer by scorer. Clips are embedded 128 at a time: with a pipeline
+    from clips to embeddings no more spectrograms are held than that, and in `fit` than `max_clips`.
 
     Examples
     --------
@@ -101,6 +108,7 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         "embedder": [HasMethods(["fit", "transform"])],
         "scorers": ["array-like", None],
         "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "max_clips": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     }
 
@@ -110,11 +118,13 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         scorers: Sequence[Any] | None = None,
         *,
         n_folds: int = 3,
+        max_clips: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
         self.embedder = embedder
         self.scorers = scorers
         self.n_folds = n_folds
+        self.max_clips = max_clips
         self.random_state = random_state
 
     def fit(
@@ -222,11 +232,19 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _fit_member(self, X, metadata, seed, sections):
         embedder = clone(self.embedder)
-        if "random_state" in embedder.get_params():
-            embedder.set_params(random_state=seed)
-        used = requested_metadata(embedder, "fit", metadata)
-        embeddings = embedder.fit(X, **used).transform(X)
+        seeds = {
+            name: seed
+            for name, value in embedder.get_params().items()
+            if name.split("__")[-1] == "random_state" and value is None
+        }
+        embedder.set_params(**seeds)
         domain = metadata.get("domain")
+        trained = _spread_evenly(sections.values(), domain, self.max_clips)
+        used = requested_metadata(embedder, "fit", metadata)
+        with route_metadata():
+            embedder.fit(take(X, trained), **take_rows(used, trained, num_samples(X)))
+        # those left out for their number are no more unknown than the others: of the same recordings
+        embeddings = _embed(embedder, X)
         with no_word_on_thresholds():
             fitted = {
                 name: [
@@ -239,7 +257,7 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.scorers_.append(fitted)
 
     def _member_scores(self, fold, X):
-        embeddings = self.embedders_[fold].transform(X)
+        embeddings = _embed(self.embedders_[fold], X)
         return np.column_stack(
             [
                 scorer.anomaly_score(embeddings)
@@ -266,3 +284,23 @@ def _deal(sections, domain, groups, n_clips, n_folds):
                 groups[rows], n_folds, domain=None if domain is None else domain[rows]
             )
     return fold_of
+
+
+def _embed(embedder, X):
+    n_clips = num_samples(X)
+    parts = [np.arange(n_clips)[start : start + _CHUNK] for start in range(0, n_clips, _CHUNK)]
+    return np.concatenate([embedder.transform(take(X, rows)) for rows in parts])
+
+
+def _spread_evenly(sections, domain, max_clips):
+    """Return at most some rows, of each section and domain as many as can be."""
+    strata = []
+    for own in map(np.flatnonzero, sections):
+        strata += [own] if domain is None else [own[rows] for rows in group_rows(domain[own]).values()]
+    left = sum(map(len, strata)) if max_clips is None else max_clips
+    kept = []
+    for number, rows in enumerate(sorted(strata, key=len)):
+        n = min(len(rows), left // (len(strata) - number))
+        kept.append(rows[np.arange(n) * len(rows) // max(n, 1)])
+        left -= n
+    return np.sort(np.concatenate(kept))

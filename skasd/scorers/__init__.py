@@ -15,6 +15,7 @@ from ._knn_cosine import KNNCosineScorer
 from ._lof import LOFScorer
 from ._mahalanobis import MahalanobisScorer
 from ._oevae import OEVAEScorer
+from ._term import TermScorer as TermScorer
 from .thresholds import FewClipsWarning
 
 __all__ = [

@@ -12,13 +12,17 @@ from ._blocks import find_blocks
 __all__ = ["deal_recordings", "recording_blocks"]
 
 
-def recording_blocks(X: ArrayLike, *, domain: Any = None, groups: Any = None) -> np.ndarray:
+def recording_blocks(
+    X: ArrayLike, *, section: Any = None, domain: Any = None, groups: Any = None
+) -> np.ndarray:
     """Tell which rows belong together, by the rule by which thresholds hold rows out.
 
     Parameters
     ----------
     X : array-like of shape (n_clips, n_features)
         One row per clip, in the order in which they were recorded.
+    section : sequence of hashables of length n_clips, default=None
+        Blocks hold clips of one section.
     domain : sequence of {"source", "target"} of length n_clips, default=None
         The domain of each clip.
     groups : sequence of hashables of length n_clips, default=None
@@ -40,8 +44,18 @@ def recording_blocks(X: ArrayLike, *, domain: Any = None, groups: Any = None) ->
     """
     X = np.asarray(X, dtype=float)
     domain = None if domain is None else as_domains(domain, len(X))
-    of = find_blocks(X, domain, groups, None, np.ones(len(X), dtype=bool)).of
-    return np.unique(of, return_inverse=True)[1]
+    groups = None if groups is None else as_labels("groups", groups, len(X))
+    sections = {None: np.arange(len(X))}
+    if section is not None:
+        sections = group_rows(as_labels("section", section, len(X)))
+    blocks, n_blocks = np.empty(len(X), dtype=int), 0
+    for rows in sections.values():
+        known = (None if values is None else values[rows] for values in (domain, groups))
+        of = find_blocks(X[rows], *known, None, np.ones(len(rows), dtype=bool)).of
+        own = np.unique(of, return_inverse=True)[1]
+        blocks[rows] = n_blocks + own
+        n_blocks += int(own.max()) + 1
+    return blocks
 
 
 def deal_recordings(groups: Any, n_folds: int, *, domain: Any = None) -> np.ndarray:

@@ -1,8 +1,12 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skasd import ClipStatistics, LogMelTransformer
 from skasd.compose import SectionScores
 from skasd.scorers import KNNScorer, MahalanobisScorer
 
@@ -92,6 +96,39 @@ def test_embedders_differ_by_seed_and_come_again():
     )
     assert first == again != other
     assert len(set(first)) == 3
+
+
+def test_training_is_bounded_and_each_section_and_domain_has_its_share():
+    X, section = two_sections(30)
+    X, section = X[:40], section[:40]  # 30 and 10
+    domain = np.where(np.arange(40) % 10 == 0, "target", "source")
+    scores = SectionScores(Remembers(), max_clips=12).fit(X, section=section, domain=domain)
+    for embedder in scores.embedders_:
+        assert len(embedder.known_) == 12
+        pairs = Counter(zip(embedder.section_, embedder.domain_, strict=True))
+        assert {pairs[name, "source"] for name in ("00", "01")} <= {4, 5}
+        assert {"source", "target"} == set(embedder.domain_)
+
+
+def test_clips_go_through_a_pipeline_a_few_at_a_time():
+    clips = np.random.default_rng(0).normal(scale=0.1, size=(150, 800)).astype(np.float32)
+    section = np.repeat(["a", "b"], 75)
+    most = []
+
+    class Statistics(ClipStatistics):
+        def transform(self, X):
+            most.append(len(X))
+            return super().transform(X)
+
+    front = LogMelTransformer(n_fft=128, hop_length=64, n_mels=8, dtype="float16")
+    scores = SectionScores(make_pipeline(front, Statistics(("mean",)), Remembers()), max_clips=50)
+    held_out = scores.fit_transform(clips, section=section)
+    assert held_out.shape == (150, 4)
+    assert np.isfinite(held_out).all()
+    assert max(most) <= 128
+    whole = make_pipeline(front, ClipStatistics(("mean",))).fit_transform(clips)
+    assert all(embedder[-1].random_state is not None for embedder in scores.embedders_)
+    assert scores.embedders_[0][-1].known_ <= {tuple(row) for row in whole}
 
 
 def test_errors_say_what_is_missing():

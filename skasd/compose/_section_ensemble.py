@@ -1,0 +1,267 @@
+"""Statistics and trained networks in one score for each section."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._sklearn_compat import Interval, fit_context, num_samples
+from .._typing import ArrayLike
+from .._unfitted import unfitted_on_failure
+from ..features import ClipStatistics
+from ..labels import as_labels
+from ..scorers import BaseScorer, TermScorer
+from ..scorers.recordings import recording_blocks
+from ._detection import DetectionMixin
+from ._per_section import PerSection
+from ._rows import check_lengths, not_proxies, skipped_clips, take
+from ._section_scores import SectionScores
+
+
+class SectionEnsemble(DetectionMixin, BaseEstimator):
+    r"""Spectrograms of several sections in, one score of statistics and of networks that tell sections apart out.
+
+    What `AnomalousSoundDetector` does with ``mode="best"`` where sections and clips are many, for those who have
+    spectrograms and no waveforms.
+
+    Parameters
+    ----------
+    networks : list of (str, embedder) tuples
+        Embedders of spectrograms, each trained `n_folds` times, as ``[("MFN", MFNEmbedder()), ("DPT",
+        DPTEmbedder())]``. May be empty.
+
+    n_bands : int, default=8
+        Number of frequency bands of the statistics.
+
+    n_folds : int, default=3
+        Number of parts of the recordings, each left out by one network of each kind, see `SectionScores`.
+
+    max_clips : int or None, default=3000
+        Most clips that a network is trained on, see `SectionScores`.
+
+    contamination : float in (0, 0.5], default=0.1
+        False-alarm rate that the threshold aims at.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the networks.
+
+    Attributes
+    ----------
+    steps_ : list of estimators
+        `ClipStatistics`, a `SectionScores` for each of the networks, and a `PerSection` of scorers of the rows.
+    sections_ : list
+        The known sections; empty if none was given.
+    offset_ : float
+        ``decision_function = score_samples - offset_`` where the section is not given.
+    threshold_ : float
+        ``-offset_``.
+    training_scores_ : ndarray of shape (n_training_clips,)
+        Held-out anomaly scores.
+    n_features_in_ : int
+        Number of bins of the spectrograms.
+
+    See Also
+    --------
+    skasd.AnomalousSoundDetector : Takes waveforms.
+    ScoreEnsemble : Combines any detectors.
+
+    Notes
+    -----
+    The anomaly score is a sum of terms of equal weight, each in units of its spread over training clips that were left
+    out: the Mahalanobis distance of the means and standard deviations of all bins; the mean of those of `n_bands`
+    bands; and of each kind of network the Mahalanobis distance and the local outlier factor of its embedding, mean over
+    its folds. Nothing is weighted by how well it did anywhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.compose import SectionEnsemble
+    >>> from skasd.embedders import DPTEmbedder
+    >>> X = np.random.default_rng(0).normal(size=(40, 16, 20)).astype("float32")
+    >>> network = DPTEmbedder(max_epochs=1, patch_frames=16)
+    >>> detector = SectionEnsemble([("DPT", network)], random_state=0).fit(X, section=["a", "b"] * 20)
+    >>> detector.decision_function(X[:2] + 9, section=["a", "b"]) < 0
+    array([ True,  True])
+    """
+
+    __metadata_request__fit = {"section": True, "domain": True, "proxy": True, "groups": True}
+    __metadata_request__decision_function = {"section": True}
+    __metadata_request__predict = {"section": True}
+
+    _parameter_constraints: dict = {
+        "networks": [list],
+        "n_bands": [Interval(Integral, 1, None, closed="left")],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "max_clips": [Interval(Integral, 1, None, closed="left"), None],
+        "contamination": BaseScorer._parameter_constraints["contamination"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        networks: Sequence[tuple[str, Any]],
+        *,
+        n_bands: int = 8,
+        n_folds: int = 3,
+        max_clips: int | None = 3000,
+        contamination: float = 0.1,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        self.networks = networks
+        self.n_bands = n_bands
+        self.n_folds = n_folds
+        self.max_clips = max_clips
+        self.contamination = contamination
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        section: Any = None,
+        domain: Any = None,
+        proxy: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Train the networks and fit a scorer to the clips of each section.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
+            Spectrograms of healthy clips. Those that are NaN everywhere are left out.
+        y : object, default=None
+            Not learnt from.
+        section : sequence of hashables of length n_clips, default=None
+            Machine, ID or setting of each clip: each gets a scorer of its own, and networks tell them apart.
+        domain : sequence of {"source", "target"} of length n_clips, default=None
+            Each domain gets a reference of its own.
+        proxy : sequence of bool of length n_clips, default=None
+            Clips of other machines; they are left out.
+        groups : sequence of hashables of length n_clips, default=None
+            The recording of each clip. None: what the order of the clips shows.
+
+        Returns
+        -------
+        self : object
+        """
+        n_clips = num_samples(X)
+        check_lengths(n_clips, section=section, domain=domain, groups=groups)
+        with unfitted_on_failure(self):
+            statistics = ClipStatistics()
+            table = statistics.fit_transform(X)
+            kept = np.flatnonzero(not_proxies(proxy, n_clips) & ~skipped_clips(table))
+            if not len(kept):
+                raise ValueError(f"No clip to learn from: n_samples={n_clips}, all of them skipped or proxies.")
+            X, known = take(X, kept), {"section": section, "domain": domain, "groups": groups}
+            known = {
+                name: as_labels(name, values, n_clips)[kept] for name, values in known.items() if values is not None
+            }
+            rows = [table[kept]]
+            recordings = recording_blocks(rows[0], **known).tolist()
+            networks = []
+            for _, embedder in self.networks:
+                scores = SectionScores(
+                    embedder, n_folds=self.n_folds, max_clips=self.max_clips, random_state=self.random_state
+                )
+                rows.append(scores.fit_transform(X, **{**known, "groups": recordings}))
+                networks.append(scores)
+            scorer = self._scorer(rows[0].shape[1], statistics.n_features_in_, networks)
+            self.steps_ = [statistics, *networks, PerSection(None, scorer).fit(np.hstack(rows), **known)]
+            self.sections_ = self.steps_[-1].sections_
+            self.training_scores_ = self.steps_[-1].training_scores_
+            self._keep_names_of(statistics)
+        return self
+
+    def _scorer(self, n_statistics, n_bins, networks):
+        columns = np.arange(n_statistics)
+        band = np.arange(n_bins) * min(self.n_bands, n_bins) // n_bins
+        bands = [columns[np.resize(band, n_statistics) == each] for each in np.unique(band)]
+        ready, n_ready = ready_columns(networks, n_statistics)
+        weights = [1.0, *[1 / len(bands)] * len(bands), *[1.0] * n_ready]
+        return TermScorer(
+            bands=[columns, *bands], ready=ready, weights=weights, contamination=self.contamination
+        )
+
+    @property
+    def offset_(self) -> float:
+        """``decision_function = score_samples - offset_`` where the section is not given."""
+        return self.steps_[-1].offset_
+
+    def anomaly_score(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return the anomaly score of each clip; higher is more anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            NaN for skipped clips.
+        """
+        return self.steps_[-1].anomaly_score(self._rows(X), section=section)
+
+    def decision_function(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return the signed distance to the threshold; negative means anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: its scorer decides.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            NaN for skipped clips.
+        """
+        return self.steps_[-1].decision_function(self._rows(X), section=section)
+
+    def predict(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
+        section : sequence of hashables of length n_clips, default=None
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
+
+    def _rows(self, X):
+        check_is_fitted(self)
+        return np.hstack([step.transform(X) for step in self.steps_[:-1]])
+
+
+def ready_columns(networks, first):
+    """Return which columns are the scores of networks, and how many of them a section has.
+
+    Parameters
+    ----------
+    networks : list of SectionScores
+        Fitted; their columns stand side by side.
+    first : int
+        The first of these columns.
+
+    Returns
+    -------
+    ready : dict of section to list of int, or list of int without sections
+    n_ready : int
+    """
+    sections = [name for network in networks for name in network.column_sections_]
+    ready: dict = {name: [] for name in sections}
+    for column, name in enumerate(sections):
+        ready[name].append(first + column)
+    n_ready = len(next(iter(ready.values()))) if ready else 0
+    return (ready.get(None, []) if None in ready or not ready else ready), n_ready
