@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from .compose import SectionScores, route_metadata, take
+from .compose import SectionScores, route_metadata
 from .embedders import DPTEmbedder, MFNEmbedder
 from .features import LogMelTransformer
 from .labels import group_rows
@@ -38,7 +38,7 @@ def with_networks(features, X, clips, *, sample_rate, channel, on_error, limits,
     features : FeatureUnion
         The fitted encoders; the fitted networks join them.
     X : clips
-        All that `fit` got.
+        Those that could be used.
     clips : dict
         As `reference_clips` made it of all of them.
     sample_rate, channel, on_error, limits, n_jobs, verbose
@@ -61,10 +61,10 @@ def with_networks(features, X, clips, *, sample_rate, channel, on_error, limits,
     )
     known = {name: clips[name] for name in ("section", "domain") if clips[name] is not None}
     recordings = recording_blocks(clips["rows"], groups=clips["groups"], **known).tolist()
-    heard, rows = take(X, clips["numbers"]), [clips["rows"]]
+    rows = [clips["rows"]]
     for name, network in (("MFN", MFNEmbedder(verbose=verbose)), ("DPT", DPTEmbedder(verbose=verbose))):
         scores = SectionScores(make_pipeline(front, network), max_clips=MOST_CLIPS, random_state=_SEED)
         with route_metadata():
-            rows.append(scores.fit_transform(heard, groups=recordings, **known))
+            rows.append(scores.fit_transform(X, groups=recordings, **known))
         features.transformer_list.append((name, scores))
     return {**clips, "rows": np.hstack(rows).astype(clips["rows"].dtype)}

@@ -16,7 +16,8 @@ from ._rows import route_metadata as route_metadata
 from ._rows import take as take
 from ._score_ensemble import ScoreEnsemble
 from ._scored_clips import requested_metadata, score_clips
-from ._section_ensemble import SectionEnsemble, ready_columns as ready_columns
+from ._section_ensemble import SectionEnsemble
+from ._section_ensemble import ready_columns as ready_columns
 from ._section_scores import SectionScores as SectionScores
 from ._select_best import SelectBest
 

@@ -11,13 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 from .._sklearn_compat import Interval, fit_context, num_samples
 from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
-from ..features import ClipStatistics
+from ..features import ClipStatistics, check_time_frequency
 from ..labels import as_labels
 from ..scorers import BaseScorer, TermScorer
 from ..scorers.recordings import recording_blocks
 from ._detection import DetectionMixin
 from ._per_section import PerSection
-from ._rows import check_lengths, not_proxies, skipped_clips, take
+from ._rows import check_lengths, not_proxies, take
 from ._section_scores import SectionScores
 
 
@@ -152,16 +152,20 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         n_clips = num_samples(X)
         check_lengths(n_clips, section=section, domain=domain, groups=groups)
         with unfitted_on_failure(self):
-            statistics = ClipStatistics()
-            table = statistics.fit_transform(X)
-            kept = np.flatnonzero(not_proxies(proxy, n_clips) & ~skipped_clips(table))
+            X, missing = check_time_frequency(self, X)
+            kept = np.flatnonzero(not_proxies(proxy, n_clips) & ~missing)
             if not len(kept):
-                raise ValueError(f"No clip to learn from: n_samples={n_clips}, all of them skipped or proxies.")
+                raise ValueError(
+                    f"No clip to learn from: n_samples={n_clips}, all of them skipped or proxies."
+                )
             X, known = take(X, kept), {"section": section, "domain": domain, "groups": groups}
             known = {
-                name: as_labels(name, values, n_clips)[kept] for name, values in known.items() if values is not None
+                name: as_labels(name, values, n_clips)[kept]
+                for name, values in known.items()
+                if values is not None
             }
-            rows = [table[kept]]
+            statistics = ClipStatistics()
+            rows = [statistics.fit_transform(X)]
             recordings = recording_blocks(rows[0], **known).tolist()
             networks = []
             for _, embedder in self.networks:
@@ -174,7 +178,6 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
             self.steps_ = [statistics, *networks, PerSection(None, scorer).fit(np.hstack(rows), **known)]
             self.sections_ = self.steps_[-1].sections_
             self.training_scores_ = self.steps_[-1].training_scores_
-            self._keep_names_of(statistics)
         return self
 
     def _scorer(self, n_statistics, n_bins, networks):
@@ -198,6 +201,7 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
+            Spectrograms.
         section : sequence of hashables of length n_clips, default=None
             The section of each clip, where known.
 
@@ -206,7 +210,8 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         ndarray of shape (n_clips,)
             NaN for skipped clips.
         """
-        return self.steps_[-1].anomaly_score(self._rows(X), section=section)
+        rows = self._rows(X)
+        return self.steps_[-1].anomaly_score(rows, section=section)
 
     def decision_function(self, X: Any, *, section: Any = None) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
@@ -214,6 +219,7 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
+            Spectrograms.
         section : sequence of hashables of length n_clips, default=None
             The section of each clip, where known: its scorer decides.
 
@@ -222,7 +228,8 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         ndarray of shape (n_clips,)
             NaN for skipped clips.
         """
-        return self.steps_[-1].decision_function(self._rows(X), section=section)
+        rows = self._rows(X)
+        return self.steps_[-1].decision_function(rows, section=section)
 
     def predict(self, X: Any, *, section: Any = None) -> np.ndarray:
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
@@ -230,6 +237,7 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
+            Spectrograms.
         section : sequence of hashables of length n_clips, default=None
             As in `decision_function`.
 

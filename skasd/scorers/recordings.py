@@ -50,8 +50,8 @@ def recording_blocks(
         sections = group_rows(as_labels("section", section, len(X)))
     blocks, n_blocks = np.empty(len(X), dtype=int), 0
     for rows in sections.values():
-        known = (None if values is None else values[rows] for values in (domain, groups))
-        of = find_blocks(X[rows], *known, None, np.ones(len(rows), dtype=bool)).of
+        own_domain, own_groups = (None if values is None else values[rows] for values in (domain, groups))
+        of = find_blocks(X[rows], own_domain, own_groups, None, np.ones(len(rows), dtype=bool)).of
         own = np.unique(of, return_inverse=True)[1]
         blocks[rows] = n_blocks + own
         n_blocks += int(own.max()) + 1

@@ -180,7 +180,9 @@ def test_a_detector_without_network_needs_no_torch(folder):
     )
 
 
-@pytest.mark.parametrize("name", augment.__all__)
+@pytest.mark.parametrize(
+    "name", [name for name in augment.__all__ if isinstance(getattr(augment, name), type)]
+)
 def test_augmenters(name, tmp_path):
     augmenter = getattr(augment, name)(random_state=3)
     save(augmenter, tmp_path / "m")
