@@ -55,8 +55,8 @@ class EfficientAT(Encoder):
     def _maps_of_piece(self, waveform):
         energies = torch.from_numpy(self.log_mel(waveform))[None, None]
         x = energies.add_(1e-5).log_().add_(4.5).div_(5)
-        maps = self.network.maps(x.contiguous(memory_format=torch.channels_last), self.numbers)
-        return [m[0] for m in maps]
+        x = x.contiguous(memory_format=torch.channels_last).to(self.device)
+        return [m[0].cpu() for m in self.network.maps(x, self.numbers)]
 
 
 class PannsCnn14(Encoder):
@@ -102,6 +102,6 @@ class PannsCnn14(Encoder):
             yield self._maps_of_piece(piece)
 
     def _maps_of_piece(self, waveform):
-        x = torch.from_numpy(self.log_mel(waveform))[None, None]
+        x = torch.from_numpy(self.log_mel(waveform))[None, None].to(self.device)
         with torch.inference_mode():
-            return [m[0] for m in self.network.maps(x, self.numbers)]
+            return [m[0].cpu() for m in self.network.maps(x, self.numbers)]

@@ -8,6 +8,8 @@ import numpy as np
 import soxr
 import torch
 
+from ..features import band_names
+
 
 class Layer(NamedTuple):
     """A layer of an encoder.
@@ -47,6 +49,11 @@ class Encoder(ABC):
 
     layers : list of Layer
         What these are.
+
+    network : torch.nn.Module
+
+    device : str
+        Where the network is; the front end is on the CPU, and so are the maps.
     """
 
     names: tuple[str, ...] = ()
@@ -54,6 +61,26 @@ class Encoder(ABC):
     sample_rate: int
     layers: list[Layer]
     min_seconds: float  # shorter clips are repeated from their beginning
+    network: torch.nn.Module
+    device = "cpu"
+
+    def to(self, device):
+        """Move the network to a device, and return the encoder."""
+        self.network.to(device)
+        self.device = device
+        return self
+
+    def column_names(self, bands):
+        """Return the names of a row's columns: layer, with `bands` the centre of the frequency position, channel."""
+        names = []
+        for name, layer in zip(self.wanted, self.layers, strict=True):
+            has_places = bands and layer.frequencies is not None
+            places = [f"{place} " for place in band_names(layer.frequencies)] if has_places else [""]
+            channels = [*range(layer.n_channels)]
+            if layer.spread:
+                channels = [f"{what} {c}" for what in ("mean", "std") for c in channels]
+            names += [f"layer {name} {place}{c}" for place in places for c in channels]
+        return np.array(names, dtype=object)
 
     def maps(self, waveform, sample_rate):
         """Yield the maps of each piece of a clip: a list of tensors (n_channels, n_positions, n_steps), one a layer."""

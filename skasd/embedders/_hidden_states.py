@@ -46,7 +46,7 @@ class HiddenStates(Encoder):
         finally:
             if had_bars:
                 transformers.logging.enable_progress_bar()
-        self.model = (model.get_encoder() if model.config.is_encoder_decoder else model).eval()
+        self.network = (model.get_encoder() if model.config.is_encoder_decoder else model).eval()
         self.sample_rate = self.extractor.sampling_rate
         self.is_patches = model.config.model_type == "audio-spectrogram-transformer"
         states = self._states(np.zeros(self.sample_rate, np.float32))
@@ -77,7 +77,7 @@ class HiddenStates(Encoder):
             # Whisper's extractor fills up with zeros to 30 s
             heard = min(1.0, len(waveform) / getattr(self.extractor, "n_samples", len(waveform)))
             return [m[:, None, : math.ceil(heard * m.shape[1])] for m in maps]
-        config = self.model.config
+        config = self.network.config
         n_positions, n_steps = (
             1 + (size - config.patch_size) // stride
             for size, stride in (
@@ -94,12 +94,13 @@ class HiddenStates(Encoder):
     def _states(self, waveform):
         inputs = self.extractor(waveform, sampling_rate=self.sample_rate, return_tensors="pt")
         with torch.inference_mode():
-            return self.model(**inputs, output_hidden_states=True).hidden_states
+            states = self.network(**inputs.to(self.device), output_hidden_states=True).hidden_states
+        return [state.cpu() for state in states]
 
     def _frequencies(self):
         if not self.is_patches:
             return None
-        config = self.model.config
+        config = self.network.config
         centres = mel_edges(config.num_mel_bins, 20, self.sample_rate / 2, htk=True)[1:-1]
         first = np.arange(0, config.num_mel_bins - config.patch_size + 1, config.frequency_stride)
         return np.array([centres[a : a + config.patch_size].mean() for a in first])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..nn import resolve_device
 from ..weights import CHECKPOINTS, fetch, sha256_of, shipped_file
 from ._audio_taggers import EfficientAT, PannsCnn14
 from ._hidden_states import HiddenStates
@@ -28,12 +29,12 @@ ENCODERS = {
 }
 
 
-def load_encoder(encoder, weights, layer, sample_rate, verbose):
+def load_encoder(encoder, weights, layer, sample_rate, device, verbose):
     """Return an encoder and the SHA-256 of its weights, which are read anew only where the file has changed.
 
     Parameters
     ----------
-    encoder, weights, layer, sample_rate, verbose
+    encoder, weights, layer, sample_rate, device, verbose
         As of :class:`PretrainedEmbedder`.
 
     Returns
@@ -48,16 +49,17 @@ def load_encoder(encoder, weights, layer, sample_rate, verbose):
     path = os.path.abspath(path)
     files = [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else [path]
     stats = tuple((file, os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in sorted(files))
-    return _loaded(encoder, path, stats, names, sample_rate)
+    return _loaded(encoder, path, stats, names, sample_rate, resolve_device(device))
 
 
 @lru_cache(maxsize=8)
-def _loaded(encoder, path, stats, names, sample_rate):
+def _loaded(encoder, path, stats, names, sample_rate, device):
     kind = ENCODERS[encoder]
     # glibc hands blocks larger than any that was freed before back to the system, and their first touch costs a third
     # of the network's time; having seen 16 MiB come and go, untouched, it keeps the memory of activations
     torch.empty(1 << 22)
-    return kind.make(path, names, sample_rate=sample_rate, **kind.params), sha256_of(path)
+    made = kind.make(path, names, sample_rate=sample_rate, **kind.params)
+    return made.to(device), sha256_of(path)
 
 
 def _layer_names(encoder, layer):

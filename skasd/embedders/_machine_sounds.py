@@ -75,10 +75,10 @@ class MachineSounds(Encoder):
     def _of_frames(self, frames, mel=None):
         """Return the maps of log-mel frames; that of the frames themselves is `mel`, if given."""
         names = [name for name in self.wanted if name != "mel"]
-        x = torch.from_numpy(frames)[None, None].contiguous(memory_format=torch.channels_last)
+        x = torch.from_numpy(frames)[None, None].contiguous(memory_format=torch.channels_last).to(self.device)
         deep = iter(self.network(x, names) if names else [])
         mel = self.positions_of(frames if mel is None else mel)
-        return [mel if name == "mel" else next(deep)[0] for name in self.wanted]
+        return [mel if name == "mel" else next(deep)[0].cpu() for name in self.wanted]
 
     @staticmethod
     def positions_of(frames):

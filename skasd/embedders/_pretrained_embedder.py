@@ -14,7 +14,6 @@ from .._sklearn_compat import Interval, StrOptions
 from .._threads import fixed_threads, resolve_threads
 from .._typing import PathName
 from ..clips import BadClip, Clips, check_clips, check_limits
-from ..features import band_names
 from ._loading import ENCODERS, load_encoder
 from ._rows import SlidingRow, row_of
 
@@ -64,6 +63,9 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
         ``{"max_seconds": 7200}``.
 
+    device : str, default="auto"
+        Where the network runs: on CUDA where there is one, else on the CPU (``"auto"``), or on any torch device.
+
     n_threads : int or None, default=None
         Threads of torch for each clip. None: the environment variable ``SKASD_NUM_THREADS``, else 1.
 
@@ -81,6 +83,9 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
 
     layers_ : ndarray of str of shape (n_columns,)
         The layer of each column.
+
+    device_ : str
+        Where the network was in `fit`. A detector that was loaded elsewhere goes by `device`.
 
     weights_sha256_ : str
         SHA-256 of the weights.
@@ -145,6 +150,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         "channel": [StrOptions({"mean"}), Integral],
         "on_error": [StrOptions({"raise", "skip"})],
         "limits": [dict, None],
+        "device": [str],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -163,6 +169,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         channel: Literal["mean"] | int = "mean",
         on_error: Literal["raise", "skip"] = "raise",
         limits: dict | None = None,
+        device: str = "auto",
         n_threads: int | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -175,6 +182,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         self.channel = channel
         self.on_error = on_error
         self.limits = limits
+        self.device = device
         self.n_threads = n_threads
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -204,6 +212,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
             if self.on_error == "raise":
                 self._clips(clips).map(lambda i, waveform: None)
         self.weights_sha256_ = sha256
+        self.device_ = encoder.device
         n_columns = [layer.n_columns for layer in encoder.layers for _ in range(self._n_positions(layer))]
         self.bands_ = np.repeat(np.arange(len(n_columns)), n_columns)
         n_of_layers = [layer.n_columns * self._n_positions(layer) for layer in encoder.layers]
@@ -343,20 +352,13 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
             As "layer 9 350 Hz 12"; without positions "layer 9 12".
         """
         self._validate_params()
-        names = []
-        encoder = self._load()[0]
-        for name, layer in zip(encoder.wanted, encoder.layers, strict=True):
-            has_places = self.bands and layer.frequencies is not None
-            places = [f"{place} " for place in band_names(layer.frequencies)] if has_places else [""]
-            channels = [*range(layer.n_channels)]
-            if layer.spread:
-                channels = [f"{what} {c}" for what in ("mean", "std") for c in channels]
-            names += [f"layer {name} {place}{c}" for place in places for c in channels]
-        return np.array(names, dtype=object)
+        return self._load()[0].column_names(self.bands)
 
     def _load(self):
         """Return the encoder and the SHA-256 of its weights."""
-        return load_encoder(self.encoder, self.weights, self.layer, self.sample_rate, self.verbose)
+        return load_encoder(
+            self.encoder, self.weights, self.layer, self.sample_rate, self.device, self.verbose
+        )
 
     def _encoder_of_fit(self):
         """Return the encoder, whose weights must be those of `fit`."""
@@ -376,13 +378,8 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         return self._clips(X)
 
     def _clips(self, X):
-        return Clips(
-            X,
-            sample_rate=self.sample_rate,
-            channel=self.channel,
-            on_error=self.on_error,
-            limits=self.limits,
-        )
+        names = ("sample_rate", "channel", "on_error", "limits")
+        return Clips(X, **{name: getattr(self, name) for name in names})
 
     def _map(self, clips, function):
         with fixed_threads(resolve_threads(self.n_threads)):

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 import skasd
 from skasd import KNNScorer, LogMelTransformer, PretrainedEmbedder, nn
 from skasd.clips import ClipError, ClipWarning
+from skasd.embedders._audio_taggers import EfficientAT
 from skasd.embedders._machine_sounds import MachineSounds
 from skasd.metrics import harmonic_auc
 from skasd.nn import MachineEncoder, MobileNetV3
@@ -96,6 +97,35 @@ def test_bands_below_half_the_rate_need_no_resampling():
     # the first and the last frames hold the ends of the clip, around which a resampler sees silence
     torch.testing.assert_close(direct[:75, 2:-2], reference[:75, 2:-2], rtol=0, atol=1e-3)
     assert (direct[103:] == np.float32(np.log(1e-10))).all()
+
+
+def test_the_network_runs_on_the_device_and_maps_come_back(mn04):
+    waveform = sounds(1)[0]
+    encoders = [MachineSounds(shipped_file(), ("mel", "9"), sample_rate=RATE)]
+    encoders.append(EfficientAT(mn04[0], ("9",), sample_rate=RATE, width=0.4))
+    for encoder in encoders:
+        assert all(maps.device.type == "cpu" for maps in next(encoder.maps(waveform, RATE)))
+        encoder.to("meta")  # a device that computes shapes alone: there is nothing to bring back
+        with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+            next(encoder.maps(waveform, RATE))
+
+
+def test_the_cpu_is_told_from_no_device():
+    clips = sounds(2)
+    embedder = PretrainedEmbedder(device="cpu").fit(clips)
+    assert embedder.device_ == "cpu"
+    with pytest.raises(ValueError, match="nonsense"):
+        PretrainedEmbedder(device="nonsense").fit(clips)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+def test_cuda_gives_the_rows_of_the_cpu():
+    clips = sounds(3)
+    on_cpu = PretrainedEmbedder(device="cpu", layer=("mel", "9", "11")).fit_transform(clips)
+    embedder = PretrainedEmbedder(layer=("mel", "9", "11")).fit(clips)
+    assert embedder.device_.startswith("cuda")
+    np.testing.assert_allclose(embedder.transform(clips), on_cpu, atol=2e-2 * np.abs(on_cpu).max())
 
 
 def test_long_clips_are_computed_in_parts_that_do_not_show():
