@@ -12,7 +12,6 @@ from ..clips import leave_out_bad
 from ..compose import fitted_steps, requested_metadata
 from ..datasets import load_recordings, recordings_of
 from . import _recordings, _remarks, _systems
-from ._console import printable
 
 
 def add_arguments(parser):
@@ -76,30 +75,27 @@ def run(args, console):
         for name in ("section", "domain", "attribute", "proxy")
         if table[name].notna().all() and table[name].nunique() > 1
     }
-    if args.groups_from is not None:
-        metadata["groups"] = np.array(
-            _recordings.parts(table["path"].tolist(), args.groups_from), dtype=object
-        )
-    else:
-        groups = recordings_of(table.loc[~table["proxy"], "path"])
-        if groups is not None:  # a proxy sets no threshold
-            metadata["groups"] = np.array([*groups, *(["proxy"] * int(table["proxy"].sum()))], dtype=object)
+    if (groups := _groups(table, args)) is not None:
+        metadata["groups"] = groups
     n_others = int(table["proxy"].sum())
     others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
     console.note(f"learning from {len(table) - n_others} recordings below {where}{others}")
 
+    # the default detector recognises recordings by itself, those that further files go on with as well
+    by_itself = {"groups"} if args.groups_from is None and hasattr(detector, "update") else set()
+
     def fit(paths, rows):
-        known = {name: values[rows] for name, values in metadata.items()}
+        known = {name: values[rows] for name, values in metadata.items() if name not in by_itself}
         return detector.fit(paths, **requested_metadata(detector, "fit", known))
 
     with config_context(enable_metadata_routing=True), _systems.progress(detector, console):
         _, kept, bad = leave_out_bad(fit, table["path"].tolist())
-    for position, cause in bad.items():
-        console.trouble(f"skasd: left out {printable(table['path'].iloc[position])}: {cause}")
+    _recordings.say_left_out(table["path"].tolist(), bad, console)
     proxy = table["proxy"].to_numpy(dtype=bool)
     # for the report, which sets new recordings beside those learnt from
     detector.training_paths_ = [os.path.abspath(table["path"].iloc[i]) for i in kept if not proxy[i]]
-    console.note(_held_out(detector, args, metadata.get("groups")))
+    detector.read_by_ = {"section_from": args.section_from, "groups_from": args.groups_from}
+    console.note(_held_out(detector, args, groups))
     _remarks.learn(detector, detector.training_paths_, args.n_jobs)
     save(detector, args.output)
     console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
@@ -110,6 +106,18 @@ def run(args, console):
         left_out=[table["path"].iloc[i] for i in bad],
     )
     return 1 if bad else 0
+
+
+def _groups(table, args):
+    """Return the recording that each file is of, None where nothing tells."""
+    if args.groups_from is not None:
+        return np.array(_recordings.parts(table["path"].tolist(), args.groups_from), dtype=object)
+    groups = recordings_of(table.loc[~table["proxy"], "path"])
+    if groups is None:
+        return None
+    return np.array(
+        [*groups, *(["proxy"] * int(table["proxy"].sum()))], dtype=object
+    )  # which set no threshold
 
 
 def _held_out(detector, args, groups):

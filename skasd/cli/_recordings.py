@@ -1,7 +1,13 @@
 """Recordings as the commands need them, beyond :func:`skasd.datasets.load_recordings`."""
 
+import os
 import re
 from pathlib import Path
+
+import numpy as np
+
+from ..datasets import load_recordings
+from ._console import printable
 
 
 def parts(paths, pattern):
@@ -14,6 +20,52 @@ def parts(paths, pattern):
     if None in found:
         raise ValueError(f"{pattern!r} matches nothing in {paths[found.index(None)]!r}.")
     return [match[1] if expression.groups else match[0] for match in found]
+
+
+def healthy_ones(args, section_from=None):
+    """Return the table of the healthy recordings of one machine that the arguments name, and say what they are."""
+    table = load_recordings(
+        args.recordings, machine=args.machine, section_from=section_from, healthy=args.healthy
+    )
+    where = args.recordings[0] if len(args.recordings) == 1 else f"{len(args.recordings)} files and folders"
+    one_machine(table, where)
+    healthy = (table["y"].fillna(1) == 1) & (table["split"] != "supplemental")
+    if not healthy.any():
+        raise ValueError(f"There is no healthy recording. {table.attrs['decided']}")
+    return table[healthy].reset_index(drop=True), table.attrs["decided"]
+
+
+def new_ones(table, detector, console):
+    """Return the recordings of a table that a detector has not learnt from."""
+    learnt = set(getattr(detector, "training_paths_", []))
+    new = np.array([os.path.abspath(path) not in learnt for path in table["path"]])
+    if not new.any():
+        raise ValueError(f"The model was fitted on all {len(table)} recordings already: give others.")
+    if not new.all():
+        console.note(f"{int((~new).sum())} recordings left out, which the model was fitted on")
+    return table[new].reset_index(drop=True)
+
+
+def say_left_out(paths, bad, console):
+    """Say which recordings could not be used, and why."""
+    for position, cause in bad.items():
+        console.trouble(f"skasd: left out {printable(paths[position])}: {cause}")
+
+
+def add_arguments(parser):
+    """Declare the arguments about healthy recordings."""
+    parser.add_argument(
+        "recordings",
+        nargs="+",
+        metavar="FOLDER",
+        help="folders of healthy recordings (or with subfolders normal/ ...), sound files, wildcards, or a CSV file",
+    )
+    parser.add_argument("--machine", help="the machine, where the folder holds several (challenge layout)")
+    parser.add_argument(
+        "--healthy",
+        action="store_true",
+        help="take all recordings as healthy, though their folder be called ng, faulty ...",
+    )
 
 
 def one_machine(table, where):

@@ -11,6 +11,13 @@ def learn(detector, paths, n_jobs=None):
     detector.training_conditions_ = conditions.fit(paths).set_params(n_jobs=None)
 
 
+def learn_more(detector, paths, n_jobs=None):
+    """Add how further recordings were made, in a detector that holds how the others were."""
+    conditions = getattr(detector, "training_conditions_", None)
+    if conditions is not None:
+        conditions.set_params(n_jobs=n_jobs).update(paths).set_params(n_jobs=None)
+
+
 def on(detector, paths, n_jobs=None):
     """Return a remark on each recording, "" where there is none.
 

@@ -11,6 +11,7 @@ from joblib import effective_n_jobs
 
 from ._audio_file import Header, read_header, read_samples
 from ._checks import array_length, check_clips, is_path, pcm_to_float
+from ._elsewhere import filled_elsewhere, is_elsewhere
 from ._errors import BadClip, report
 from ._kept_buffers import KeptBuffers
 from ._limits import beyond, check_header, check_limits
@@ -101,9 +102,16 @@ class Clips:
         self._headers: dict[int, Header] = {}
         self._lengths: np.ndarray | None = None
         self._causes: dict[int, str] = {}
+        self.reports = True
 
     def __len__(self):
         return len(self._clips)
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_buffers"}
+
+    def __setstate__(self, state):
+        vars(self).update(state, _buffers=KeptBuffers())
 
     def __iter__(self) -> Iterator[np.ndarray | None]:
         """Yield each waveform as an array of its own (None for a skipped clip), one after another.
@@ -198,7 +206,8 @@ class Clips:
                         results[i] = function(i, waveform)
             return len(positions)
 
-        n_threads = min(effective_n_jobs(n_jobs), len(self))
+        # the backend of dask counts its workers whatever n_jobs says
+        n_threads = 1 if n_jobs == 1 else min(effective_n_jobs(n_jobs), len(self))
         # short runs of clips: few enough calls to cost nothing, many enough to share the work evenly
         step = 1 if verbose and n_threads == 1 else max(1, min(16, len(self) // (16 * n_threads)))
         runs = [range(a, min(a + step, len(self))) for a in range(0, len(self), step)]
@@ -219,6 +228,57 @@ class Clips:
                 bar(n)
         self._report()
         return results
+
+    def fill(
+        self,
+        out: Any,
+        write: Callable,
+        prepared: Any,
+        *,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        description: str = "reading clips",
+    ) -> None:
+        """Have an array for each clip written, by threads or by the workers of joblib's backend.
+
+        Parameters
+        ----------
+        out : ndarray of shape (n_clips, ...), or list of ndarrays
+            Where the results go. What is there for bad clips is undefined.
+
+        write : bound method
+            Called as ``write(clips, out, prepared, **options)``, where it is to call ``clips.map(..., **options)`` with
+            a function that writes into ``out``. Once, with all clips; or in workers, which are sent it by pickle, with
+            some of the clips and their places in `out`.
+
+        prepared : object
+            What `write` gets here; in workers it gets None, and has to prepare the same by itself.
+
+        n_jobs, verbose, description
+            As in `map`.
+
+        Raises
+        ------
+        ClipError
+            As in `map`.
+
+        Notes
+        -----
+        Threads are taken unless a :obj:`joblib.parallel_config` names a backend whose workers share no memory, as
+        "loky" or "dask": these get a few clips at a time - paths, which must be valid where they run, or waveforms -
+        and send back arrays.
+        """
+        options = {"n_jobs": n_jobs, "verbose": verbose, "description": description}
+        if not is_elsewhere(n_jobs) or len(self) < 2:
+            write(self, out, prepared, **options)
+            return
+        if not (self.causes and self.on_error == "raise"):
+            self._causes |= filled_elsewhere(self, out, write, **options)
+            for i in self._causes:
+                self.n_samples[i] = -1
+        if self.causes and self.on_error == "raise":
+            self.map(lambda i, waveform: None)  # finds all that are bad
+        self._report()
 
     def _load(self, i):
         """Return the waveform of clip i, perhaps in a kept buffer; None (and its cause kept) if it is bad."""
@@ -300,6 +360,8 @@ class Clips:
 
     def _report(self):
         """Raise the error, or give the warning, that lists the bad clips."""
+        if not self.reports:
+            return
         bad = {i: (self._name(i), self.causes[i]) for i in sorted(self.causes)}
         report(bad, len(self), self.on_error)
 

@@ -173,21 +173,47 @@ class RecordingConditions(BaseEstimator):
         ValueError
             If no clip can be read.
         """
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        return self.update(X)
+
+    def update(self, X: Any) -> Self:
+        """Learn how further clips were recorded, beside those learnt before.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            Clips of healthy machines; files that cannot be read are passed over.
+
+        Returns
+        -------
+        self : RecordingConditions
+
+        Raises
+        ------
+        ValueError
+            If no clip can be read.
+        """
         clips = check_clips(X)
-        if isinstance(clips, np.ndarray):
-            self.n_features_in_ = clips.shape[1]
         table = describe_clips(clips, sample_rate=self.sample_rate, n_jobs=self.n_jobs).dropna()
         if table.empty:
             raise ValueError("None of the clips can be read.")
         heard = table["level"][table["peak"] > _SILENCE]
-        self.n_clips_ = len(table)
-        self.sample_rate_ = float(table["sample_rate"].min())
-        self.channels_ = tuple(sorted({int(n) for n in table["channels"]}))
-        self.shortest_ = float(table["duration"].min())
-        self.lossy_ = bool(table["lossy"].any())
-        self.level_range_ = (float(heard.min()), float(heard.max())) if len(heard) else (-np.inf, np.inf)
-        self.clipped_ = float(table["clipped"].max())
-        self.zeros_ = float(table["zeros"].max())
+        levels = (float(heard.min()), float(heard.max())) if len(heard) else (-np.inf, np.inf)
+        if isinstance(clips, np.ndarray):
+            self.n_features_in_ = clips.shape[1]
+        if not hasattr(self, "n_clips_"):
+            self.n_clips_, self.sample_rate_, self.shortest_ = 0, np.inf, np.inf
+            self.channels_: tuple[int, ...] = ()
+            self.lossy_, self.level_range_, self.clipped_, self.zeros_ = False, levels, 0.0, 0.0
+        self.n_clips_ += len(table)
+        self.sample_rate_ = min(self.sample_rate_, float(table["sample_rate"].min()))
+        self.channels_ = tuple(sorted({*self.channels_, *(int(n) for n in table["channels"])}))
+        self.shortest_ = min(self.shortest_, float(table["duration"].min()))
+        self.lossy_ |= bool(table["lossy"].any())
+        self.level_range_ = _wider(self.level_range_, levels)
+        self.clipped_ = max(self.clipped_, float(table["clipped"].max()))
+        self.zeros_ = max(self.zeros_, float(table["zeros"].max()))
         return self
 
     def remarks(self, X: Any) -> np.ndarray:
@@ -244,6 +270,14 @@ class RecordingConditions(BaseEstimator):
         tags.requires_fit = False
         tags.input_tags.allow_nan = True  # such a clip is passed over
         return tags
+
+
+def _wider(levels, others):
+    """Return the range that holds both; one without bounds is that of silence alone, and tells nothing."""
+    known = [each for each in (levels, others) if np.isfinite(each[0])]
+    if not known:
+        return levels
+    return min(low for low, _ in known), max(high for _, high in known)
 
 
 def _hz(frequency):

@@ -244,12 +244,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         encoder = self.encoder_
         rows = np.full((len(clips := self._checked(X)), self._n_columns(encoder)), np.nan, np.float32)
 
-        def write(i, waveform):
-            rows[i] = row_of(encoder, encoder.maps(waveform, self.sample_rate), self.bands)
-            if not np.isfinite(rows[i]).all():  # NaN would mean that the clip was skipped
-                raise BadClip("its row is not finite: scale its samples to [-1, 1)")
-
-        self._map(clips, write)
+        clips.fill(rows, self._write, encoder, **self._options())
         rows[list(clips.causes)] = np.nan
         return rows
 
@@ -272,7 +267,8 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
             pieces = zip(*encoder.maps(waveform, self.sample_rate), strict=True)
             return [torch.cat(parts, -1).contiguous().numpy() for parts in pieces]
 
-        return self._map(self._checked(X), whole)
+        with fixed_threads(resolve_threads(self.n_threads)):
+            return self._checked(X).map(whole, **self._options())
 
     @property
     def encoder_(self) -> Any:
@@ -381,9 +377,21 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         names = ("sample_rate", "channel", "on_error", "limits")
         return Clips(X, **{name: getattr(self, name) for name in names})
 
-    def _map(self, clips, function):
+    def _options(self):
+        return {"n_jobs": self.n_jobs, "verbose": self.verbose, "description": "embedding"}
+
+    def _write(self, clips, rows, encoder, **options):
+        """Compute the rows of clips into `rows`; see `Clips.fill`."""
+        if encoder is None:
+            encoder = self._encoder_of_fit()
+
+        def write(i, waveform):
+            rows[i][:] = row_of(encoder, encoder.maps(waveform, self.sample_rate), self.bands)
+            if not np.isfinite(rows[i]).all():  # NaN would mean that the clip was skipped
+                raise BadClip("its row is not finite: scale its samples to [-1, 1)")
+
         with fixed_threads(resolve_threads(self.n_threads)):
-            return clips.map(function, n_jobs=self.n_jobs, verbose=self.verbose, description="embedding")
+            clips.map(write, **options)
 
     def _n_positions(self, layer):
         return len(layer.frequencies) if self.bands and layer.frequencies is not None else 1

@@ -138,6 +138,25 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         else:
             out = [np.empty(shape, dtype=self.dtype) for shape in shapes]
 
+        clips.fill(
+            out,
+            self._write,
+            plans,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            description=type(self).__name__,
+        )
+        for i in clips.causes:
+            if isinstance(out, list):
+                out[i] = np.empty(skipped, dtype=self.dtype)
+            out[i][...] = np.nan
+        return out
+
+    def _write(self, clips, out, plans, **options):
+        """Compute the features of clips into the arrays of `out`; see `Clips.fill`."""
+        if plans is None:
+            plans = self._plans(clips)
+
         def write(i, waveform):
             # an overflow is looked for below, clip by clip
             with np.errstate(over="ignore", invalid="ignore"):
@@ -148,12 +167,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
         # clips run side by side; a matrix product that starts threads of its own only gets in their way
         with _threadpools().limit(limits=1, user_api="blas"):
-            clips.map(write, n_jobs=self.n_jobs, verbose=self.verbose, description=type(self).__name__)
-        for i in clips.causes:
-            if isinstance(out, list):
-                out[i] = np.empty(skipped, dtype=self.dtype)
-            out[i][...] = np.nan
-        return out
+            clips.map(write, **options)
 
     def waveform_function(self, dtype: Any = "float32") -> Callable:
         """Return a function that computes the features of one waveform after another.

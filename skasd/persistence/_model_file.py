@@ -176,6 +176,45 @@ def load(path: PathName, *, device: str | None = None, trusted: tuple[str, ...] 
     return estimator
 
 
+def describe(path: PathName) -> dict[str, Any]:
+    """Tell what a model file is, without making the estimator in it.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of :func:`save`; its checksums are checked.
+
+    Returns
+    -------
+    dict
+        "estimator", the class by its dotted name; "format_version"; "versions" of the libraries it was written with, by
+        name; "size" in bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+
+    ModelFileError
+        If the file is not from :func:`save`, is damaged, or has a format of a later version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skasd import KNNScorer
+    >>> from skasd.persistence import describe, save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(KNNScorer(), Path(folder) / "knn.skasd")
+    ...     describe(Path(folder) / "knn.skasd")["estimator"]
+    'skasd.KNNScorer'
+    """
+    path = _check_path(path)
+    manifest = read(path)[0]
+    known = {name: manifest.get(name) for name in ("estimator", "format_version", "versions")}
+    return {**known, "size": os.path.getsize(path)}
+
+
 def _check_path(path):
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path={path!r}: give the name of a file.")

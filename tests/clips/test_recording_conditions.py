@@ -151,3 +151,18 @@ def test_pipes_are_not_waited_for_nor_lying_headers_believed(tmp_path):
     content[21] |= 0x0F  # of the 36 bits of the number of samples
     path.write_bytes(content)
     assert describe_clips([tmp_path / "pipe", path]).isna().all(axis=None)
+
+
+def test_further_clips_count_as_if_they_had_been_there(write):
+    clips = [
+        write("a.wav", noise(1, level=0.01)),
+        write("b.wav", noise(3)),
+        write("c.wav", np.zeros(RATE)),
+        write("d.wav", np.c_[noise(2), noise(2)], 44100),
+    ]
+    for first in range(1, 4):
+        expected, updated = RecordingConditions().fit(clips), RecordingConditions().fit(clips[:first])
+        assert vars(updated.update(clips[first:])) == vars(expected)
+    assert vars(updated.fit(clips[:1])) == vars(RecordingConditions().fit(clips[:1]))
+    with pytest.raises(ValueError, match="None of the clips"):
+        updated.update([np.full(5, np.nan)])

@@ -1,0 +1,122 @@
+"""``skasd info``: what a model file holds."""
+
+import os
+
+import numpy as np
+
+from .. import load
+from ..compose import fitted_steps
+from ..persistence import ModelFileError, describe
+from . import _systems
+
+
+def add_arguments(parser):
+    """Declare the arguments."""
+    parser.add_argument("model", help="model file")
+
+
+def run(args, console):
+    """Read and print."""
+    file = describe(args.model)
+    found = {"model": args.model, **file}
+    lines = {
+        "file": f"{args.model}, {file['size'] / 1e6:.1f} MB, format {file['format_version']}",
+        "estimator": file["estimator"],
+        "written with": ", ".join(f"{name} {version}" for name, version in file["versions"].items()),
+    }
+    try:
+        detector = load(args.model)
+    except ModelFileError as error:
+        _print(lines, console)
+        console.trouble(f"skasd: {error}")
+        console.result(**found, error=str(error))
+        return 1
+    steps = fitted_steps(detector)
+    rate = _systems.sample_rate(detector)
+    lines["steps"] = ", ".join(type(step).__name__ for step in steps)
+    lines["sample rate"] = f"{rate} Hz"
+    found |= {"steps": [type(step).__name__ for step in steps], "sample_rate": rate}
+    for told in (_recordings, _sections, _threshold):
+        more, values = told(detector, steps[-1])
+        lines |= more
+        found |= values
+    if hasattr(detector, "summary") and "threshold" in found:
+        found["summary"] = detector.summary()
+        for name in ("threshold", "false alarms"):  # the summary says more of them
+            lines.pop(name)
+    _print(lines, console)
+    if "summary" in found:
+        console.say(found["summary"])
+    console.result(**found)
+    return 0
+
+
+def _print(lines, console):
+    width = max(map(len, lines)) + 2
+    for name, text in lines.items():
+        console.say(f"{name + ':':{width}}{text}")
+
+
+def _recordings(detector, last):
+    """Return what is known of the recordings learnt from: lines for people, values for programs."""
+    lines, values = {}, {}
+    paths = getattr(detector, "training_paths_", None)
+    if paths:
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+        lines["fitted on"] = f"{len(paths)} recordings below {folder}"
+        values |= {"n_training_paths": len(paths), "folder": folder}
+    conditions = getattr(detector, "training_conditions_", None)
+    if conditions is not None:
+        low, high = conditions.level_range_
+        channels = " or ".join(map(str, conditions.channels_))
+        lines["recorded"] = (
+            f"at {conditions.sample_rate_:g} Hz or more, channels: {channels}, {conditions.shortest_:.3g} s or longer"
+            + (f", level {low:.0f} to {high:.0f} dB" if np.isfinite(low) else "")
+        )
+        values["recorded"] = {
+            name: getattr(conditions, f"{name}_")
+            for name in ("sample_rate", "channels", "shortest", "level_range")
+        }
+    return lines, values
+
+
+def _sections(detector, last):
+    sections = list(getattr(last, "sections_", []))
+    lines = {"sections": ", ".join(map(str, sections))} if sections else {}
+    return lines, {"sections": sections}
+
+
+def _threshold(detector, last):
+    """Return the threshold, what it comes from, and what rate of false alarms to expect."""
+    threshold = getattr(last, "threshold_", None)
+    if threshold is None:
+        if hasattr(last, "offset_"):  # one of scikit-learn's
+            return {"threshold": f"{-np.ravel(last.offset_)[0]:.6g}"}, {
+                "threshold": -np.ravel(last.offset_)[0]
+            }
+        return {"threshold": "none: the estimator is not fitted, or has none"}, {}
+    values = {"threshold": float(threshold)}
+    text = f"{threshold:.6g}"
+    scores = getattr(last, "calibration_scores_", None)
+    if scores is None:
+        return {"threshold": text}, values
+    set_later = not np.array_equal(scores, getattr(last, "training_scores_", []))
+    n, what = len(scores), "healthy clips that it was set from later"
+    least, wanted = 1 / (n + 1), last.calibration_rate_
+    if not set_later:
+        parts = list(getattr(last, "estimators_", {None: last}).values())
+        found = [part for part in parts if hasattr(part, "n_recordings_")]
+        n_blocks = sum(part.n_recordings_ for part in found)
+        n_blocks, what = (
+            (n_blocks, "recordings") if found and n_blocks < n else (n, "clips learnt from, held out")
+        )
+        least = max([part.attainable_rate_ for part in found], default=least)
+        wanted = getattr(detector, "contamination", None) or wanted
+        n = n_blocks
+    rate = max(wanted, least)
+    lines = {
+        "threshold": f"{text}, from {n} {what}",
+        "false alarms": f"about {rate:.1%} of healthy clips like them"
+        + (f" ({wanted:.1%} wanted)" if least > wanted else ""),
+    }
+    return lines, {**values, "false_alarms": rate, "false_alarms_wanted": wanted, "set_later": set_later}

@@ -1,0 +1,87 @@
+"""``skasd update``: further healthy recordings for a model."""
+
+import numpy as np
+from joblib import parallel_config
+
+from .. import load, save
+from .._whole_file import check_output
+from ..clips import leave_out_bad
+from . import _recordings, _remarks, _systems
+
+
+def add_arguments(parser):
+    """Declare the arguments."""
+    parser.add_argument("model", help="model file that 'skasd fit' wrote, of the default detector")
+    _recordings.add_arguments(parser)
+    for name, what in (
+        ("--section-from", "sections come from"),
+        ("--groups-from", "the recording, day or unit comes from that a file is a piece of"),
+    ):
+        parser.add_argument(
+            name,
+            metavar="REGEX",
+            help=f"where {what}, as of 'skasd fit' (default: what 'skasd fit' was given)",
+        )
+    parser.add_argument("-o", "--output", metavar="MODEL", help="model file to write (default: in place)")
+    parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
+
+
+def run(args, console):
+    """Read, update, save."""
+    output = args.model if args.output is None else args.output
+    detector = load(args.model)
+    if not hasattr(detector, "update"):
+        raise ValueError(
+            f"{args.model} holds a {type(detector).__name__}, which cannot learn further recordings: 'skasd fit' on "
+            "old and new ones makes another model; 'skasd calibrate' sets the threshold of this one."
+        )
+    check_output(output)
+    read_by = getattr(detector, "read_by_", {})
+    section_from, groups_from = (
+        read_by.get(name) if given is None else given
+        for name, given in (("section_from", args.section_from), ("groups_from", args.groups_from))
+    )
+    table, decided = _recordings.healthy_ones(args, section_from)
+    console.note(decided)
+    table = _recordings.new_ones(table, detector, console)
+    paths = table["path"].tolist()
+    known = _known(detector, table, groups_from)
+    console.note(f"learning from {len(paths)} more healthy recordings")
+
+    def update(clips, rows):
+        return detector.update(clips, **{name: values[rows] for name, values in known.items()})
+
+    with _systems.progress(detector, console), parallel_config("threading", n_jobs=args.n_jobs or 1):
+        _, kept, bad = leave_out_bad(update, paths)
+        _remarks.learn_more(detector, [paths[i] for i in kept])
+    _recordings.say_left_out(paths, bad, console)
+    if detector.reference_["paths"] is not None:
+        detector.training_paths_ = detector.reference_["paths"].tolist()
+    save(detector, output)
+    console.note(detector.summary())
+    console.say(f"model: {output} ({len(kept)} recordings more, {detector.n_clips_} in all)")
+    console.result(
+        model=output,
+        n_added=len(kept),
+        n_clips=detector.n_clips_,
+        n_kept=len(detector.reference_["rows"]),
+        threshold=detector.threshold_,
+        left_out=[paths[i] for i in bad],
+    )
+    return 1 if bad else 0
+
+
+def _known(detector, table, groups_from):
+    """Return what the detector has to know of further recordings, by name."""
+    clips = getattr(detector, "reference_", None) or {}
+    known = {}
+    for name in ("section", "domain"):
+        if clips.get(name) is not None:
+            known[name] = table[name].to_numpy(dtype=object)
+    if groups_from is not None:
+        known["groups"] = np.array(_recordings.parts(table["path"].tolist(), groups_from), dtype=object)
+    elif clips.get("groups_given"):
+        raise ValueError(
+            "The model was fitted with groups=: --groups-from must say what recording a file is of."
+        )
+    return known
