@@ -11,6 +11,7 @@ from .._whole_file import check_output
 from ..datasets import load_recordings
 from ..metrics import decision_figures, evaluate_submission, score_figures, write_submission
 from ..report import scores_table, wide_figures
+from . import _recordings
 
 _PLACE = ["machine", "section", "domain"]
 _OF_DECISIONS = ("false alarms", "hit rate", "precision", "F1")
@@ -19,7 +20,10 @@ _OF_DECISIONS = ("false alarms", "hit rate", "precision", "F1")
 def add_arguments(parser):
     """Declare the arguments."""
     parser.add_argument(
-        "scores", help="table that 'skasd score' wrote, or folder of challenge files (anomaly_score_*.csv)"
+        "scores",
+        nargs="+",
+        help="table that 'skasd score' wrote, all its shards (files or wildcards), or folder of challenge files "
+        "(anomaly_score_*.csv)",
     )
     parser.add_argument(
         "ground_truth",
@@ -39,11 +43,12 @@ def run(args, console):
     official = Path(args.ground_truth, "ground_truth_data").is_dir() or Path(
         args.ground_truth
     ).name.startswith("eval_data_list")
-    if official or Path(args.scores).is_dir():
-        return _run_official(args, console)
+    scores = _recordings.tables(args.scores)
+    if official or Path(scores[0]).is_dir():
+        return _run_official(scores, args, console)
     truth = load_recordings(args.ground_truth)
     console.note(truth.attrs["decided"])
-    table = scores_table(args.scores, truth)
+    table = scores_table(scores, truth)
     domains = set(table["domain"].dropna()) if "domain" in table else set()
     year = args.year or (2026 if {"source", "target"} <= domains else 2020)
     n_used = int((table["y"].notna() & table["anomaly_score"].notna()).sum())
@@ -98,14 +103,14 @@ def _shown(decisions):
     return shown.drop(columns=["section", *domains]).rename(columns={"F1 score": "F1"})
 
 
-def _run_official(args, console):
+def _run_official(scores, args, console):
     """Evaluate by the files of the official evaluator."""
     if args.year is None:
         raise ValueError("The official evaluator's files differ from year to year: give --year.")
-    if Path(args.scores).is_dir():
-        result = evaluate_submission(args.scores, args.ground_truth, args.year)
+    if Path(scores[0]).is_dir():
+        result = evaluate_submission(scores[0], args.ground_truth, args.year)
     else:
-        table = scores_table(args.scores)
+        table = scores_table(scores)
         table["y_pred"] = table["decision"].map({"normal": 1, "anomalous": -1})
         table = table if table["y_pred"].notna().all() else table.drop(columns="y_pred")
         with tempfile.TemporaryDirectory() as folder:

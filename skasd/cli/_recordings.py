@@ -1,5 +1,6 @@
 """Recordings as the commands need them, beyond :func:`skasd.datasets.load_recordings`."""
 
+import glob
 import os
 import re
 from pathlib import Path
@@ -20,6 +21,19 @@ def parts(paths, pattern):
     if None in found:
         raise ValueError(f"{pattern!r} matches nothing in {paths[found.index(None)]!r}.")
     return [match[1] if expression.groups else match[0] for match in found]
+
+
+def tables(names):
+    """Return the files that names and wildcards stand for; what exists is no wildcard."""
+    found = []
+    for name in names:
+        fitting = [name] if os.path.lexists(name) else sorted(glob.glob(name))
+        if not fitting:
+            raise FileNotFoundError(f"There is neither a table nor a folder {name!r}.")
+        found += fitting
+    if len(found) > 1 and (folders := [name for name in found if os.path.isdir(name)]):
+        raise ValueError(f"{folders[0]!r} is a folder, which must be given alone.")
+    return found
 
 
 def healthy_ones(args, section_from=None):

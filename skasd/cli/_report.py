@@ -6,12 +6,16 @@ from .. import load
 from .._whole_file import check_output
 from ..datasets import load_recordings
 from ..report import report_benchmark, report_scores
+from . import _recordings
 
 
 def add_arguments(parser):
     """Declare the arguments."""
     parser.add_argument(
-        "source", help="table that 'skasd score' wrote, or folder that 'skasd benchmark' wrote"
+        "source",
+        nargs="+",
+        help="table that 'skasd score' wrote, all its shards (files or wildcards), or folder that 'skasd benchmark' "
+        "wrote",
     )
     parser.add_argument("-o", "--output", required=True, metavar="HTML", help="file to write")
     parser.add_argument("--model", help="model file that made the scores: adds embeddings, maps and settings")
@@ -26,23 +30,22 @@ def add_arguments(parser):
 
 def run(args, console):
     """Write the report."""
-    if not Path(args.source).exists():
-        raise FileNotFoundError(f"There is neither a table nor a folder {args.source!r}.")
+    source = _recordings.tables(args.source)
     check_output(args.output)
     shown = {} if args.clips is None else {"n_clips": args.clips}
-    if Path(args.source).is_dir():
+    if Path(source[0]).is_dir():
         given = {"--model": args.model, "--ground-truth": args.ground_truth, "--year": args.year}
         if unused := [name for name, value in given.items() if value is not None]:
             raise ValueError(
                 f"{', '.join(unused)} cannot be combined with a benchmark, which knows these itself."
             )
-        report_benchmark(args.source, args.output, **shown)
+        report_benchmark(source[0], args.output, **shown)
     else:
         truth = None if args.ground_truth is None else load_recordings(args.ground_truth)
         if truth is not None:
             console.note(truth.attrs["decided"])
         report_scores(
-            args.source,
+            source,
             args.output,
             detector=None if args.model is None else load(args.model),
             ground_truth=truth,

@@ -5,11 +5,12 @@ import pandas as pd
 
 from .. import load
 from .._csv_tables import write_csv
+from .._shards import COLUMN, take_shard
 from .._whole_file import check_output
 from ..clips import leave_out_bad
 from ..compose import score_clips, threshold_for
 from ..datasets import find_recordings
-from . import _remarks, _systems
+from . import _cluster, _remarks, _systems
 from ._console import printable
 
 
@@ -36,22 +37,31 @@ def add_arguments(parser):
         metavar="RATE",
         help="set the threshold for this rate of false alarms, from the model's held-out training scores",
     )
+    parser.add_argument(
+        "--shard",
+        metavar="K/N",
+        help="score the K-th of N parts of the recordings; 'evaluate' and 'report' take the tables of all parts",
+    )
+    _cluster.add_argument(parser)
     parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
 
 
 def run(args, console):
     """Score, write, report."""
     detector = _systems.configured(load(args.model), n_jobs=args.n_jobs)
-    paths = find_recordings(args.files)
+    paths, shard = find_recordings(args.files), None
+    if args.shard is not None:
+        paths, shard = take_shard(paths, args.shard)
     if args.output is not None:
         check_output(args.output)
     threshold = _threshold(args, detector)
     console.note(f"scoring {len(paths)} recordings with {args.model}")
 
-    with _systems.progress(detector, console):
+    with _systems.progress(detector, console), _cluster.cluster(args):
         scored, kept, bad = leave_out_bad(
             lambda clips, rows: score_clips(detector, clips), paths, allow_empty=True
         )
+        remarks = _remarks.on(detector, paths, args.n_jobs)
     found, own_threshold = ([], np.nan) if scored is None else scored
     threshold = own_threshold if threshold is None else threshold
     scores = np.full(len(paths), np.nan)
@@ -59,13 +69,15 @@ def run(args, console):
     table = pd.DataFrame({"path": paths, "anomaly_score": scores})
     table["decision"] = np.where(scores > threshold, "anomalous", "normal")
     table.loc[np.isnan(scores), "decision"] = ""
-    table["remark"] = _remarks.on(detector, paths, args.n_jobs)
+    table["remark"] = remarks
     if args.strict:
         doubtful = (table["remark"] != "") & table["anomaly_score"].notna()
         bad |= table.loc[doubtful, "remark"].to_dict()
         table.loc[doubtful, ["anomaly_score", "decision"]] = [np.nan, ""]
     table["threshold"] = threshold
     table["error"] = pd.Series({i: bad.get(i, "") for i in range(len(paths))})
+    if shard is not None:
+        table[COLUMN] = shard
     for position, cause in bad.items():
         console.trouble(f"skasd: not scored: {printable(paths[position])}: {cause}")
     if args.output is not None:
@@ -85,7 +97,7 @@ def run(args, console):
         console.trouble(f"skasd: warning: {most}")
     counts = {"n_anomalous": n, "n_failed": len(bad), "n_remarks": n_remarks}
     console.result(output=args.output, threshold=threshold, **counts, clips=table)
-    return 2 if not n_judged else 1 if bad else 0
+    return 2 if not n_judged and shard is None else 1 if bad else 0
 
 
 def _threshold(args, detector):

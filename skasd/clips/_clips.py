@@ -254,8 +254,14 @@ class Clips:
         prepared : object
             What `write` gets here; in workers it gets None, and has to prepare the same by itself.
 
-        n_jobs, verbose, description
-            As in `map`.
+        n_jobs : int, default=None
+            Number of threads or workers. None means 1 unless in a :obj:`joblib.parallel_config`.
+
+        verbose : int, default=0
+            Show a progress bar if positive.
+
+        description : str, default="reading clips"
+            Stands before the progress bar.
 
         Raises
         ------

@@ -1,11 +1,14 @@
 """Work on clips in other processes, on this computer or others, through joblib."""
 
+import os
 import sys
 from contextlib import ExitStack
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
+
+from ._checks import is_path
 
 _MOST_CLIPS = 32  # at a time
 
@@ -76,10 +79,13 @@ def filled_elsewhere(clips, out, write, *, n_jobs, verbose, description):
 
 
 def _part(clips, rows):
-    """Return some of the clips, the bad ones among which are neither an error nor a warning."""
+    """Return some of the clips, the bad ones among which are neither an error nor a warning.
+
+    Paths are absolute, for workers have a current folder of their own.
+    """
     array = clips.array
     part = type(clips)(
-        [clips._clips[i] for i in rows] if array is None else array[rows],
+        [_absolute(clips._clips[i]) for i in rows] if array is None else array[rows],
         sample_rate=clips.sample_rate,
         channel=clips.channel,
         on_error="skip",
@@ -89,6 +95,10 @@ def _part(clips, rows):
     )
     part.reports = False
     return part
+
+
+def _absolute(clip):
+    return os.path.abspath(clip) if is_path(clip) else clip
 
 
 def _written(clips, kinds, write):

@@ -1,5 +1,6 @@
 """Faults that make a recording useless: silence, clipping, another microphone's level, a lossy codec."""
 
+import os
 from typing import Any, Self
 
 import numpy as np
@@ -64,7 +65,9 @@ def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = Non
     import pandas as pd  # only those who ask for tables pay for its import
 
     rows = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(_describe)(clip, sample_rate) for clip in check_clips(X)
+        # of paths the absolute ones, for workers of a cluster have a current folder of their own
+        delayed(_describe)(os.path.abspath(clip) if is_path(clip) else clip, sample_rate)
+        for clip in check_clips(X)
     )
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 

@@ -1,6 +1,7 @@
 """The report of scored clips."""
 
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ _MOST_ROWS = 10_000  # of the table of all clips
 
 
 def report_scores(
-    scores: pd.DataFrame | PathName,
+    scores: pd.DataFrame | PathName | Sequence[PathName],
     path: PathName,
     *,
     detector: Any = None,
@@ -47,11 +48,11 @@ def report_scores(
 
     Parameters
     ----------
-    scores : DataFrame or path-like
-        Table of scored clips or its CSV file. Columns: ``path``, ``anomaly_score`` (higher = more anomalous;
-        missing for unreadable clips); where known ``decision`` ("normal", "anomalous"), ``remark`` (text beside the
-        decision), ``threshold``, ``machine``, ``section``, ``domain``, ``y`` (+1 normal, -1 anomalous),
-        ``attribute``, ``time`` (of the recording, ISO 8601), ``error``.
+    scores : DataFrame, path-like or list of path-like
+        Table of scored clips, its CSV file, or the files of all its shards (``skasd score --shard``). Columns:
+        ``path``, ``anomaly_score`` (higher = more anomalous; missing for unreadable clips); where known ``decision``
+        ("normal", "anomalous"), ``remark`` (text beside the decision), ``threshold``, ``machine``, ``section``,
+        ``domain``, ``y`` (+1 normal, -1 anomalous), ``attribute``, ``time`` (of the recording, ISO 8601), ``error``.
     path : path-like
         The file to write, by custom ``....html``.
     detector : estimator, default=None

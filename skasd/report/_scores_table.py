@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from .._csv_tables import read_csv
+from .._shards import COLUMN, joined
 from ..labels import as_label, as_labels, label_names
 from ._settings import without_home
 
-_TEXT = ("path", "decision", "remark", "time", "machine", "section", "domain", "attribute", "error")
+_TEXT = ("path", COLUMN, "decision", "remark", "time", "machine", "section", "domain", "attribute", "error")
 _TRUTH = ("y", "machine", "section", "domain", "attribute")
 
 
@@ -20,8 +21,9 @@ def scores_table(scores, ground_truth=None):
 
     Parameters
     ----------
-    scores : DataFrame or path-like
-        Needs ``path`` and ``anomaly_score``.
+    scores : DataFrame, path-like or list of path-like
+        Needs ``path`` and ``anomaly_score``. Of several files, as of ``skasd score --shard``, one table is made; shards
+        must all be there, each once.
     ground_truth : DataFrame, path-like or None, default=None
         Needs ``path`` and ``y``; joined by path, else by the name of the file.
 
@@ -71,8 +73,12 @@ def _read(table, what):
     """Return a table with its text as text, and the folder that its relative paths may be below."""
     folder = None
     if not isinstance(table, pd.DataFrame):
-        folder = Path(table).resolve().parent
-        table = read_csv(table, text=_TEXT)
+        files = [table] if isinstance(table, (str, os.PathLike)) else table
+        folder = Path(files[0]).resolve().parent
+        tables = {str(file): read_csv(file, text=_TEXT) for file in files}
+        if lacking := [name for name, each in tables.items() if "path" not in each]:
+            raise ValueError(f"{lacking[0]} lacks the column 'path'; it has {', '.join(tables[lacking[0]])}.")
+        table = joined(tables)
     table = table.copy().reset_index(drop=True)
     needed = ("path", "anomaly_score") if what == "scores" else ("path", "y")
     if missing := [column for column in needed if column not in table]:

@@ -1,0 +1,36 @@
+"""Workers on other computers."""
+
+from contextlib import contextmanager, nullcontext
+
+from joblib import parallel_config
+
+
+def add_argument(parser):
+    """Declare --scheduler."""
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="scheduler of a dask cluster, as tcp://10.0.0.1:8786, whose workers read the files, which they find under "
+        "the same paths, and compute features",
+    )
+
+
+def cluster(args):
+    """Return a context in which the workers of the cluster, if one was given, do what joblib has to do."""
+    return nullcontext() if args.scheduler is None else _connected(args.scheduler)
+
+
+@contextmanager
+def _connected(address):
+    try:
+        import dask
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError(f"--scheduler needs dask: pip install 'skasd[distributed]' ({error}).") from error
+    # a wrong address is told after seconds, not after half a minute
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "10s"}),
+        Client(address, set_as_default=False) as client,
+        parallel_config("dask", client=client),
+    ):
+        yield
