@@ -1,14 +1,13 @@
 """``skasd export``: a model as one ONNX file."""
 
 import os
-import tempfile
 
 from .. import load
 from .._whole_file import check_output
 from ..clips import leave_out_bad
-from ..datasets import find_recordings
-from . import _systems
-from ._console import printable
+from ..compose import fitted_steps, requested_metadata
+from ..datasets import find_recordings, load_recordings
+from . import _recordings, _systems
 
 
 def add_arguments(parser):
@@ -24,8 +23,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--int8",
         nargs="+",
-        metavar="FILE",
-        help="some recordings that were learnt from: the network in 8-bit integers, by the values it meets on them",
+        metavar="FOLDER",
+        help="the recordings that were learnt from, as for 'skasd fit': the network in 8-bit integers, and references "
+        "and threshold learnt anew",
     )
 
 
@@ -40,12 +40,21 @@ def run(args, console):
     if args.int8 is None:
         to_onnx(detector, args.output)
     else:
-        paths = find_recordings(args.int8)
-        console.note(f"rounding by {len(paths)} recordings")
-        with tempfile.TemporaryDirectory() as folder:
-            whole = os.path.join(folder, "model.onnx")
-            to_onnx(detector, whole)
-            _, _, bad = _without_bad(lambda clips, rows: quantize(whole, args.output, clips), paths, console)
+        table = load_recordings(args.int8)
+        _recordings.one_machine(table, args.int8[0])
+        table = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)]
+        if table.empty:
+            raise ValueError(f"There is no recording to learn from. {table.attrs['decided']}")
+        known = _recordings.told(table)
+        console.note(f"rounding by {len(table)} recordings below {args.int8[0]}")
+
+        def write(clips, rows):
+            own = {name: values[rows] for name, values in known.items()}
+            own = requested_metadata(fitted_steps(detector)[-1], "fit", own)
+            quantize(detector, args.output, clips, **own)
+
+        with _systems.progress(detector, console):
+            _, _, bad = _without_bad(write, table["path"].tolist(), console)
     size = os.path.getsize(args.output)
     console.say(f"exported: {args.output} ({size / 1e6:.1f} MB)")
     found = {}
@@ -72,6 +81,5 @@ def run(args, console):
 def _without_bad(function, paths, console):
     """Call a function with the recordings that can be read, and name the others."""
     result, kept, bad = leave_out_bad(function, paths)
-    for position, cause in bad.items():
-        console.trouble(f"skasd: left out {printable(paths[position])}: {cause}")
+    _recordings.say_left_out(paths, bad, console)
     return result, kept, {paths[position]: cause for position, cause in bad.items()}

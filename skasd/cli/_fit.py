@@ -70,11 +70,7 @@ def run(args, console):
     machine = table["machine"].iloc[0]
     detector = _systems.make(args, machine)
     metadata = {"machine": np.full(len(table), machine, dtype=object)}  # for which proxies are proxies, too
-    metadata |= {
-        name: table[name].to_numpy(dtype=object)
-        for name in ("section", "domain", "attribute", "proxy")
-        if table[name].notna().all() and table[name].nunique() > 1
-    }
+    metadata |= _recordings.told(table, ("section", "domain", "attribute", "proxy"))
     if (groups := _groups(table, args)) is not None:
         metadata["groups"] = groups
     n_others = int(table["proxy"].sum())

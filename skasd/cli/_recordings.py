@@ -82,6 +82,15 @@ def add_arguments(parser):
     )
 
 
+def told(table, columns=("section", "domain")):
+    """Return what a table tells of each recording, by name, where it tells it of all and it is not the same for all."""
+    return {
+        name: table[name].to_numpy(dtype=object)
+        for name in columns
+        if table[name].notna().all() and table[name].nunique() > 1
+    }
+
+
 def one_machine(table, where):
     """Raise unless the table is about one machine."""
     machines = sorted(set(table["machine"]))

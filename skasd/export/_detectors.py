@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import FeatureUnion
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from ..compose import DomainDependent, PerSection, ScoreEnsemble, fitted_steps
 from ._front_ends import transform
@@ -22,6 +22,8 @@ def anomaly_score(detector: Any, graph: Any, x: str) -> str:
 def fronts(detector: Any) -> list:
     """Return the steps of a fitted detector that meet the clips."""
     first = fitted_steps(detector)[0]
+    if isinstance(first, Pipeline):  # of transformers
+        return fronts(first)
     if isinstance(first, FeatureUnion):
         parts = [part for _, part in first.transformer_list if not isinstance(part, str)]
     elif getattr(first, "embedder_", None) is not None:

@@ -4,8 +4,9 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import FeatureUnion
+from sklearn.pipeline import FeatureUnion, Pipeline
 
+from ..compose import fitted_steps
 from ..features import ClipStatistics, LogMelTransformer
 from ._refusal import ExportError
 
@@ -119,6 +120,13 @@ def _percentile(graph, x, q):
     above = graph.op("Min", graph.op("Add", below, np.int64(1)), last)
     low, high = (graph.op("Gather", ordered, each, axis=2) for each in (below, above))
     return graph.op("Add", low, graph.op("Mul", graph.op("Sub", high, low), share))
+
+
+@transform.register
+def _pipeline(step: Pipeline, graph, x):
+    for part in fitted_steps(step):
+        x = transform(part, graph, x)
+    return x
 
 
 @transform.register

@@ -12,9 +12,11 @@ from .._typing import PathName
 from .._whole_file import check_output, whole_file
 from ..compose import fitted_steps
 from . import _embedders  # noqa: F401  registers its converters
-from ._detectors import anomaly_score, fronts, interpolated
+from ._detectors import fronts, interpolated
+from ._front_ends import transform
 from ._graph import Graph
 from ._refusal import ExportError
+from ._scorers import score
 
 FORMAT = "1"
 _PRECISE = 1e-6  # of p-values between knots
@@ -90,18 +92,20 @@ def to_onnx(detector: Any, path: PathName) -> None:
         file.write(model.SerializeToString())
 
 
-def make_model(detector: Any) -> Any:
-    """Return a fitted detector as an ONNX model; see `to_onnx`."""
+def make_model(detector: Any, steps: list | None = None) -> Any:
+    """Return a fitted detector as an ONNX model; with `steps` others than its own ones (see `fitted_steps`)."""
     try:
         import onnx  # noqa: F401
     except ImportError as error:
         raise ImportError("The export takes the package onnx: pip install skasd[onnx]") from error
     check_is_fitted(detector)
-    last = fitted_steps(detector)[-1]
+    *front, last = fitted_steps(detector) if steps is None else steps
     sound = _sound(detector)
     graph = Graph()
     x = graph.input("waveform", np.float32, ["batch", "samples"])
-    scores = anomaly_score(detector, graph, x)
+    for step in front:
+        x = transform(step, graph, x)
+    scores = score(last, graph, x)
     graph.output("anomaly_score", scores, np.float64, ["batch"])
     decision = graph.op("Sub", graph.op("Neg", scores), np.float64(last.offset_))
     is_normal = graph.op("GreaterOrEqual", decision, np.float64(0))

@@ -99,8 +99,9 @@ def test_statistics_are_those_of_the_library(sounds, tmp_path):
 
 
 def test_unions_of_front_ends(sounds, tmp_path):
+    statistics = make_pipeline(LogMelTransformer(n_mels=16, n_fft=512, center=False), ClipStatistics())
     detector = make_pipeline(
-        make_union(PretrainedEmbedder(), PretrainedEmbedder(layer="6", bands=False)),
+        make_union(PretrainedEmbedder(layer="6", bands=False), statistics),
         KNNScorer(contamination=0.3),
     )
     check_agreement(detector.fit(sounds.healthy), tmp_path, sounds.mixed)
