@@ -15,10 +15,13 @@ RATE = 16000
 FAULTS = ("bearing", "gear", "imbalance", "looseness")
 
 
-def fit(machine, minutes, contamination):
-    """Return the default detector of a machine, fitted on windows of 10 s of a stream of its own."""
-    blocks = list(make_machine_stream(60 * minutes, machine=machine, block=10.0, random_state=10_000))
-    return AnomalousSoundDetector(contamination=contamination).fit(np.array(blocks))
+def fit(machine, n_recordings, contamination):
+    """Return the default detector of a machine, fitted on three windows of 10 s of each of so many recordings."""
+    seeds = range(10_000, 10_000 + n_recordings)
+    recordings = [make_machine_stream(30, machine=machine, random_state=seed) for seed in seeds]
+    clips = np.array([block for recording in recordings for block in recording])
+    groups = np.repeat(np.arange(n_recordings), 3)
+    return AnomalousSoundDetector(contamination=contamination).fit(clips, groups=groups)
 
 
 def memory():
@@ -82,11 +85,14 @@ RULES = {
 def print_alarms(args):
     """Print false alarms on healthy streams under load and speed that wander, by machine."""
     rate, hours = args.contamination, args.hours
-    print(f"contamination {rate}, {args.minutes} min learnt, {hours} h healthy each; window 10 s, hop 1 s")
+    print(
+        f"contamination {rate}, {args.recordings} recordings of 30 s learnt, {hours} h healthy each; "
+        "window 10 s, hop 1 s"
+    )
     total = dict.fromkeys(RULES, 0)
     for number in range(args.machines):
         machine = f"gearbox {number}"
-        detector = fit(machine, args.minutes, rate)
+        detector = fit(machine, args.recordings, rate)
         blocks = list(make_machine_stream(3600 * hours, machine=machine, random_state=number))
         line = []
         for name, parameters in RULES.items():
@@ -116,7 +122,7 @@ def print_faults(args):
     late = 0
     for number in range(args.machines):
         machine = f"gearbox {number}"
-        detector = fit(machine, args.minutes, args.contamination)
+        detector = fit(machine, args.recordings, args.contamination)
         settings = {"seconds": args.healthy + 600, "machine": machine, "random_state": 100 + number}
         healthy = np.array([e.score for e in listen(detector, make_machine_stream(**settings))[0]])
         spread = healthy.std()
@@ -155,14 +161,14 @@ def main():
     parser.add_argument("--machines", type=int, default=4)
     parser.add_argument("--hours", type=int, default=1)
     parser.add_argument("--healthy", type=int, default=600, help="seconds before the fault")
-    parser.add_argument("--minutes", type=int, default=60, help="of sound to learn from")
+    parser.add_argument("--recordings", type=int, default=120, help="of 30 s each, to learn from")
     parser.add_argument("--contamination", type=float, default=0.01)
     parser.add_argument("--alpha", type=float, default=0.01)
     args = parser.parse_args()
     if args.speed:
-        print_speed(fit("gearbox", 10, 0.1), args.hops)
+        print_speed(fit("gearbox", 20, 0.1), args.hops)
     elif args.day:
-        print_day(fit("gearbox", 10, 0.1), args.seconds)
+        print_day(fit("gearbox", 20, 0.1), args.seconds)
     elif args.alarms:
         print_alarms(args)
     else:

@@ -113,7 +113,7 @@ def stream_picture(times, scores, threshold, alarms, unscored):
     """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    figure = new_figure(7.2, 3.2)
+    figure = new_figure(4.8, 3.0)
     ax = figure.subplots()
     step = np.median(np.diff(times)) if len(times) > 1 else np.timedelta64(60, "s")
     gap = np.flatnonzero(np.diff(times) > 3 * step)  # nothing was heard: no line over it

@@ -35,6 +35,9 @@ class WholeWindows:
     def reset(self):
         """Do nothing: no window knows of another."""
 
+    def take_up(self, detector):
+        """Do nothing: the detector scores."""
+
 
 class SlidingWindows:
     """Windows that follow each other at a fixed hop; their front end computes each frame once.
@@ -47,11 +50,16 @@ class SlidingWindows:
     """
 
     def __init__(self, detector, n_window, n_hop):
-        first, *self.rest, self.last = fitted_steps(detector)
+        first = fitted_steps(detector)[0]
+        self.take_up(detector)
         self.is_union = isinstance(first, FeatureUnion)
         self.parts = [
             part.sliding(n_window, n_hop) if _step(part) else _Whole(part) for part in _parts(first)
         ]
+
+    def take_up(self, detector):
+        """Score with what a detector with the same front end has become."""
+        _, *self.rest, self.last = fitted_steps(detector)
 
     def score(self, window):
         """Return the anomaly score of a window and the threshold."""

@@ -25,12 +25,14 @@ class StoredStream:
     _evidence: Evidence
     _n_window: int
     _n_hop: int
-    _learn_until: int | None  # samples of the stream; None: until told otherwise
-    _hold_until: int | None
+    _learn_until: int
+    _learn_from: int
+    _hold_until: int | None  # samples of the stream; None: until told otherwise
+    _pending: list[tuple[np.ndarray, dict]]
     notes_: dict
 
     def save(self, path: PathName, *, sound: bool = True, notes: dict | None = None):
-        """Write the state of the stream to a file; the detector is not in it.
+        """Write the state of the stream, with windows not yet learnt, to a file; the detector is not in it.
 
         Parameters
         ----------
@@ -47,12 +49,14 @@ class StoredStream:
         values = {
             "settings": self._settings(),
             "buffer": [start, to_skip],
-            "learn_until": self._learn_until,
+            "learn": [self._learn_from, self._learn_until],
+            "pending": [known for _, known in self._pending],
             "hold_until": self._hold_until,
             "notes": self.notes_ if notes is None else notes,
             **evidence,
         }
-        write_state(path, values, {"samples": samples, "counts": counts})
+        windows = {f"pending {i}": window for i, (window, _) in enumerate(self._pending)}
+        write_state(path, values, {"samples": samples, "counts": counts, **windows})
 
     def restore(self, path: PathName) -> Self:
         """Take up the state that `save` wrote.
@@ -86,7 +90,10 @@ class StoredStream:
             self._evidence.restore(values, arrays["counts"])
             start, to_skip = map(int, values["buffer"])
             self._buffer.restore(start, to_skip, samples)
-            self._learn_until, self._hold_until = values["learn_until"], values["hold_until"]
+            self._learn_from, self._learn_until = map(int, values["learn"])
+            self._hold_until = values["hold_until"]
+            known = values["pending"]
+            self._pending = [(arrays[f"pending {i}"], dict(known[i])) for i in range(len(known))]
             self.notes_ = values["notes"]
         except StreamStateError:
             raise

@@ -1,7 +1,7 @@
 """A detector that listens to a stream."""
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -19,11 +19,12 @@ from ._drift import Drift
 from ._event import Event
 from ._evidence import Evidence
 from ._front_ends import SlidingWindows, WholeWindows, sliding_step
+from ._learning_stream import LearningStream
 from ._stored_stream import StoredStream
 from ._window_buffer import WindowBuffer
 
 
-class StreamingDetector(StoredStream):
+class StreamingDetector(LearningStream, StoredStream):
     r"""Windows of a stream in, judgements and alarms out.
 
     Parameters
@@ -56,6 +57,9 @@ class StreamingDetector(StoredStream):
 
     max_clipped : float, default=0.001
         Share of samples cut off at full scale, in [0, 1], up to which a window is scored.
+
+    learn_batch : int, default=32
+        Windows that `learn_one` gathers before the detector learns them.
 
     sample_rate : int or None, default=None
         Of the stream, in Hz; None: that of the detector, which it must be in any case.
@@ -145,6 +149,7 @@ class StreamingDetector(StoredStream):
         alpha: float = 0.01,
         release: int | None = None,
         max_clipped: float = 0.001,
+        learn_batch: int = 32,
         sample_rate: int | None = None,
         fast: bool = True,
         random_state: int = 0,
@@ -157,6 +162,10 @@ class StreamingDetector(StoredStream):
             raise ValueError(f"max_clipped={max_clipped!r} must be in 0 to 1.")
         if not isinstance(alpha, Real) or not 0 < alpha < 1:
             raise ValueError(f"alpha={alpha!r} must be above 0 and below 1.")
+        if not isinstance(learn_batch, Integral) or isinstance(learn_batch, bool) or learn_batch < 1:
+            raise ValueError(f"learn_batch={learn_batch!r} must be a whole number, 1 or more.")
+        self.learn_batch = learn_batch
+        self._learn_from, self._pending = 0, []
         self.sample_rate = sample_rate_of(detector, sample_rate)
         step = sliding_step(detector) if fast else None
         self._n_window, n_hop = round(window * self.sample_rate), max(1, round(hop * self.sample_rate))
@@ -245,10 +254,11 @@ class StreamingDetector(StoredStream):
 
     def resume(self):
         """Let windows that begin now, or later, count again: end `hold` and `learn`."""
-        if self._hold_until is None:
-            self._hold_until = self._buffer.position
-        self._hold_until = min(self._hold_until, self._buffer.position)
-        self._learn_until = 0
+        here = self._buffer.position
+        self._hold_until = here if self._hold_until is None else min(self._hold_until, here)
+        if self._learn_until:
+            self._learn_until = 0
+            self.learn_pending()
 
     def acknowledge(self):
         """End the alarm that stands, and forget what raised it."""
@@ -350,6 +360,7 @@ class StreamingDetector(StoredStream):
         else:
             self._front.reset()
             state = "hold"
+        self._learn_on(start, end, window, state)
         if state == "watching":
             self._evidence.count(score, decision, start, end)
         rule, rate = self._evidence.rule, self.sample_rate
@@ -359,7 +370,7 @@ class StreamingDetector(StoredStream):
         """Return the state of a window."""
         if self._hold_until is None or start < self._hold_until:
             return "hold"
-        if self._learn_until is None or end <= self._learn_until:
+        if end <= self._learn_until:
             return "learning"
         return "watching"
 
