@@ -27,8 +27,8 @@ print(detector.summary())
 # Listen
 # ------
 # The machine runs for two minutes; after one of them a bearing begins to wear. Samples come in portions of half a
-# second, any other would do, and every half second a window of 2 s is complete. An alarm takes two anomalous ones of the last
-# three windows, and ends when enough are normal in a row.
+# second, any other would do, and every half second a window of 2 s is complete. An alarm takes two anomalous ones of
+# the last three windows, and ends when enough are normal in a row.
 stream = StreamingDetector(detector, window=2.0, hop=0.5, confirm=(2, 3))
 sound = make_machine_stream(120, block=0.5, fault="bearing", onset=60, growth=40, random_state=3)
 events = [event for samples in sound for event in stream.process(samples)]
