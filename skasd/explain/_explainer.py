@@ -12,7 +12,7 @@ from ..compose import score_clips
 from ._alignment import aligned
 from ._explanation import Explanation
 from ._healthy import HealthyClips, parameter
-from ._search import COARSE, Falls
+from ._search import COARSE, Shares
 from ._segments import Levels, in_words, regions
 from ._tiles import FINE_BANDS, Tiles, mel_band_edges
 
@@ -118,22 +118,27 @@ class Explainer:
             (own,) = score([waveform])
             return _empty("the clip is the healthy clip itself", own, own, 1, known)
         tiles = Tiles(waveform, healthy, rate, frequencies, samples)
-        falls = Falls(score, tiles)
-        healthy_score = falls.score - falls.excess
-        if not falls.map.any():
-            said = "nothing makes the clip score higher than the healthy clip"
-            return _empty(said, falls.score, healthy_score, falls.n_asked, known)
-        segments = _segments(falls, tiles, Levels(waveform, healthy, rate), rate)
-        bands = falls.map.sum(axis=1).reshape(-1, COARSE[0]).sum(axis=1)
+        shares = Shares(score, tiles)
+        if not shares.map.any():
+            said = "nothing in the clip scores higher than in the healthy clip"
+            return _empty(said, shares.score, shares.healthy_score, shares.n_asked, known)
+        segments = _segments(shares, tiles, Levels(waveform, healthy, rate), rate)
+        bands = shares.map.sum(axis=1).reshape(-1, COARSE[0]).sum(axis=1)
+        text = in_words(segments.iloc[0], len(waveform) / rate, rate / 2)
+        if shares.score <= shares.healthy_score:
+            text = f"the clip scores no higher than the healthy clip; what raises its score most: {text}"
+        elif segments["share"].iloc[0] < _LEAST_SHARE:
+            share = max(segments["share"].iloc[0], 0)
+            text = f"no region stands out; the strongest, {share:.0%} of the difference: {text}"
         return Explanation(
-            score=float(falls.score),
-            healthy_score=float(healthy_score),
-            map=falls.map,
+            score=float(shares.score),
+            healthy_score=float(shares.healthy_score),
+            map=shares.map,
             bands_=_bands(frequencies[:: COARSE[0]], bands),
             segments_=segments,
-            sentence=_sentence(segments.iloc[0], len(waveform) / rate, rate / 2),
+            sentence=text,
             exact=False,
-            n_scored=falls.n_asked,
+            n_scored=shares.n_asked,
             **known,
         )
 
@@ -272,12 +277,12 @@ def _inside(edges, other):
     return other[0] <= (low + high) / 2 <= other[1] and other[2] <= (start + end) / 2 <= other[3]
 
 
-def _segments(falls, tiles, levels, rate):
+def _segments(shares, tiles, levels, rate):
     """Return the table of the strongest segments, each asked for by itself."""
     frequencies, times = tiles.frequencies, tiles.samples / rate
     found = [
         levels.edges(*frequencies[list(region.bands)], *times[list(region.times)])
-        for region in regions(falls.map, _MOST_SEGMENTS)
+        for region in regions(shares.map, _MOST_SEGMENTS)
     ]
     # regions may turn out to be parts of one
     found = [
@@ -285,21 +290,14 @@ def _segments(falls, tiles, levels, rate):
         for place, edges in enumerate(found)
         if not any(_inside(edges, other) for other in found[:place])
     ]
-    shares = falls.of([tiles.covering(*edges[:2], *(rate * edge for edge in edges[2:])) for edges in found])
+    own = shares.of([tiles.covering(*edges[:2], *(rate * edge for edge in edges[2:])) for edges in found])
     rows = [
-        (start, end, low, high, levels.db(low, high, start, end), share / falls.excess)
-        for (low, high, start, end), share in zip(found, shares, strict=True)
+        (start, end, low, high, levels.db(low, high, start, end), share / shares.whole)
+        for (low, high, start, end), share in zip(found, own, strict=True)
     ]
     table = pd.DataFrame(rows, columns=_SEGMENT_COLUMNS, dtype=float)
     table = table.sort_values("share", ascending=False, kind="stable", ignore_index=True)
     return table[(table["share"] >= _LEAST_SHARE) | (table.index == 0)]
-
-
-def _sentence(segment, seconds, top):
-    text = in_words(segment, seconds, top)
-    if segment["share"] >= _LEAST_SHARE:
-        return text
-    return f"no region stands out; the strongest, {max(segment['share'], 0):.0%} of the difference: {text}"
 
 
 def _bands(edges, shares):

@@ -86,7 +86,7 @@ class Explanation:
         spectrograms, scale = self.spectrograms()
         names = ["this clip", f"healthy clip: {str(self.nearest_).rpartition('/')[2]}"]
         SpectrogramDisplay.from_array(spectrograms, **scale, names=names, ax=axes[:2])
-        self.outline(axes[0])
+        self.outline(axes[0], scale["frequencies"])
         frequencies, hop, start = self.map_axes()
         display = AnomalyMapDisplay([self.map], frequencies=frequencies, hop=hop, start=start, unit="share")
         display.plot(ax=axes[2], vmax=max(float(self.map.max()), 1e-3))
@@ -137,15 +137,16 @@ class Explanation:
         hop = (self.times[-1] - self.times[0]) / (len(self.times) - 1)
         return centres, float(hop), float(self.times[0] + hop / 2)
 
-    def outline(self, ax: Any) -> None:
-        """Draw the segments as boxes on a spectrogram of `spectrograms`.
+    def outline(self, ax: Any, frequencies: Any) -> None:
+        """Draw the segments as boxes on a spectrogram of the clip.
 
         Parameters
         ----------
         ax : matplotlib Axes
             With a picture of the clip as :class:`skasd.plotting.SpectrogramDisplay` draws it.
+        frequencies : ndarray of shape (n_bins,)
+            Centre frequency of each row of the picture in Hz, rising.
         """
-        frequencies = self.spectrograms()[1]["frequencies"]
         rows = np.arange(len(frequencies))
         for segment in self.segments_.itertuples():
             low, high = np.interp([segment.low, segment.high], frequencies, rows)

@@ -1,16 +1,19 @@
-"""Shares of tiles in a score: the detector is asked about a clip of which tiles are replaced, coarse ones first."""
+"""Shares of tiles in a score: the detector is asked about two clips that have exchanged tiles, coarse ones first."""
 
 import numpy as np
 
 COARSE = (4, 2)  # fine bands and fine time steps in a tile of the first level
-_MOST_ROWS = 3  # bands that are searched over time
-_MOST_SPLIT = 2  # bands, and tiles, that are cut further
-_CONSPICUOUS = 0.3  # of the largest fall: what is worth a closer look
-_LEAST_EXPLAINED = 0.25  # of a tile's fall, by the falls of its parts; below, they say nothing
+_MOST_ROWS = 2  # bands that are searched over time
+_CONSPICUOUS = 0.3  # of the largest share: what is worth a closer look
+_LEAST_EXPLAINED = 0.25  # of a tile's share, by those of its parts; below, they say nothing
 
 
-class Falls:
-    """Falls of a clip's score where tiles of it are replaced, and what they add up to.
+class Shares:
+    """Shares of the tiles of a clip in what it scores above a healthy one.
+
+    The share of a tile is its Shapley value in the game of two players, the tile and the rest: the mean of the fall of
+    the clip's score where the tile is replaced by the healthy clip's, and of the rise of the healthy clip's where
+    the tile takes its place in it.
 
     Parameters
     ----------
@@ -20,15 +23,13 @@ class Falls:
 
     Attributes
     ----------
-    score : float
-        Of the clip as it is.
-    excess : float
-        Fall where all is replaced.
+    score, healthy_score : float
+        Of the clip as it is, and with all replaced.
+    whole : float
+        What `of` is to be divided by: the difference between both scores, or the sum of the bands' positive shares
+        where that is more.
     map : ndarray of shape (n_bands, n_times)
-        Shares of the fine tiles, 1 altogether; 0 where nothing makes the score fall.
-    alone : bool
-        Whether the falls are rises of the healthy clip's score, with nothing but the tile put into it: where no band
-        and no time replaced by itself makes the score fall, as of a clip that is too loud everywhere.
+        Shares of the fine tiles, 1 altogether; 0 where no band has any.
     n_asked : int
         Number of waveforms scored.
     """
@@ -37,79 +38,61 @@ class Falls:
         self._ask, self._tiles = score, tiles
         self.n_asked = 0
         n_bands, n_times = tiles.n_bands, tiles.n_times
-        rows = [(b, b + COARSE[0]) for b in range(0, n_bands, COARSE[0])]
-        columns = [(t, min(t + COARSE[1], n_times)) for t in range(0, n_times, COARSE[1])]
-        whole = (0, n_bands), (0, n_times)
-        (self.score,) = self._scores([((0, 0), (0, n_times))])
-        first = [whole, *((row, whole[1]) for row in rows), *((whole[0], column) for column in columns)]
-        self.alone = False
-        falls = self.of(first)
-        self.excess = falls[0]
+        self._rows = [(b, b + COARSE[0]) for b in range(0, n_bands, COARSE[0])]
+        self._columns = [(t, min(t + COARSE[1], n_times)) for t in range(0, n_times, COARSE[1])]
+        self.score, self.healthy_score = self._scores([((0, 0), (0, n_times)), ((0, n_bands), (0, n_times))])
+        bands = np.maximum(self.of([(row, (0, n_times)) for row in self._rows]), 0)
+        self.whole = max(self.score - self.healthy_score, bands.sum())
         self.map = np.zeros((n_bands, n_times))
-        if self.excess <= 1e-6 * max(abs(self.score), 1e-3):
-            return
-        if np.maximum(falls[1:], 0).max() < _LEAST_EXPLAINED * self.excess / len(rows):
-            self.alone = True
-            falls[1:] = self.of(first[1:])
-        self._divide(rows, columns, falls[1 : 1 + len(rows)], np.maximum(falls[1 + len(rows) :], 0))
+        if bands.sum() > 1e-6 * max(abs(self.score), 1e-3):
+            self._divide(bands)
 
     def of(self, rectangles):
-        """Return by how much the score falls where each rectangle, (bands, times), is replaced.
-
-        With ``alone`` by how much that of the healthy clip rises where the rectangle is put into it.
-        """
-        if self.alone:
-            return self._scores(rectangles, others=True) - (self.score - self.excess)
-        return self.score - self._scores(rectangles)
+        """Return the shares of rectangles, (bands, times), in units of the score."""
+        without = self._scores(rectangles)
+        alone = self._scores(rectangles, others=True)
+        return (self.score - without + alone - self.healthy_score) / 2
 
     def _scores(self, rectangles, **options):
         self.n_asked += len(rectangles)
         return self._ask(self._tiles.replaced(*rectangle, **options) for rectangle in rectangles)
 
-    def _divide(self, rows, columns, over_frequency, over_time):
-        """Share the falls of the bands out among fine tiles."""
-        shares = np.maximum(over_frequency, 0)
-        if not shares.any():  # only several bands together make a difference
-            shares = np.ones(len(rows))
-        order = np.argsort(-shares, kind="stable")
-        chosen = [b for b in order if shares[b] >= _CONSPICUOUS * shares[order[0]]][:_MOST_ROWS]
-        falls = self.of([(rows[b], column) for b in chosen for column in columns])
-        in_time = np.tile(_profile(over_time, over_time.sum()), (len(rows), 1))
-        for b, row in zip(chosen, falls.reshape(len(chosen), -1), strict=True):
-            in_time[b] = _profile(row, shares[b])
-        time_shares = np.repeat(in_time, [b - a for a, b in columns], axis=1)
-        time_shares /= np.repeat([b - a for a, b in columns], [b - a for a, b in columns])
-        band_shares = np.full((len(rows), COARSE[0]), 1 / COARSE[0])
-        self._split_bands(rows, columns, chosen[:_MOST_SPLIT], in_time, band_shares)
-        self._split_times(rows, columns, chosen, shares, in_time, time_shares)
-        fine = (shares[:, None] * band_shares)[:, :, None] * time_shares[:, None, :]
+    def _divide(self, bands):
+        """Share out what the bands have among fine tiles."""
+        order = np.argsort(-bands, kind="stable")
+        chosen = [b for b in order if bands[b] >= _CONSPICUOUS * bands[order[0]]][:_MOST_ROWS]
+        found = self.of([(self._rows[b], column) for b in chosen for column in self._columns])
+        rows = [
+            _divided(row, bands[b]) for b, row in zip(chosen, found.reshape(len(chosen), -1), strict=True)
+        ]
+        # the bands that were not asked stretch by stretch take the course of those that were
+        in_time = np.tile(np.average(rows, axis=0, weights=bands[chosen]), (len(bands), 1))
+        in_time[chosen] = rows
+        lengths = np.array([last - first for first, last in self._columns])
+        over_time = np.repeat(in_time / lengths, lengths, axis=1)
+        over_bands = np.full((len(bands), COARSE[0]), 1 / COARSE[0])
+        self._cut(chosen[0], bands[chosen[0]], in_time[chosen[0]], over_bands, over_time)
+        fine = (bands[:, None] * over_bands)[:, :, None] * over_time[:, None, :]
         self.map = fine.reshape(self.map.shape) / fine.sum()
 
-    def _split_bands(self, rows, columns, chosen, in_time, band_shares):
-        """Cut some bands, over the times that matter in them."""
-        asked = []
-        for b in chosen:
-            matter = np.flatnonzero(in_time[b] >= _CONSPICUOUS * in_time[b].max())
-            times = columns[matter[0]][0], columns[matter[-1]][1]
-            asked += [(rows[b], times), *(((f, f + 1), times) for f in range(*rows[b]))]
-        falls = self.of(asked).reshape(len(chosen), -1)
-        for b, (all_, *parts) in zip(chosen, falls, strict=True):
-            band_shares[b] = _profile(np.array(parts), all_)
-
-    def _split_times(self, rows, columns, chosen, shares, in_time, time_shares):
-        """Cut the strongest tiles over time."""
-        tiles = [(shares[b] * in_time[b, t], b, t) for b in chosen for t in range(len(columns))]
-        strongest = [
-            (b, t) for _, b, t in sorted(tiles, reverse=True)[:_MOST_SPLIT] if np.ptp(columns[t]) > 1
-        ]
-        falls = self.of([(rows[b], (i, i + 1)) for b, t in strongest for i in range(*columns[t])])
-        for (b, t), parts in zip(strongest, falls.reshape(len(strongest), -1), strict=True):
-            time_shares[b, slice(*columns[t])] = in_time[b, t] * _profile(parts, shares[b] * in_time[b, t])
+    def _cut(self, band, share, in_time, over_bands, over_time):
+        """Cut the strongest band over the times that matter in it, and its strongest tile over time."""
+        matter = np.flatnonzero(in_time >= _CONSPICUOUS * in_time.max())
+        times = self._columns[matter[0]][0], self._columns[matter[-1]][1]
+        strongest = int(in_time.argmax())
+        steps = range(*self._columns[strongest])
+        found = self.of(
+            [((b, b + 1), times) for b in range(*self._rows[band])]
+            + [(self._rows[band], (t, t + 1)) for t in steps]
+        )
+        inside = share * in_time[matter[0] : matter[-1] + 1].sum()
+        over_bands[band] = _divided(found[: COARSE[0]], inside)
+        over_time[band, steps] = in_time[strongest] * _divided(found[COARSE[0] :], share * in_time[strongest])
 
 
-def _profile(falls, whole):
-    """Return how a fall is shared out by the falls of its parts: in proportion, or evenly where they say nothing."""
-    falls = np.maximum(falls, 0)
-    if falls.sum() <= max(_LEAST_EXPLAINED * whole, 0):
-        return np.full(len(falls), 1 / len(falls))
-    return falls / falls.sum()
+def _divided(parts, whole):
+    """Return how a share is shared out among parts: in proportion to theirs, or evenly where these say nothing."""
+    parts = np.maximum(parts, 0)
+    if parts.sum() <= _LEAST_EXPLAINED * whole:
+        return np.full(len(parts), 1 / len(parts))
+    return parts / parts.sum()

@@ -1,5 +1,7 @@
 """Tiles of a clip over time and frequency, replaced by those of a healthy one."""
 
+from functools import cached_property
+
 import numpy as np
 import scipy.fft
 
@@ -34,13 +36,16 @@ class Tiles:
     """
 
     def __init__(self, clip, healthy, rate, frequencies, samples):
-        self.clip = clip
+        self.clip = np.asarray(clip, dtype=np.float32)
         self.frequencies, self.samples = frequencies, samples
         self.n_bands, self.n_times = len(frequencies) - 1, len(samples) - 1
-        self._fade = max(1, min(round(_FADE * rate), int(np.diff(samples).min()) // 2))
-        # the filters' impulse responses reach beyond the ends of what is replaced
-        self._first = max(0, samples[0] - self._fade)
-        self._last = min(len(clip), samples[-1] + self._fade)
+        fade = max(2, min(round(_FADE * rate), int(np.diff(samples).min()))) // 2
+        # the samples between which each time step fades in; there is no fading at the ends of a clip
+        self._fades = [
+            (int(at), int(at)) if at in (0, len(clip)) else (max(0, at - fade), min(len(clip), at + fade))
+            for at in map(int, samples)
+        ]
+        self._first, self._last = self._fades[0][0], self._fades[-1][1]
         part = slice(self._first, self._last)
         n = self._last - self._first
         self._size = scipy.fft.next_fast_len(n + round(_LONGEST_FILTER * rate), real=True)
@@ -62,17 +67,20 @@ class Tiles:
         -------
         ndarray of float32 of shape (n_samples,)
         """
-        out = np.array(self.clip, dtype=np.float32)
-        first = self._begins(times[0])[0]
-        last = self._begins(times[1])[1]
-        part = slice(first - self._first, last - self._first)
-        change = self._window(times)[part] * self._band(bands)[part]
-        if others:
-            whole = (0, self.n_bands), (0, self.n_times)
-            out = self.replaced(*whole)
-            change *= -1
-        out[first:last] += change
+        if bands[0] == bands[1] or times[0] == times[1]:
+            return (self._all_replaced if others else self.clip).copy()
+        (first, whole_from), (whole_to, last) = self._fades[times[0]], self._fades[times[1]]
+        change = self._band(bands)[first - self._first : last - self._first].copy()
+        rising, falling = whole_from - first, last - whole_to
+        change[:rising] *= _rising(rising)
+        change[len(change) - falling :] *= _rising(falling)[::-1]
+        out = (self._all_replaced if others else self.clip).copy()
+        out[first:last] += -change if others else change
         return out
+
+    @cached_property
+    def _all_replaced(self):
+        return self.replaced((0, self.n_bands), (0, self.n_times))
 
     def covering(self, low, high, start, end):
         """Return the tiles that hold a range of frequencies (Hz) and of samples, as (bands, times)."""
@@ -99,28 +107,10 @@ class Tiles:
             return np.full(len(self._lines), band == 0, np.float32)
         # a quarter of the narrower band beside the edge
         width = 0.25 * np.diff(self.frequencies)[band - 1 : band + 1].min()
-        return _rising((self._lines - self.frequencies[band]) / width)
-
-    def _begins(self, time):
-        """Return the samples between which a time step fades in."""
-        at = int(self.samples[time])
-        if at in (0, len(self.clip)):
-            return at, at
-        first = max(0, at - self._fade // 2)
-        return first, min(len(self.clip), first + self._fade)
-
-    def _window(self, times):
-        return self._since(times[0]) - self._since(times[1])
-
-    def _since(self, time):
-        first, last = self._begins(time)
-        n = self._last - self._first
-        if first == last:
-            return np.full(n, first == 0, np.float32)
-        at = (first + last - 1) / 2 - self._first
-        return _rising((np.arange(n, dtype=np.float32) - np.float32(at)) / np.float32(last - first))
+        x = np.clip((self._lines - self.frequencies[band]) / width, -0.5, 0.5)
+        return (0.5 + 0.5 * np.sin(np.pi * x)).astype(np.float32)
 
 
-def _rising(x):
-    """Return a raised cosine from 0 at -1/2 to 1 at 1/2."""
-    return (0.5 + 0.5 * np.sin(np.pi * np.clip(x, -0.5, 0.5))).astype(np.float32)
+def _rising(n):
+    """Return n samples of a raised cosine from 0 to 1."""
+    return (0.5 + 0.5 * np.sin(np.pi * ((np.arange(n) + 0.5) / max(n, 1) - 0.5))).astype(np.float32)

@@ -10,16 +10,24 @@ import soundfile
 
 from ..clips import ClipError
 from ..compose import fitted_steps
+from ..explain import Explainer, Explanation
 from ..features import LogMelTransformer, STFTTransformer, spectrogram_unit, time_frequency_axes
 from ..plotting import anomaly_map
 from ._bands import in_words
 from ._healthy import Healthy, Sound, read_sound
-from ._pictures import anomaly_picture, data_uri, levels_picture, spectrogram_picture
+from ._pictures import (
+    anomaly_picture,
+    data_uri,
+    explanation_picture,
+    levels_picture,
+    spectrogram_picture,
+)
 from ._scores_table import names_below_common_folder
 from ._verdict import moment
 
 _MOST_SECONDS = 30.0  # of sound for each clip
 _MOST_BYTES = 12_000_000  # of sound in a report
+_MOST_EXPLAINED = 60.0  # s; an explanation scores a clip some seventy times
 
 
 @dataclass
@@ -30,6 +38,7 @@ class _Shown:
     sound: Sound
     healthy: Sound | None = None
     group: Healthy | None = None
+    explanation: Explanation | None = None
 
 
 def worst_clips(table, n_clips):
@@ -123,7 +132,9 @@ def _write_cards(page, clips, detector, anchors):
     top = max(float(np.nanmax(s)) for s in spectrograms.values())
     bottom = min(float(np.nanmin(s)) for s in spectrograms.values())
     limits = (max(bottom, top - 80) if unit == "dB" else bottom, top)
-    maps, what = _maps(page, [clip.sound.file for clip in clips], detector)
+    maps, what = _maps([clip.sound.file for clip in clips], detector)
+    if not maps and detector is not None:
+        _explain(page, clips, detector)
     values = np.concatenate([part.ravel() for part in maps]) if maps else np.zeros(1)
     vmax = float(np.nanmax(values) if what == "share of the score" else np.nanpercentile(values, 99.5))
     player = _Player(page)
@@ -134,12 +145,17 @@ def _write_cards(page, clips, detector, anchors):
         if clip.healthy is not None:
             bands, varying = clip.group.difference(clip.sound, clip.healthy)
             page.paragraph(in_words(bands, varying, clip.group.edges))
+        if clip.explanation is not None:
+            page.paragraph(f"To the detector: {clip.explanation.sentence}.")
         page.begin("pair")
         for sound, title in ((clip.sound, "This recording"), (clip.healthy, "Nearest healthy recording")):
             if sound is not None:
                 page.begin("half")
                 page.heading(title)
-                page.picture(*spectrogram_picture(spectrograms[sound.file], axes, unit, limits, sound.name))
+                boxes = clip.explanation if sound is clip.sound else None
+                page.picture(
+                    *spectrogram_picture(spectrograms[sound.file], axes, unit, limits, sound.name, boxes)
+                )
                 player.play(sound)
                 page.note(sound.name)
                 page.end("half")
@@ -158,6 +174,8 @@ def _write_cards(page, clips, detector, anchors):
             )
         if maps and not np.isnan(maps[i]).all():
             page.picture(*anomaly_picture(maps[i], axes, vmax, what, clip.row.name_), _MAP_CAPTIONS[what])
+        if clip.explanation is not None:
+            page.picture(*explanation_picture(clip.explanation, clip.row.name_), EXPLANATION_CAPTION)
         page.end("pair")
         page.end("clip")
 
@@ -167,6 +185,10 @@ _MAP_CAPTIONS = {
     "score; negative: it deviates as others that go with it.",
     "squared error": "Where in time and frequency the detector fails to reconstruct the clip.",
 }
+EXPLANATION_CAPTION = (
+    "What each part of the clip adds to its score: how far that falls where the part is replaced by that of the healthy "
+    "recording, and that of the healthy one rises where it gets the part."
+)
 
 
 def _facts(row):
@@ -228,21 +250,33 @@ def _spectrograms(files, sounds, detector):
         return front, dict(zip(files, front.transform(files), strict=True))
 
 
-def _maps(page, files, detector):
-    """Return where the clips' anomalies lie, and the unit; nothing where that cannot be told."""
-    if detector is None:
-        return [], ""
-    if not isinstance(fitted_steps(detector)[0], (LogMelTransformer, STFTTransformer)):
-        page.missing(
-            "Where the anomalies lie is shown for detectors that begin with a log-mel or STFT transformer."
-        )
+def _maps(files, detector):
+    """Return where the clips' anomalies lie by the detector's own account, and the unit; nothing where it has none."""
+    if detector is None or not isinstance(fitted_steps(detector)[0], (LogMelTransformer, STFTTransformer)):
         return [], ""
     try:
         maps = anomaly_map(detector, files)
-    except TypeError as error:
-        page.missing(str(error))
+    except TypeError:
         return [], ""
     return maps, "share of the score" if maps[0].shape[1] == 1 else "squared error"
+
+
+def _explain(page, clips, detector):
+    """Ask the detector what in each clip makes its score, against the healthy recording beside it."""
+    for clip in clips:
+        if clip.healthy is None:
+            continue
+        seconds = len(clip.sound.waveform) / clip.sound.rate
+        if seconds > _MOST_EXPLAINED:
+            page.missing(
+                f"Where its score comes from is not shown of {clip.row.name_}, which lasts {seconds:.0f} s: up to "
+                f"{_MOST_EXPLAINED:.0f} s are looked at. skasd explain shows it."
+            )
+            continue
+        try:
+            clip.explanation = Explainer(detector, [clip.healthy.file]).explain(clip.sound.file)
+        except (ValueError, TypeError) as error:
+            page.missing(f"Where its score comes from is not shown of {clip.row.name_}: {error}")
 
 
 def truth(y):

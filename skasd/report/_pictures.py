@@ -201,7 +201,7 @@ def embedding_picture(embeddings, y, section):
     return as_png(figure), f"{text}; close points are clips that sound alike to the detector."
 
 
-def spectrogram_picture(spectrogram, axes, unit, limits, name):
+def spectrogram_picture(spectrogram, axes, unit, limits, name, explanation=None):
     """Return the spectrogram of a clip as (data URI, alternative text).
 
     Parameters
@@ -213,11 +213,31 @@ def spectrogram_picture(spectrogram, axes, unit, limits, name):
     limits : (float, float)
         Colour scale common to all clips.
     name : str
+    explanation : Explanation or None
+        Whose segments are boxes on it.
     """
     figure = new_figure(4.8, 2.7)
     ax = figure.subplots()
     SpectrogramDisplay.from_array([spectrogram], **axes, unit=unit, ax=ax, vmin=limits[0], vmax=limits[1])
-    return as_png(figure), f"Spectrogram of {name}."
+    text = f"Spectrogram of {name}."
+    if explanation is not None and len(explanation.segments_):
+        explanation.outline(ax, axes["frequencies"])
+        text = f"{text[:-1]}; boxes: where its score comes from."
+    return as_png(figure), text
+
+
+def explanation_picture(explanation, name):
+    """Return the map of an explanation as (data URI, alternative text)."""
+    figure = new_figure(4.8, 2.7)
+    ax = figure.subplots()
+    frequencies, hop, start = explanation.map_axes()
+    AnomalyMapDisplay(
+        [100 * explanation.map], frequencies=frequencies, hop=hop, start=start, unit="% of the difference"
+    ).plot(ax=ax, vmax=100 * max(float(explanation.map.max()), 0.01))
+    ax.set_xlim(0, len(explanation.clip) / explanation.sample_rate)
+    return as_png(
+        figure
+    ), f"Shares of tiles of time and frequency in the score of {name}: {explanation.sentence}."
 
 
 def anomaly_picture(values, axes, vmax, what, name):

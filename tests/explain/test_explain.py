@@ -73,7 +73,7 @@ def test_a_fault_is_found(request, kind, low, high, start, end, detector):
     assert found.map.shape == (len(found.frequencies) - 1, len(found.times) - 1)
     assert found.bands_["share"].sum() == pytest.approx(1)
     assert found.healthy_score < found.score
-    assert found.n_scored < 64
+    assert found.n_scored < 75
 
 
 def test_the_score_is_the_detectors(statistics, explainer):
@@ -90,7 +90,7 @@ def test_a_clip_quieter_everywhere_is_told_as_such(explainer):
     assert found.sentence == "all frequencies, throughout, 6 dB below the healthy clip"
 
 
-def test_single_tiles_that_say_nothing_are_put_into_the_healthy_clip():
+def test_a_score_that_no_single_band_makes_fall():
     class Loudest(OutlierMixin, BaseEstimator):
         """The quietest band decides: no band by itself makes the score fall."""
 
@@ -166,12 +166,38 @@ def test_nothing_to_explain(explainer, statistics):
     same = explainer.explain(HEALTHY[7])
     assert (same.nearest_, same.sentence) == (7, "the clip is the healthy clip itself")
     assert same.score == same.healthy_score
-    better = Explainer(statistics, [faulty("tone"), noise(300) * 3]).explain(HEALTHY[0])
-    assert better.sentence == "nothing makes the clip score higher than the healthy clip"
-    for found in (same, better):
-        assert not found.map.any()
-        assert found.segments_.empty
-        assert not found.bands_["share"].any()
+    assert not same.map.any()
+    assert same.segments_.empty
+    assert not same.bands_["share"].any()
+
+
+def test_a_clip_that_scores_no_higher(statistics):
+    found = Explainer(statistics, [faulty("click")]).explain(faulty("tone"))
+    assert found.score < found.healthy_score
+    assert found.sentence.startswith(
+        "the clip scores no higher than the healthy clip; what raises its score most: "
+    )
+    assert found.segments_["low"][0] < 3000 < found.segments_["high"][0]
+
+
+def test_tiles_that_go_together_are_not_blamed():
+    """A machine whose two tones rise together: one alone is worse than both, and replacing any does harm."""
+    random = np.random.default_rng(0)
+
+    def machine(gain, seed):
+        return noise(seed) / 20 + gain * (np.sin(2 * np.pi * 500 * T) + np.sin(2 * np.pi * 5000 * T)) / 20
+
+    healthy = np.array([machine(gain, 400 + i) for i, gain in enumerate(random.uniform(0.5, 2, size=40))])
+    detector = make_pipeline(LogMelTransformer(n_mels=32), ClipStatistics(("mean",)), MahalanobisScorer())
+    detector.fit(healthy)
+    clip = machine(1.9, 500) + (T > 1) * 0.01 * np.sin(2 * np.pi * 2000 * T)
+    found = explain(detector, clip, healthy=[machine(0.6, 501)])
+    without = detector.score_samples([machine(1.9, 502)]) - detector.score_samples(
+        [machine(0.6, 501) + 1.3 / 20 * np.sin(2 * np.pi * 500 * T)]
+    )
+    assert without > 1  # a hybrid of both is anomalous
+    assert found.segments_["low"][0] < 2000 < found.segments_["high"][0]
+    assert found.segments_["share"][0] > 0.7
 
 
 def test_a_silent_clip(explainer, statistics):
