@@ -1,19 +1,20 @@
 """Whether explanations point at faults that were put into healthy clips, and what they cost.
 
-Tones (1 to 4 s), bands of noise (1 to 4 s, a third of an octave to one octave) and bursts of noise (0.1 to 0.4 s, one to
-two octaves) begin at a random time in a random band (200 to 7000 Hz) of healthy clips that were not learnt. The level of
-a fault is its energy over that of the healthy clip in the same time and band, in dB; the band of a tone is a third of an
-octave around it.
+Tones (1 to 4 s), bands of noise (1 to 4 s, a third of an octave to one octave) and bursts of noise (0.1 to 0.4 s,
+one to two octaves) begin at a random time in a random band (200 to 7000 Hz) of healthy clips that were not learnt.
+The level of a fault is its energy over that of the healthy clip in the same time and band, in dB; the band of a
+tone is a third of an octave around it.
 
-A tile points at a fault if, over time and over frequency, at least half of the tile lies in the fault or half of the
-fault in the tile. Of an explanation that is asked of the tile with the largest share; of a gradient of the score with
-respect to the detector's own log-mels, by its mean magnitude in each tile and by its product with the difference to the
-nearest healthy clip; "chance" is the share of all tiles that point. LOF and distances to the nearest training clips
-have the gradient of the latter. The middle of the first segment is asked as well.
+A tile points at a fault if, over time and over frequency, at least half of the tile lies in the fault or half of
+the fault in the tile. Of an explanation that is asked of the tile with the largest share; of a gradient of the
+score with respect to the detector's own log-mels, by its mean magnitude in each tile and by its product with the
+difference to the nearest healthy clip; "chance" is the share of all tiles that point. LOF and distances to the
+nearest training clips have the gradient of the latter. The middle of the first segment is asked as well.
 
-An explanation is to tell what a score comes from, which need not be the fault: clips that were not learnt differ from
-those learnt from in other ways, too. So the figures are given for all clips, for those called anomalous, and for those
-in which the fault is the main cause: it makes more than half of what the clip scores above the healthy clip.
+An explanation is to tell what a score comes from, which need not be the fault: clips that were not learnt differ
+from those learnt from in other ways, too. So the figures are given for all clips, for those called anomalous, and
+for those in which the fault is the main cause: it makes more than half of what the clip scores above the healthy
+clip.
 
     python benchmarks/explain.py --data synthetic car_idle mimii_fan --n 5
     python benchmarks/explain.py --tables *.csv  # of several runs with --csv
@@ -160,11 +161,13 @@ class Gradient:
             self.own = self.rows(healthy)
 
     def rows(self, X):
+        """Return what the scorer gets of clips."""
         for step in self.front:
             X = step.transform(X)
         return np.asarray(X, dtype=float)
 
     def log_mel(self, waveform):
+        """Return the log-mels that the detector begins with."""
         if self.name != "default":
             return self.front[0].transform([waveform])[0]
         n = 1 + (len(waveform) - self.encoder.n_fft) // self.encoder.hop_length
@@ -191,6 +194,7 @@ class Gradient:
         ].mean(0)
 
     def __call__(self, waveform):
+        """Return the gradient of the score of a clip with respect to its log-mels."""
         x = torch.tensor(self.log_mel(waveform), requires_grad=True)
         out = self.differentiable(x)
         if self.name == "autoencoder":

@@ -22,6 +22,7 @@ _COMMANDS = {
     "fit": "learn from a folder of healthy recordings and write a model file",
     "score": "score recordings with a model and write a table",
     "watch": "listen to a folder, a pipe or a microphone with a model, and raise alarms",
+    "explain": "say where in time and frequency a recording sounds anomalous, on a page with pictures and both sounds",
     "evaluate": "compare scores with the ground truth: AUC, pAUC, rates, official score",
     "info": "say what a model is, what it was fitted on, its threshold and what rate of false alarms to expect",
     "calibrate": "set a model's threshold from healthy recordings that it was not fitted on; nothing else is learnt",

@@ -13,8 +13,6 @@ from ..explain import Explainer
 from ..report import report_explanation
 from ._console import printable
 
-HELP = "say where in time and frequency a recording sounds anomalous, on a page with pictures and both sounds"
-
 
 def add_arguments(parser):
     """Declare the arguments."""
@@ -27,11 +25,21 @@ def add_arguments(parser):
         help="healthy recordings to hold it against: folders, wildcards or files (default: those learnt from, where "
         "they are still there)",
     )
-    parser.add_argument("-o", "--output", metavar="HTML", help="page to write (default: print the sentence alone)")
-    parser.add_argument("--from", dest="start", type=float, metavar="S", help="look at the part from this second on")
-    parser.add_argument("--to", dest="end", type=float, metavar="S", help="look at the part up to this second")
     parser.add_argument(
-        "--max-healthy", type=int, default=200, metavar="N", help="healthy recordings looked at, evenly drawn (200)"
+        "-o", "--output", metavar="HTML", help="page to write (default: print the sentence alone)"
+    )
+    parser.add_argument(
+        "--from", dest="start", type=float, metavar="S", help="look at the part from this second on"
+    )
+    parser.add_argument(
+        "--to", dest="end", type=float, metavar="S", help="look at the part up to this second"
+    )
+    parser.add_argument(
+        "--max-healthy",
+        type=int,
+        default=200,
+        metavar="N",
+        help="healthy recordings looked at, evenly drawn (200)",
     )
 
 
@@ -40,13 +48,12 @@ def run(args, console):
     detector = load(args.model)
     if args.output is not None:
         check_output(args.output)
-    paths = _healthy(args, detector, console)
-    console.note(f"looking for the nearest of {min(len(paths), args.max_healthy)} healthy recordings")
-    explainer = Explainer(detector, paths, max_healthy=args.max_healthy)
-    span = None
-    if args.start is not None or args.end is not None:
-        seconds = explainer.seconds(args.file)
-        span = (args.start or 0.0, seconds if args.end is None else args.end)
+    paths = _healthy(args, detector)
+    console.note(f"looking for the nearest of {len(paths)} healthy recordings")
+    explainer, _, bad = leave_out_bad(lambda clips, rows: Explainer(detector, clips), paths)
+    for position, cause in bad.items():
+        console.trouble(f"skasd: left out {printable(paths[position])}: {cause}")
+    span = None if args.start is None and args.end is None else (args.start or 0.0, args.end)
     found = explainer.explain(args.file, span=span)
     threshold = score_clips(detector, [args.file])[1]
     decision = "anomalous" if found.score > threshold else "normal"
@@ -76,21 +83,24 @@ def run(args, console):
     return 0
 
 
-def _healthy(args, detector, console):
-    """Return the paths of the healthy recordings."""
+def _healthy(args, detector):
+    """Return the paths of the healthy recordings to look at."""
     if args.healthy is not None:
         wanted, where = find_recordings(args.healthy), " ".join(args.healthy)
     else:
         known = getattr(detector, "training_paths_", None)
         if known is None:
             known = (getattr(detector, "reference_", None) or {}).get("paths")
-        wanted, where = [] if known is None else list(known), "the model"
-    # of another recording than that to explain, which would be its own nearest
-    paths = [path for path in wanted if not os.path.exists(path) or not os.path.samefile(path, args.file)]
-    there = [path for path in paths if os.path.isfile(path)]
-    if not there:
-        what = "names no healthy recordings" if not wanted else f"names {len(wanted)} healthy recordings, none of them is there"
-        raise ValueError(f"{where} {what}: give some with --healthy FOLDER.")
-    some = [there[i] for i in np.unique(np.linspace(0, len(there) - 1, min(len(there), args.max_healthy)).astype(int))]
-    _, kept, bad = leave_out_bad(lambda clips, rows: Readable(clips), some, allow_empty=True)
-    return [some[i] for i in kept]
+        wanted, where = [] if known is None else [str(path) for path in known], "The model"
+    there = [path for path in wanted if os.path.isfile(path)]
+    # a recording is not held against itself
+    paths = [path for path in there if not (os.path.isfile(args.file) and os.path.samefile(path, args.file))]
+    if not paths:
+        what = "names no healthy recording"
+        if wanted:
+            what = f"names {len(wanted)} healthy recordings, {len(there)} of which are there; it takes another one"
+        raise ValueError(f"{where} {what}: name some with --healthy FOLDER.")
+    return [
+        paths[i]
+        for i in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), args.max_healthy)).astype(int))
+    ]

@@ -11,6 +11,7 @@ from ..plotting import AnomalyMapDisplay, SpectrogramDisplay
 from ..plotting.style import import_pyplot
 
 _N_MELS = 96  # three to a band of the map
+_LEAST_BOX = 0.06  # of the height and the width of a picture
 
 
 @dataclass
@@ -34,14 +35,13 @@ class Explanation:
         The shares of bands: ``low``, ``high`` (Hz), ``share``.
     segments_ : DataFrame
         The strongest contiguous regions, the strongest first: ``start``, ``end`` (s), ``low``, ``high`` (Hz), ``db``
-        (level against the healthy clip), ``share`` (by which part of what the clip scores above the healthy one its
-        score falls where this region alone is replaced).
+        (level against the healthy clip), ``share`` (of the region, in what the clip scores above the healthy one).
     nearest_ : str or int
         The healthy clip that the clip was held against: its path, or its position among arrays.
     sentence : str
         The strongest segment in words.
     exact : bool
-        Whether `bands_` are the detector's own additive shares; otherwise they are falls of the score.
+        Whether `bands_` are the detector's own additive shares; otherwise they are found by asking it.
     clip, healthy : ndarray of shape (n_samples,)
         Both waveforms, the healthy one as it was laid over the other.
     sample_rate : int
@@ -150,13 +150,23 @@ class Explanation:
         rows = np.arange(len(frequencies))
         for segment in self.segments_.itertuples():
             low, high = np.interp([segment.low, segment.high], frequencies, rows)
-            low, high = max(low - 0.5, -0.5), high + 0.5
+            start, end = segment.start, segment.end
+            # a narrow box is drawn around what it is about, not over it
+            least = (_LEAST_BOX * len(rows), _LEAST_BOX * len(self.clip) / self.sample_rate)
+            low, high = _widened(low - 0.5, high + 0.5, least[0], -0.5, len(rows) - 0.5)
+            start, end = _widened(start, end, least[1], 0.0, len(self.clip) / self.sample_rate)
             # a light line on a dark one is seen on any ground
             for colour, width in (("black", 2.6), ("white", 1.2)):
                 ax.plot(
-                    [segment.start, segment.end, segment.end, segment.start, segment.start],
+                    [start, end, end, start, start],
                     [low, low, high, high, low],
                     color=colour,
                     linewidth=width,
                     clip_on=False,
                 )
+
+
+def _widened(first, last, least, lowest, highest):
+    """Return a range about the same middle that is as long as it must be, within limits."""
+    missing = max(least - (last - first), 0) / 2
+    return max(first - missing, lowest), min(last + missing, highest)

@@ -137,7 +137,7 @@ def _write_cards(page, clips, detector, anchors):
         _explain(page, clips, detector)
     values = np.concatenate([part.ravel() for part in maps]) if maps else np.zeros(1)
     vmax = float(np.nanmax(values) if what == "share of the score" else np.nanpercentile(values, 99.5))
-    player = _Player(page)
+    player = Player(page)
     for i, clip in enumerate(clips):
         page.begin("clip")
         page.subsection(clip.row.name_, anchors.get(clip.row.Index, ""))
@@ -186,8 +186,8 @@ _MAP_CAPTIONS = {
     "squared error": "Where in time and frequency the detector fails to reconstruct the clip.",
 }
 EXPLANATION_CAPTION = (
-    "What each part of the clip adds to its score: how far that falls where the part is replaced by that of the healthy "
-    "recording, and that of the healthy one rises where it gets the part."
+    "Share of each part of the clip in what it scores above the healthy recording: by how much its score falls without "
+    "the part, and that of the healthy one rises with it."
 )
 
 
@@ -204,7 +204,7 @@ def _facts(row):
     return ", ".join(facts)
 
 
-class _Player:
+class Player:
     """Adds players to a page until the report holds enough sound."""
 
     def __init__(self, page):

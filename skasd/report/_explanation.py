@@ -94,9 +94,7 @@ def report_explanation(
         page.end("half")
     page.end("pair")
     if len(explanation.segments_):
-        page.section("Where its score comes from")
-        page.picture(*explanation_picture(explanation, name), EXPLANATION_CAPTION)
-        _write_tables(page, explanation)
+        _write_shares(page, explanation, name)
     write_settings(page, settings or {}, detector)
     return page.write(path, f"skasd {__version__}")
 
@@ -112,13 +110,15 @@ def _write_news(page, explanation, name, threshold):
         kind,
         [
             sentence,
-            f"{name} has an anomaly score of {explanation.score:.4g}{judged}. With the sound of the healthy recording in "
-            f"its place the score is {explanation.healthy_score:.4g}.",
+            f"{name} has an anomaly score of {explanation.score:.4g}{judged}; the healthy recording in its place has "
+            f"{explanation.healthy_score:.4g}.",
         ],
     )
 
 
-def _write_tables(page, explanation):
+def _write_shares(page, explanation, name):
+    page.section("Where its score comes from")
+    page.picture(*explanation_picture(explanation, name), EXPLANATION_CAPTION)
     segments = explanation.segments_
     table = pd.DataFrame(
         {
@@ -134,7 +134,9 @@ def _write_tables(page, explanation):
     bands = explanation.bands_
     table = pd.DataFrame(
         {
-            "band (Hz)": [f"{low:.0f} to {high:.0f}" for low, high in zip(bands["low"], bands["high"], strict=True)],
+            "band (Hz)": [
+                f"{low:.0f} to {high:.0f}" for low, high in zip(bands["low"], bands["high"], strict=True)
+            ],
             "share (%)": bands["share"].map("{:.0%}".format).str.rstrip("%"),
         }
     )

@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 from sklearn.pipeline import make_pipeline
 
-from skasd import ClipStatistics, KNNScorer, LOFScorer, LogMelTransformer
+from skasd import AnomalousSoundDetector, ClipStatistics, KNNScorer, LOFScorer, LogMelTransformer
 from skasd.metrics import auc_by_domain, official_score, published_baseline
 from skasd.report import report_scores
 
@@ -342,11 +342,28 @@ def test_several_machines_have_pictures_of_their_own(scored, tmp_path):
     assert "threshold 0.5," in " ".join(a["alt"] for a in found.all("img"))
 
 
-def test_a_detector_that_cannot_say_where_leaves_a_sentence(scored, tmp_path):
+@pytest.mark.parametrize("name", ["LOF", "default"])
+def test_a_detector_without_a_map_of_its_own_is_asked(scored, tmp_path, name):
+    files = scored.loc[scored["y"] == 1, "path"].tolist()
+    detector = AnomalousSoundDetector()
+    if name == "LOF":
+        detector = make_pipeline(LogMelTransformer(n_mels=16), ClipStatistics(), LOFScorer())
+    scored["anomaly_score"] = -detector.fit(files).score_samples(scored["path"])
+    page = report_scores(scored, tmp_path / "r.html", detector=detector, training=files, n_clips=1)
+    found = Elements(page)
+    assert "above the healthy clip" in found.text.partition("To the detector:")[2]
+    assert sum("Shares of tiles" in image["alt"] for image in found.all("img")) == 1
+    assert sum("boxes: where its score comes from" in image["alt"] for image in found.all("img")) == 1
+    assert len(found.all("audio")) == 2
+    assert page.stat().st_size < 2_000_000
+
+
+def test_a_clip_that_cannot_be_explained_leaves_a_sentence(scored, tmp_path, monkeypatch):
     files = scored.loc[scored["y"] == 1, "path"].tolist()
     detector = make_pipeline(LogMelTransformer(n_mels=16), ClipStatistics(), LOFScorer()).fit(files)
+    monkeypatch.setattr("skasd.report._clips._MOST_EXPLAINED", 0.4)
     found = Elements(report_scores(scored, tmp_path / "r.html", detector=detector, n_clips=1))
-    assert "LOFScorer cannot say where in a clip the anomaly lies" in found.text
+    assert "which lasts 0 s: up to 0 s are looked at" in found.text
     assert len(found.all("audio")) == 2
 
 
