@@ -160,6 +160,7 @@ GALLERY = [  # in this order
         "published_system",
         "official_score",
         "benchmark",
+        "export",
     )
 ]
 
