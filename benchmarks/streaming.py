@@ -77,102 +77,109 @@ def raised(events):
 
 
 RULES = {
-    "confirm (2, 3)": {"alarm": "confirm"},
-    "martingale": {"alarm": "martingale"},
+    "confirm (2, 3)": {"alarm": "confirm", "hop": 1.0},
+    "martingale": {"alarm": "martingale", "hop": 10.0},  # it looks at no other windows with a shorter hop
 }
 
 
-def print_alarms(args):
-    """Print false alarms on healthy streams under load and speed that wander, by machine."""
-    rate, hours = args.contamination, args.hours
-    print(
-        f"contamination {rate}, {args.recordings} recordings of 30 s learnt, {hours} h healthy each; "
-        "window 10 s, hop 1 s"
-    )
-    total = dict.fromkeys(RULES, 0)
-    for number in range(args.machines):
-        machine = f"gearbox {number}"
-        detector = fit(machine, args.recordings, rate)
-        blocks = list(make_machine_stream(3600 * hours, machine=machine, random_state=number))
-        line = []
-        for name, parameters in RULES.items():
-            events, stream = listen(detector, blocks, alpha=args.alpha, **parameters)
-            alarms = raised(events)
-            total[name] += len(alarms)
-            line.append(f"{name}: {len(alarms)}")
+def print_alarms(machine, number, detector, args):
+    """Print false alarms on a healthy stream under load and speed that wander; return their number by rule."""
+    blocks = list(make_machine_stream(3600 * args.hours, machine=machine, random_state=number))
+    found = {}
+    for name, parameters in RULES.items():
+        events, stream = listen(detector, blocks, alpha=args.alpha, **parameters)
+        found[name] = len(raised(events))
         share = np.mean([event.decision < 0 for event in events])
-        scores = np.array([event.score for event in events[::10]])
-        around = np.corrcoef(scores[:-1], scores[1:])[0, 1]
         drift = stream.drift()
         print(
-            f"{machine}: windows called anomalous {share:.3f}; alarms {', '.join(line)}; "
-            f"autocorrelation at 10 s {around:.2f}; drift {drift.moved} (capital {drift.capital:.2g})",
+            f"{machine}, {name}, {args.hours} h healthy: {found[name]} alarms; {share:.4f} of the windows anomalous; "
+            f"drift {drift.direction or 'none'}, capital {drift.capital:.2g}",
             flush=True,
         )
-    n = args.machines * hours
-    for name, n_alarms in total.items():
-        stated = (
-            f"at most {3600 * rate / 2:.1f} an hour" if "confirm" in name else f"a risk of {args.alpha} each"
-        )
-        print(f"{name}: {n_alarms / n:.2f} false alarms an hour (stated: {stated})")
+    scores = np.array([event.score for event in events])
+    print(f"  correlation of scores 10 s apart {np.corrcoef(scores[:-1], scores[1:])[0, 1]:.2f}")
+    return found
 
 
-def print_faults(args):
-    """Print when faults are found that grow over ten minutes, in healthy spreads of the score."""
+def print_faults(machine, number, detector, args):
+    """Print when faults are found that grow over ten minutes, in healthy spreads; return how many came too late."""
+    settings = {"seconds": args.healthy + 600, "machine": machine, "random_state": 100 + number}
+    healthy = {}
+    for name, parameters in RULES.items():
+        events, _ = listen(detector, make_machine_stream(**settings), alpha=args.alpha, **parameters)
+        healthy[name] = np.array([event.score for event in events])
     late = 0
+    for fault in FAULTS:
+        growing = list(make_machine_stream(**settings, fault=fault, onset=args.healthy, growth=600))
+        for name, parameters in RULES.items():
+            events, _ = listen(detector, growing, alpha=args.alpha, **parameters)
+            excess = np.array([event.score for event in events]) - healthy[name]
+            excess /= healthy[next(iter(RULES))].std()
+            ends = np.array([event.end for event in events]) - args.healthy
+            reached = ends[excess >= 2]
+            twice = reached[0] if len(reached) else np.inf
+            alarms = np.array([at - args.healthy for at in raised(events)])
+            at = min(alarms[alarms > 0], default=np.inf)
+            late += at > twice
+            above = excess[ends <= at][-1]
+            print(
+                f"{machine}, {fault}, {name}: alarm after {at:.0f} s of 600, at {above:.2f} spreads; twice the spread "
+                f"after {twice:.0f} s; {np.sum(alarms <= 0)} alarms before",
+                flush=True,
+            )
+    return late
+
+
+def print_rules(args):
+    """Print what rules of alarms do, machine by machine."""
+    print(
+        f"window 10 s; contamination {args.contamination}, alpha {args.alpha}; learnt from {args.recordings} "
+        f"recordings of 30 s"
+    )
+    total, late = dict.fromkeys(RULES, 0), 0
     for number in range(args.machines):
         machine = f"gearbox {number}"
         detector = fit(machine, args.recordings, args.contamination)
-        settings = {"seconds": args.healthy + 600, "machine": machine, "random_state": 100 + number}
-        healthy = np.array([e.score for e in listen(detector, make_machine_stream(**settings))[0]])
-        spread = healthy.std()
-        for fault in FAULTS:
-            growing = list(make_machine_stream(**settings, fault=fault, onset=args.healthy, growth=600))
-            for name, parameters in RULES.items():
-                events, _ = listen(detector, growing, alpha=args.alpha, **parameters)
-                excess = (np.array([event.score for event in events]) - healthy) / spread
-                ends = np.array([event.end for event in events]) - args.healthy
-                reached = ends[np.flatnonzero(excess >= 2)]
-                alarms = [at - args.healthy for at in raised(events)]
-                found = [at for at in alarms if at > 0]
-                at = found[0] if found else np.inf
-                standing = [event.alarm for event in events][np.flatnonzero(ends <= 0)[-1]]
-                twice = reached[0] if len(reached) else np.inf
-                late += at > twice
-                above = excess[np.flatnonzero(ends <= at)[-1]]
-                print(
-                    f"{machine}, {fault}, {name}: alarm after {at:.0f} s, at {above:.2f} spreads; twice the spread "
-                    f"after {twice:.0f} s{'; an alarm stood already' * standing}; "
-                    f"{len(alarms) - len(found)} false before",
-                    flush=True,
-                )
-    print(f"{late} of {len(RULES) * len(FAULTS) * args.machines} later than twice the healthy spread")
+        if args.alarms:
+            for name, n in print_alarms(machine, number, detector, args).items():
+                total[name] += n
+        if args.faults:
+            late += print_faults(machine, number, detector, args)
+    if args.alarms:
+        hours = args.machines * args.hours
+        for name, n in total.items():
+            stated = f"a risk of {args.alpha} that there is one in a stream"
+            if "confirm" in name:
+                stated = f"at most {3600 * args.contamination / 2:.1f} an hour"
+            print(f"{name}: {n} false alarms in {hours} h (stated: {stated})")
+    if args.faults:
+        n = len(RULES) * len(FAULTS) * args.machines
+        print(f"{late} of {n} alarms later than twice the healthy spread")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--speed", action="store_true", help="time of a hop")
-    what.add_argument("--day", action="store_true", help="time and memory of a day")
-    what.add_argument("--alarms", action="store_true", help="false alarms of healthy machines")
-    what.add_argument("--faults", action="store_true", help="faults that grow over ten minutes")
+    parser.add_argument("--speed", action="store_true", help="time of a hop")
+    parser.add_argument("--day", action="store_true", help="time and memory of a day")
+    parser.add_argument("--alarms", action="store_true", help="false alarms of healthy machines")
+    parser.add_argument("--faults", action="store_true", help="faults that grow over ten minutes")
     parser.add_argument("--hops", type=int, default=300)
     parser.add_argument("--seconds", type=int, default=86_400, help="length of the day")
-    parser.add_argument("--machines", type=int, default=4)
+    parser.add_argument("--machines", type=int, default=4, help="that alarms are counted on")
     parser.add_argument("--hours", type=int, default=1)
-    parser.add_argument("--healthy", type=int, default=600, help="seconds before the fault")
+    parser.add_argument("--healthy", type=int, default=300, help="seconds before the fault")
     parser.add_argument("--recordings", type=int, default=120, help="of 30 s each, to learn from")
     parser.add_argument("--contamination", type=float, default=0.01)
     parser.add_argument("--alpha", type=float, default=0.01)
     args = parser.parse_args()
+    if args.speed or args.day:
+        detector = fit("gearbox", 20, 0.1)
     if args.speed:
-        print_speed(fit("gearbox", 20, 0.1), args.hops)
-    elif args.day:
-        print_day(fit("gearbox", 20, 0.1), args.seconds)
-    elif args.alarms:
-        print_alarms(args)
-    else:
-        print_faults(args)
+        print_speed(detector, args.hops)
+    if args.day:
+        print_day(detector, args.seconds)
+    if args.alarms or args.faults:
+        print_rules(args)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class StreamingDetector(LearningStream, StoredStream):
     -----
     Window k begins at sample k times the hop after the beginning or the last gap, whatever the portions that the
     samples come in, and its score is that of the window as a clip of its own, but for rounding. Of the sound no more is
-    kept than the last window.
+    kept than two windows.
 
     **Each frame once.** Where the detector begins with `LogMelTransformer`, `STFTTransformer` or the shipped encoder
     (:class:`~skasd.PretrainedEmbedder`), frames and the encoder's outputs that do not see an edge of the window are
@@ -251,6 +251,7 @@ class StreamingDetector(LearningStream, StoredStream):
             For so long; None: until `resume`.
         """
         self._hold_until = self._until(seconds)
+        self._evidence.rule.interrupt()
 
     def resume(self):
         """Let windows that begin now, or later, count again: end `hold` and `learn`."""

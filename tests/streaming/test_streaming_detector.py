@@ -217,6 +217,25 @@ def test_hold(pipeline):
     assert not stream.alarm_
 
 
+def test_what_was_before_a_hold_is_forgotten(pipeline):
+    stream = StreamingDetector(pipeline, window=1.0, hop=1.0)
+    assert stream.process(noise(RATE, tone=0.2))[0].evidence == 1
+    stream.hold(1.0)
+    stream.process(noise(RATE))
+    assert stream.process(noise(RATE, seed=1, tone=0.2))[0].evidence == 1
+
+
+def test_clips_of_any_length_are_judged_as_a_whole(default):
+    stream = StreamingDetector(default, window=1.0, hop=0.5)
+    stream.process(SOUND[: int(1.2 * RATE)])
+    event = stream.judge(SOUND[: 3 * RATE])
+    assert (event.start, event.end) == (1.2, 4.2)
+    assert event.score == pytest.approx(-default.score_samples([SOUND[: 3 * RATE]])[0], abs=1e-9)
+    assert stream.process(SOUND[:RATE])[0].start == 4.2
+    with pytest.raises(ValueError, match="The clip is empty"):
+        stream.judge([])
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
