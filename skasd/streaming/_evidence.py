@@ -29,11 +29,18 @@ class Evidence:
         self.detector, self.alpha, self.random_state = detector, alpha, random_state
         self.rule = _make_rule(alarm, confirm, alpha, release, math.ceil(n_window / n_hop))
         self.rank_from = 0  # where the next window that is ranked begins, at the earliest
-        self.begin_anew()
+        self._begin_anew(self._calibration())
 
-    def begin_anew(self):
-        """Forget all but an alarm that stands: the detector's scores have another meaning from here on."""
-        calibration = getattr(fitted_steps(self.detector)[-1], "calibration_scores_", None)
+    def begin_anew_if_changed(self):
+        """Forget all but an alarm that stands, if the detector's scores have another meaning by now."""
+        if (calibration := self._calibration()) is not self.calibration:
+            self._begin_anew(calibration)
+
+    def _calibration(self):
+        return getattr(fitted_steps(self.detector)[-1], "calibration_scores_", None)
+
+    def _begin_anew(self, calibration):
+        self.calibration = calibration
         self.ranks = None if calibration is None or not len(calibration) else ConformalRanks(calibration)
         if self.ranks is None and isinstance(self.rule, MartingaleAlarm):
             raise TypeError(f"{why_no_ranks(self.detector)}; alarm='confirm' needs none.")
@@ -49,6 +56,7 @@ class Evidence:
         bool
             Whether it was ranked and belongs to a time without alarm.
         """
+        self.begin_anew_if_changed()
         p = None
         if self.ranks is not None and start >= self.rank_from:
             self.rank_from = end

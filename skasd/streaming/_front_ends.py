@@ -35,9 +35,6 @@ class WholeWindows:
     def reset(self):
         """Do nothing: no window knows of another."""
 
-    def take_up(self, detector):
-        """Do nothing: the detector scores."""
-
 
 class SlidingWindows:
     """Windows that follow each other at a fixed hop; their front end computes each frame once.
@@ -50,24 +47,21 @@ class SlidingWindows:
     """
 
     def __init__(self, detector, n_window, n_hop):
+        self.detector = detector
         first = fitted_steps(detector)[0]
-        self.take_up(detector)
         self.is_union = isinstance(first, FeatureUnion)
         self.parts = [
             part.sliding(n_window, n_hop) if _step(part) else _Whole(part) for part in _parts(first)
         ]
 
-    def take_up(self, detector):
-        """Score with what a detector with the same front end has become."""
-        _, *self.rest, self.last = fitted_steps(detector)
-
     def score(self, window):
         """Return the anomaly score of a window and the threshold."""
         found = [part(window)[None] for part in self.parts]
         X = np.hstack(found) if self.is_union else found[0]
-        for step in self.rest:
+        _, *rest, last = fitted_steps(self.detector)  # each time: it may have learnt meanwhile
+        for step in rest:
             X = step.transform(X)
-        scores, threshold = score_clips(self.last, X)
+        scores, threshold = score_clips(last, X)
         return float(scores[0]), threshold
 
     def reset(self):

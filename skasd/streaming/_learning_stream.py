@@ -18,7 +18,6 @@ class LearningStream:
     sample_rate: int
     max_clipped: float
     learn_batch: int
-    _front: Any
     _buffer: WindowBuffer
     _evidence: Evidence
     _learn_until: int
@@ -87,8 +86,7 @@ class LearningStream:
             self.detector.update(windows, groups=[name] * len(windows), **metadata)
         finally:
             self._pending.clear()  # what could not be learnt once cannot be learnt later
-        self._front.take_up(self.detector)
-        self._evidence.begin_anew()
+        self._evidence.begin_anew_if_changed()
         return True
 
     def learn(self, seconds: float):

@@ -180,7 +180,11 @@ class StreamingDetector(LearningStream, StoredStream):
         )
         self._learn_until = self._hold_until = 0
         self.notes_: dict = {}
-        self._take_up_detector()
+        self._front: Any = (
+            SlidingWindows(detector, self._n_window, self._n_hop)
+            if self.is_sliding_
+            else WholeWindows(detector)
+        )
 
     def process(self, samples: ArrayLike) -> list[Event]:
         """Take in the next samples of the stream.
@@ -334,16 +338,6 @@ class StreamingDetector(LearningStream, StoredStream):
         """
         return cls(detector, **parameters).restore(path)
 
-    def _take_up_detector(self):
-        """Prepare what depends on the fitted detector."""
-        self._front: Any = (
-            SlidingWindows(self.detector, self._n_window, self._n_hop)
-            if self.is_sliding_
-            else WholeWindows(self.detector)
-        )
-        last = fitted_steps(self.detector)[-1]
-        self._p_value_of_scores = getattr(last, "p_value_of_scores", None)
-
     def _leave_out(self, n_samples):
         self._buffer.gap(n_samples)
         self._front.reset()
@@ -356,8 +350,9 @@ class StreamingDetector(LearningStream, StoredStream):
         if status == "ok":
             score, threshold = front.score(window)
             decision = -1 if score > threshold else 1
-            if self._p_value_of_scores is not None:
-                p = float(self._p_value_of_scores([score])[0])
+            last = fitted_steps(self.detector)[-1]  # each time: the detector may have learnt meanwhile
+            if hasattr(last, "p_value_of_scores"):
+                p = float(last.p_value_of_scores([score])[0])
         else:
             self._front.reset()
             state = "hold"

@@ -37,7 +37,9 @@ def test_windows_are_learnt_in_batches(learner):
     assert learner.threshold_ == twin.threshold_
     new = noise(2 * RATE, seed=9)
     found = StreamingDetector(learner, window=1.0).process(new)
-    assert [event.score for event in stream.process(new)] == [event.score for event in found]
+    again = stream.process(new)
+    for name in ("score", "p_value", "decision"):
+        assert [getattr(event, name) for event in again] == [getattr(event, name) for event in found]
     assert [event.p_value for event in found] == pytest.approx(learner.p_value(new.reshape(2, -1)).tolist())
     assert stream.learn_pending()
     assert not stream.learn_pending()
@@ -119,3 +121,8 @@ def test_drift_begins_anew_with_what_was_learnt(learner):
     stream.learn_pending()
     assert not stream.drift().moved
     assert stream.drift().n_windows == 0
+    stream.process(noise(2 * RATE, seed=95))
+    assert stream.drift().n_windows == 2
+    learner.set_threshold(clips(10, seed=96), contamination=0.1)  # by somebody else
+    stream.process(noise(RATE, seed=97))
+    assert stream.drift().n_windows == 1
