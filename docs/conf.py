@@ -146,6 +146,7 @@ GALLERY = [  # in this order
         "default_detector",
         "first_detector",
         "thresholds",
+        "explain",
         "stream",
         "domain_shift",
         "cross_validation",
