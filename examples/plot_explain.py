@@ -2,9 +2,9 @@
 Why is it anomalous?
 ====================
 
-A score says that a clip is unlike the healthy ones. :func:`~skasd.explain.explain` asks the detector where in time and
-frequency: it exchanges tiles of the clip with those of the nearest healthy clip and watches the score. Any detector that
-takes waveforms can be asked.
+A score says that a clip is unlike the healthy ones. :func:`~skasd.explain.explain` asks the detector where in time
+and frequency: it exchanges tiles of the clip with those of the nearest healthy clip and watches the score. Any detector
+that takes waveforms can be asked.
 """
 
 # %%
