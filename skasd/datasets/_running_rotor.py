@@ -14,6 +14,7 @@ from ._rotor import (
 
 _N_TAPS = 2048
 _LOAD, _LOAD_SPREAD, _SPEED_SPREAD = 0.65, 0.1, 0.015
+_KNOTS = 0.02  # seconds
 _RING_SECONDS = 0.5  # after which nothing is left of a knock
 
 
@@ -54,13 +55,12 @@ class RunningRotor:
         speed = rotor.speed * (1 + self.speed(t))
         revolutions = self.revolutions + np.cumsum(speed) / self.rate
         self.n_done, self.revolutions = self.n_done + n_samples, float(revolutions[-1])
-        turn = np.exp(2j * np.pi * (revolutions % 1.0)).astype(np.complex64)
+        turn = _turns(revolutions)
         cosine = turn.real
-        mesh_phase = (rotor.n_teeth * revolutions + rotor.pm / (2 * np.pi) * cosine) % 1.0
+        mesh_phase = rotor.n_teeth * revolutions + rotor.pm / (2 * np.pi) * cosine
         shaft = (1 + self.levels[0](t)) * harmonics(rotor.shaft, turn)
-        mesh_turn = np.exp(2j * np.pi * mesh_phase).astype(np.complex64)
         mesh = (0.4 + 0.8 * load) * (1 + self.levels[1](t)) * (1 + rotor.am * cosine)
-        mesh = mesh * harmonics(rotor.mesh, mesh_turn)
+        mesh = mesh * harmonics(rotor.mesh, _turns(mesh_phase))
         friction = 0.5 * (0.5 + 0.5 * load) * (1 + 0.1 * cosine) * self.noises["friction"](n_samples)
         background = self.noises["A"](n_samples) + self._knocks(n_samples)
         severity = degree(t).astype(np.float32) if fault else 0.0
@@ -79,8 +79,9 @@ class RunningRotor:
             machine += 0.4 * severity * centrifugal * (self.phases[-1] * turn * (1 + 0.2 * turn)).real
         elif fault == "looseness":
             orders = np.arange(1, 9).repeat(2) ** -0.7 * np.tile([0.2, 0.1], 8) * self.phases[:16]
-            half_turn = np.exp(1j * np.pi * (revolutions % 2.0)).astype(np.complex64)
-            loose = (1 + self.fluctuation(t)) * harmonics(orders.astype(np.complex64), half_turn)
+            loose = (1 + self.fluctuation(t)) * harmonics(
+                orders.astype(np.complex64), _turns(revolutions / 2)
+            )
             loose += self._struck("rattle", t, revolutions, 1.0, 0.03)
             machine += severity * LOOSENESS_GAIN * loose
         return np.clip(0.08 * (machine + self.background * background), -1, 1).astype(np.float32)
@@ -118,8 +119,11 @@ class _Wandering:
         self.size = spread / np.sqrt(2)
 
     def __call__(self, t):
-        turns = self.rates[:, None] * t + self.phases[:, None]
-        return (self.size * np.cos(2 * np.pi * (turns % 1.0)).sum(axis=0)).astype(np.float32)
+        # it bends little between knots, which are the same for all blocks
+        knots = np.arange(np.floor(t[0] / _KNOTS), np.ceil(t[-1] / _KNOTS) + 1) * _KNOTS
+        turns = self.rates[:, None] * knots + self.phases[:, None]
+        values = self.size * np.cos(2 * np.pi * (turns % 1.0)).sum(axis=0)
+        return np.interp(t, knots, values).astype(np.float32)
 
 
 class _Noise:
@@ -136,3 +140,12 @@ class _Noise:
         white = np.concatenate([self.tail, self.rng.standard_normal(n_samples, dtype=np.float32)])
         self.tail = white[n_samples:]
         return signal.oaconvolve(white, self.taps, mode="valid")
+
+
+def _turns(revolutions):
+    """Return e^{i phi} of an angle in revolutions, in float32 from the fraction on."""
+    angle = (2 * np.pi * (revolutions % 1.0)).astype(np.float32)
+    out = np.empty(len(angle), np.complex64)
+    np.cos(angle, out=out.real)
+    np.sin(angle, out=out.imag)
+    return out
