@@ -17,7 +17,7 @@ from skasd.scorers import (
 SCORERS = {
     "Mahalanobis": MahalanobisScorer(),
     "Mahalanobis, OAS": MahalanobisScorer(shrinkage="oas"),
-    "Mahalanobis, not standardised": MahalanobisScorer(standardize=False),
+    "Mahalanobis, not standardised": MahalanobisScorer(standardize_features=False),
     "LOF": LOFScorer(),
     "1-NN": KNNScorer(),
     "1-NN, density ratio": KNNScorer(density_normalization="ratio"),

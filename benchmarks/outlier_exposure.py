@@ -34,7 +34,7 @@ RULES = {
     "beta": {"omega": 0.0},
     "auto": {"omega": "auto"},
     "equal": {"omega": 0.5},
-    "report": {"omega": 0.5, "standardize": False},
+    "report": {"omega": 0.5, "standardize_beta": False},
 }
 
 
@@ -111,8 +111,8 @@ def fit_and_score(system, X, table, train):
     raw = rows.copy()
     raw[:, 0] = embedder.alpha_mean_ + embedder.alpha_scale_ * rows[:, 0]
     for name, rule in RULES.items():
-        scorer.set_params(**{"standardize": True, **rule})
-        columns = rows if scorer.standardize else raw
+        scorer.set_params(**{"standardize_beta": True, **rule})
+        columns = rows if scorer.standardize_beta else raw
         scorer.fit(columns[train], proxy=proxy[train], domain=domain[train])
         scores[name] = scorer.anomaly_score(columns[test])
     healthy = test & (table["y"] == 1).to_numpy()

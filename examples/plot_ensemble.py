@@ -43,7 +43,7 @@ ensembles |= {
     "sum of both": ScoreEnsemble(both, combine="sum"),
     "max of both": ScoreEnsemble(both, combine="max"),
     "min of both": ScoreEnsemble(both, combine="min"),
-    "product of both": ScoreEnsemble(both, combine="product", standardize="rank"),
+    "product of both": ScoreEnsemble(both, combine="product", standardize_scores="rank"),
 }
 scores = {
     name: -detector.fit(data.X[train]).score_samples(data.X[test]) for name, detector in ensembles.items()

@@ -27,7 +27,7 @@ class Cell:
 def uses_proxies(estimator):
     """Tell whether an embedder in a detector learns from clips of other machines."""
     parts = [estimator, *estimator.get_params(deep=True).values()]
-    return any(getattr(part, "_uses_proxies", False) is True for part in parts if not isinstance(part, type))
+    return any(getattr(part, "uses_proxies", False) is True for part in parts if not isinstance(part, type))
 
 
 def make_cells(data_sets, systems, seeds, n_threads):

@@ -74,7 +74,7 @@ def combine_scores(scores, combine, weights, names):
             if (column < 0).any():
                 raise ValueError(
                     f"combine='product' needs anomaly scores that are not negative, but {name!r} gives "
-                    f"{np.nanmin(column):g}. Use standardize='rank', combine='sum', or a detector whose "
+                    f"{np.nanmin(column):g}. Use standardize_scores='rank', combine='sum', or a detector whose "
                     "score is a distance."
                 )
         return np.prod(scores**weights, axis=1)

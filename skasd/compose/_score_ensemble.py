@@ -39,7 +39,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
     weights : array-like of shape (n_detectors,) or None, default=None
         Factors of the standardised scores; exponents for "product". None: all 1.
 
-    standardize : {"zscore", "rank"} or None, default="zscore"
+    standardize_scores : {"zscore", "rank"} or None, default="zscore"
         How each detector's scores are brought to one scale, by its held-out scores of the training clips.
         None: not at all.
 
@@ -137,7 +137,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         "estimators": [list],
         "combine": [StrOptions(set(COMBINE)), callable],
         "weights": ["array-like", None],
-        "standardize": [StrOptions({"zscore", "rank"}), None],
+        "standardize_scores": [StrOptions({"zscore", "rank"}), None],
         "cv": ["cv_object"],
         "contamination": BaseScorer._parameter_constraints["contamination"],
         "calibration": BaseScorer._parameter_constraints["calibration"],
@@ -150,7 +150,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         *,
         combine: Literal["sum", "product", "max", "min"] | Callable = "sum",
         weights: ArrayLike | None = None,
-        standardize: Literal["zscore", "rank"] | None = "zscore",
+        standardize_scores: Literal["zscore", "rank"] | None = "zscore",
         cv: Any = 5,
         contamination: float = 0.1,
         calibration: Literal["cross", "train", "gamma"] = "cross",
@@ -159,7 +159,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         self.estimators = estimators
         self.combine = combine
         self.weights = weights
-        self.standardize = standardize
+        self.standardize_scores = standardize_scores
         self.cv = cv
         self.contamination = contamination
         self.calibration = calibration
@@ -235,7 +235,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
             names = [name for name, _ in self._kept]
             raise ValueError(f"No training clip has a held-out score from each of the detectors {names}.")
         self._offsets = np.array([offset_of(detector, X) for detector in self.estimators_])
-        self._standardizations = [Standardization(self.standardize, scores) for scores in held_out.T]
+        self._standardizations = [Standardization(self.standardize_scores, scores) for scores in held_out.T]
         scores = self._anomaly_scores(X)[learnt] if self.calibration == "train" else held_out[learnt]
         self.training_scores_ = self._combine(scores)
         self._calibrate_on(self.training_scores_)
@@ -338,10 +338,10 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
                 )
         if not kept:
             raise ValueError(f"There is no detector left in estimators={self.estimators!r}.")
-        if self.combine == "product" and self.standardize == "zscore":
+        if self.combine == "product" and self.standardize_scores == "zscore":
             raise ValueError(
-                "combine='product' needs anomaly scores that are not negative, but standardize='zscore' "
-                "centres them at 0. Use standardize=None for scores that are distances, else 'rank'."
+                "combine='product' needs anomaly scores that are not negative, but standardize_scores='zscore' "
+                "centres them at 0. Use standardize_scores=None for scores that are distances, else 'rank'."
             )
         return kept
 

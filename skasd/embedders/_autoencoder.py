@@ -217,7 +217,8 @@ class AutoencoderEmbedder(BaseEmbedder):
         return errors
 
     @property
-    def _uses_proxies(self):
+    def uses_proxies(self):
+        """Whether clips of other machines are trained on: `outlier_exposure`."""
         return self.outlier_exposure
 
     def _learn_classes(self, clips, metadata, seed):

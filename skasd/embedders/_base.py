@@ -109,7 +109,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     _outputs: tuple[str, ...] = ("embedding", "log_proba", "log_odds")  # what ``output`` may name
     _merges: tuple[str, ...] = ("mean", "std")  # what ``merge`` may name
-    _uses_proxies = False  # whether clips of other machines are trained on or dropped
+    uses_proxies = False  # public: whether clips of other machines are trained on or dropped
     _training_batches: type = TrainingBatches  # how an epoch is drawn
     _fused = False  # see make_net
 
@@ -221,7 +221,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             clips, missing = self._check_clips(X, reset=True)
             warn_about_anomalies(y, self)
             name = type(self).__name__
-            clips, metadata = training_rows(name, clips, missing, y, metadata, self._uses_proxies)
+            clips, metadata = training_rows(name, clips, missing, y, metadata, self.uses_proxies)
             if self.augmenter is not None:
                 clips, metadata = self._augment(clips, metadata)
             seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()

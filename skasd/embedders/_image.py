@@ -110,7 +110,7 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
     }
 
     _outputs = ("proba", *BaseEmbedder._outputs)
-    _uses_proxies = True
+    uses_proxies = True
 
     def __init__(
         self,

@@ -161,7 +161,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         "mixing": [StrOptions({"mixup"}), callable, None],
     }
 
-    _uses_proxies = True
+    uses_proxies = True
 
     def __init__(
         self,

@@ -165,7 +165,7 @@ class OEVAEEmbedder(BaseEmbedder):
 
     _outputs = ("embedding", "alpha", "latent", "log_proba")
     _merges = ("mean", "std", "segments")
-    _uses_proxies = True
+    uses_proxies = True
     _training_batches = BalancedBatches
 
     def __init__(

@@ -15,11 +15,14 @@ CLASSES: dict[str, str] = {}
 # former parameter or fitted attribute, present one
 RENAMED: dict[str, dict[str, str]] = {
     "skasd.DomainDependent": {"detectors_": "estimators_"},
+    "skasd.MahalanobisScorer": {"standardize": "standardize_features"},
+    "skasd.OEVAEScorer": {"standardize": "standardize_beta"},
     "skasd.PerSection": {"detector": "estimator", "detectors_": "estimators_"},
     "skasd.ScoreEnsemble": {
         "detectors": "estimators",
         "detectors_": "estimators_",
         "named_detectors_": "named_estimators_",
+        "standardize": "standardize_scores",
     },
     "skasd.embedders.BaseEmbedder": {"standardize": "standardize_input"},
 }

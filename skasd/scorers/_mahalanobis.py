@@ -35,7 +35,7 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         identity. None: the empirical covariance and its pseudo-inverse, blind to deviations in directions
         in which the training clips do not vary.
 
-    standardize : bool, default=True
+    standardize_features : bool, default=True
         Whether to divide each feature by its standard deviation before the covariance is estimated, so that
         the shrinkage is towards a diagonal matrix of the features' variances and does not depend on their
         units. Without shrinkage, and with more clips than features, it makes no difference.
@@ -115,14 +115,14 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     _parameter_constraints: dict = {
         **BaseScorer._parameter_constraints,
         "shrinkage": [StrOptions({"ledoit_wolf", "oas"}), Interval(Real, 0, 1, closed="both"), None],
-        "standardize": ["boolean"],
+        "standardize_features": ["boolean"],
     }
 
     def __init__(
         self,
         *,
         shrinkage: Literal["ledoit_wolf", "oas"] | float | None = "ledoit_wolf",
-        standardize: bool = True,
+        standardize_features: bool = True,
         contamination: float = 0.1,
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
@@ -137,7 +137,7 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
             by_domain=by_domain,
         )
         self.shrinkage = shrinkage
-        self.standardize = standardize
+        self.standardize_features = standardize_features
 
     @property
     def covariance_(self):
@@ -192,7 +192,7 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     def _scale(self, deviations):
         """Return what each feature is divided by before its covariance is estimated."""
         largest = np.abs(deviations).max()
-        if not self.standardize:
+        if not self.standardize_features:
             return np.full(deviations.shape[1], largest)
         spread = np.sqrt(np.mean((deviations / largest) ** 2, axis=0))
         # a feature that does not vary is taken to be of the kind of the others

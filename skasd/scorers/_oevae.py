@@ -30,7 +30,7 @@ class OEVAEScorer(NeighborScorer):
         Segments of a clip whose embeddings stand side by side in a row (``merge="segments"`` of the embedder). Each
         is compared with the segments of other clips, and beta is the mean over the clip's.
 
-    standardize : bool, default=True
+    standardize_beta : bool, default=True
         Whether beta is standardised before it is weighed, by mean and standard deviation of the held-out scores of
         the training clips. Alpha is taken as it comes: held-out clips of the network are known to the embedder, which
         standardises it by them (``standardize_alpha``). False: equation 6 of [1]_ to the letter, if the embedder
@@ -57,7 +57,7 @@ class OEVAEScorer(NeighborScorer):
     held_out_scores_ : ndarray of shape (n_training_clips, 2)
         Alpha and beta of the training clips, beta against references without the clip.
     mean_, scale_ : float
-        What beta is standardised by; 0 and 1 without `standardize`.
+        What beta is standardised by; 0 and 1 without `standardize_beta`.
     alpha_limit_ : float
         The largest alpha of the training clips.
     references_ : dict
@@ -107,7 +107,7 @@ class OEVAEScorer(NeighborScorer):
     --------
     >>> from skasd.scorers import OEVAEScorer
     >>> X = [[-1, 0, 0], [-1, 0, 1], [1, 0, 2], [1, 0, 4]]  # alpha, embedding
-    >>> OEVAEScorer(omega=0.25, standardize=False, contamination=0.2).fit(X).anomaly_score([[9, 0, 7]])
+    >>> OEVAEScorer(omega=0.25, standardize_beta=False, contamination=0.2).fit(X).anomaly_score([[9, 0, 7]])
     array([4.5])
     >>> OEVAEScorer(contamination=0.2).fit(X).anomaly_score([[-2, 0, 7], [1, 0, 7], [2, 0, 7]]).round(1)
     array([4., 4., 5.])
@@ -118,7 +118,7 @@ class OEVAEScorer(NeighborScorer):
         "omega": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "n_segments": [Interval(Integral, 1, None, closed="left")],
-        "standardize": ["boolean"],
+        "standardize_beta": ["boolean"],
     }
 
     density_normalization = None  # no parameter here
@@ -129,7 +129,7 @@ class OEVAEScorer(NeighborScorer):
         n_neighbors: int = 1,
         *,
         n_segments: int = 1,
-        standardize: bool = True,
+        standardize_beta: bool = True,
         contamination: float = 0.1,
         calibration: Literal["cross", "train", "gamma"] = "cross",
         domain_normalization: Literal["zscore"] | None = None,
@@ -139,7 +139,7 @@ class OEVAEScorer(NeighborScorer):
         self.omega = omega
         self.n_neighbors = n_neighbors
         self.n_segments = n_segments
-        self.standardize = standardize
+        self.standardize_beta = standardize_beta
         self.contamination = contamination
         self.calibration = calibration
         self.domain_normalization = domain_normalization
@@ -189,9 +189,9 @@ class OEVAEScorer(NeighborScorer):
         return self._weigh(X[:, 0], super()._score_section(X, section))
 
     def _calibrate(self, X, sections, sets, blocks, domain):
-        if self.omega == "auto" and not self.standardize:
+        if self.omega == "auto" and not self.standardize_beta:
             raise ValueError(
-                'omega="auto" compares standardised scores: give omega a number, or standardize=True.'
+                'omega="auto" compares standardised scores: give omega a number, or standardize_beta=True.'
             )
         references = self.references_[None]
         held_out = self._as_new(X, sets, references, blocks)
@@ -203,7 +203,7 @@ class OEVAEScorer(NeighborScorer):
         alphas = X[recorded, 0]
         self.held_out_scores_ = np.column_stack([alphas, betas])
         self.mean_, self.scale_ = 0.0, 1.0
-        if self.standardize:  # without its block a clip may have no reference
+        if self.standardize_beta:  # without its block a clip may have no reference
             self.mean_, self.scale_ = mean_and_spread(betas[np.isfinite(betas)])
         self.alpha_limit_ = float(alphas.max())
         scores = np.empty(len(X))

@@ -59,7 +59,7 @@ def _front_end(pretrained):
 
 
 def _mahalanobis():
-    return MahalanobisScorer(standardize=False)
+    return MahalanobisScorer(standardize_features=False)
 
 
 def cqupt2023(
@@ -194,8 +194,8 @@ def cqupt2023_ensemble(
             columns = slice(_DIM * len(networks), _DIM * (len(networks) + 1))
             networks.append((f"{model}_{target}", _network(model, target, standardize_input, own)))
             pair.append((target, on_columns(columns, _mahalanobis())))
-        sums.append((model, ScoreEnsemble(pair, combine="sum", standardize=None)))
+        sums.append((model, ScoreEnsemble(pair, combine="sum", standardize_scores=None)))
     whole = sums[0][1]
     if len(sums) > 1:
-        whole = ScoreEnsemble(sums, combine="product" if number == 4 else "sum", standardize=None)
+        whole = ScoreEnsemble(sums, combine="product" if number == 4 else "sum", standardize_scores=None)
     return make_pipeline(_front_end(pretrained), PerSection(FeatureUnion(networks), whole))

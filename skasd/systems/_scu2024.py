@@ -124,7 +124,7 @@ def scu2024_oevae(
       made of it; the report augments clips.
     - Likelihood and distance are standardised before they are weighed; for the likelihood a tenth of the machine's
       clips is not trained on. The plain sum of the report is
-      ``scu2024_oevae(omega, standardize_alpha=False).set_params(oevaescorer__standardize=False)``.
+      ``scu2024_oevae(omega, standardize_alpha=False).set_params(oevaescorer__standardize_beta=False)``.
 
     What outlier exposure gives was measured; see the page "Published systems" of the documentation.
 

@@ -70,4 +70,4 @@ def wilkinghoff_multibranch(
     if n_models == 1:
         return one(0)
     members = [(f"model_{number}", one(number)) for number in range(n_models)]
-    return ScoreEnsemble(members, standardize=None, n_jobs=n_jobs)
+    return ScoreEnsemble(members, standardize_scores=None, n_jobs=n_jobs)

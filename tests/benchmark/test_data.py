@@ -26,7 +26,7 @@ class Curious(BaseEstimator):
         self.exposed = exposed
 
     @property
-    def _uses_proxies(self):
+    def uses_proxies(self):
         return self.exposed
 
     def fit(self, X, y=None, **metadata):

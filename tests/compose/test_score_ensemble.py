@@ -49,26 +49,28 @@ def clips(n=80, seed=0, n_features=4):
 
 
 @pytest.mark.parametrize(
-    ("combine", "standardize"),
+    ("combine", "standardize_scores"),
     [
-        (combine, standardize)
+        (combine, standardize_scores)
         for combine in ("sum", "product", "max", "min", lambda scores: np.median(scores, axis=1))
-        for standardize in ("zscore", "rank", None)
-        if (combine, standardize) != ("product", "zscore")  # refused, tested below
+        for standardize_scores in ("zscore", "rank", None)
+        if (combine, standardize_scores) != ("product", "zscore")  # refused, tested below
     ],
 )
 @pytest.mark.parametrize("weights", [None, [2, 0.5, 1]])
-def test_formula(combine, standardize, weights):
+def test_formula(combine, standardize_scores, weights):
     X, new = clips(), clips(seed=1)
     members = [*PAIR, ("lof", LOFScorer())]
-    fitted = ScoreEnsemble(members, combine=combine, standardize=standardize, weights=weights).fit(X)
+    fitted = ScoreEnsemble(
+        members, combine=combine, standardize_scores=standardize_scores, weights=weights
+    ).fit(X)
     columns = []
     for _, scorer in members:
         alone = clone(scorer).fit(X)
         scores, known = alone.anomaly_score(new), alone.training_scores_
-        if standardize == "zscore":
+        if standardize_scores == "zscore":
             scores = (scores - known.mean()) / known.std()
-        elif standardize == "rank":
+        elif standardize_scores == "rank":
             scores = Standardization("rank", known)(scores)
         columns.append(scores)
     scores = np.column_stack(columns)
@@ -90,7 +92,7 @@ def test_formula(combine, standardize, weights):
 def test_raw_product_of_mahalanobis_distances():
     """Ensemble4 of CQUPT 2023: (distance + distance) * (distance + distance)."""
     X, new = clips(n_features=8), clips(seed=1, n_features=8)
-    raw = {"standardize": None}
+    raw = {"standardize_scores": None}
 
     def distance(*columns):
         return make_pipeline(ColumnTransformer([("own", "passthrough", list(columns))]), MahalanobisScorer())
@@ -106,12 +108,12 @@ def test_raw_product_of_mahalanobis_distances():
 
 def test_product_refuses_negative_scores():
     X = clips()
-    with pytest.raises(ValueError, match=r"combine='product' needs .* but standardize='zscore'"):
+    with pytest.raises(ValueError, match=r"combine='product' needs .* but standardize_scores='zscore'"):
         ScoreEnsemble(PAIR, combine="product").fit(X)
     mixed = [("knn", KNNScorer()), ("difference", KNNScorer(density_normalization="difference"))]
     with pytest.raises(ValueError, match="not negative, but 'difference' gives -"):
-        ScoreEnsemble(mixed, combine="product", standardize=None).fit(X)
-    ScoreEnsemble(mixed, combine="product", standardize="rank").fit(X)
+        ScoreEnsemble(mixed, combine="product", standardize_scores=None).fit(X)
+    ScoreEnsemble(mixed, combine="product", standardize_scores="rank").fit(X)
 
 
 @settings(max_examples=40, deadline=None)
@@ -157,7 +159,7 @@ def test_detectors_without_held_out_scores_are_cross_fitted():
             NormalOnly(scorer), {"estimator__n_neighbors": [3]}, scoring="roc_auc", cv=RecordingKFold(2)
         ),
         lambda scorer: PerSection(estimator=scorer),
-        lambda scorer: ScoreEnsemble([("one", scorer)], standardize=None),
+        lambda scorer: ScoreEnsemble([("one", scorer)], standardize_scores=None),
     ],
 )
 def test_held_out_scores_are_found_within_compositions(wrap):
@@ -183,13 +185,13 @@ def test_in_sample_scores_are_not_taken_for_held_out_ones():
     assert (fitted.held_out_scores_ > 0).all()  # in-sample they are 0: each clip is its own neighbour
 
 
-@pytest.mark.parametrize("standardize", ["zscore", "rank", None])
-def test_false_alarm_rate(standardize):
+@pytest.mark.parametrize("standardize_scores", ["zscore", "rank", None])
+def test_false_alarm_rate(standardize_scores):
     X, new = clips(300), clips(600, seed=1)
     members = [*PAIR, ("forest", IsolationForest(n_estimators=20, random_state=0))]
-    fitted = ScoreEnsemble(members, standardize=standardize).fit(X)
+    fitted = ScoreEnsemble(members, standardize_scores=standardize_scores).fit(X)
     assert np.mean(fitted.predict(new) == -1) == pytest.approx(0.1, abs=0.03)
-    few = ScoreEnsemble(PAIR, standardize=standardize, contamination=0.03).fit(X)
+    few = ScoreEnsemble(PAIR, standardize_scores=standardize_scores, contamination=0.03).fit(X)
     assert np.mean(few.predict(new) == -1) == pytest.approx(0.03, abs=0.02)
 
 

@@ -35,9 +35,9 @@ def statistics(last):
     [
         {},
         {"weights": [1, 0.3]},
-        {"combine": "product", "standardize": "rank", "weights": [2, 1]},
-        {"combine": "max", "standardize": "rank"},
-        {"combine": "min", "standardize": None},
+        {"combine": "product", "standardize_scores": "rank", "weights": [2, 1]},
+        {"combine": "max", "standardize_scores": "rank"},
+        {"combine": "min", "standardize_scores": None},
     ],
     ids=str,
 )

@@ -30,7 +30,7 @@ SCORERS = [
     KMeansScorer(4, random_state=0),
     CosineMeanScorer(),
     MahalanobisScorer(),
-    MahalanobisScorer(shrinkage=None, standardize=False),
+    MahalanobisScorer(shrinkage=None, standardize_features=False),
     LOFScorer(),
     LOFScorer(3, metric="sqeuclidean"),
     BandScorer(bands=4),

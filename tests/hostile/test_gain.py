@@ -24,7 +24,7 @@ INVARIANT = [
     LOFScorer(metric="cosine", n_neighbors=4),
     LOFScorer(n_neighbors=4),
     MahalanobisScorer(),
-    MahalanobisScorer(shrinkage=0.1, standardize=False),
+    MahalanobisScorer(shrinkage=0.1, standardize_features=False),
     MahalanobisScorer(shrinkage=None),
 ]
 EQUIVARIANT = [KNNScorer(), KNNScorer(n_neighbors=3)]
@@ -74,7 +74,7 @@ def test_neighbours_are_those_of_exact_distances(gain, offset, rows):
 @pytest.mark.parametrize("gain", GAINS)
 def test_mahalanobis_agrees_with_the_inverse_in_extended_precision(gain, rows):
     train, test = gain * rows[0], gain * rows[1]
-    scorer = MahalanobisScorer(shrinkage=None, standardize=False).fit(train)
+    scorer = MahalanobisScorer(shrinkage=None, standardize_features=False).fit(train)
     long = train.astype(np.longdouble)
     centred = long - long.mean(axis=0)
     covariance = (centred.T @ centred / len(long)).astype(float) / gain**2

@@ -10,7 +10,7 @@ from skasd.compose import PerSection, ScoreEnsemble, SelectBest
 from skasd.embedders import AutoencoderEmbedder
 from skasd.persistence import ModelFileError, _earlier, load, save
 from skasd.persistence._allowed import public_name
-from skasd.scorers import KNNScorer, LOFScorer
+from skasd.scorers import KNNScorer, LOFScorer, MahalanobisScorer, OEVAEScorer
 
 from .test_damaged_files import rewrite
 
@@ -131,3 +131,30 @@ def test_what_the_tables_name_exists():
         renamed = _earlier.RENAMED.get(name, {}).values()  # fitted attributes among them
         assert {new for new in renamed if not new.endswith("_")} <= parameters
         assert not {*_earlier.RENAMED.get(name, {}), *_earlier.REMOVED.get(name, {})} & parameters
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name", "value"),
+    [
+        (MahalanobisScorer(standardize_features=False), "standardize_features", False),
+        (OEVAEScorer(0.5, standardize_beta=False), "standardize_beta", False),
+        (
+            ScoreEnsemble([("a", KNNScorer()), ("b", LOFScorer())], standardize_scores="rank"),
+            "standardize_scores",
+            "rank",
+        ),
+    ],
+    ids=str,
+)
+def test_what_was_standardized_before_it_stood_in_the_name(estimator, name, value, tmp_path):
+    save(estimator.fit(X), tmp_path / "m")
+
+    def change(structure):
+        structure["state"]["standardize"] = structure["state"].pop(name)
+        return structure
+
+    rewrite(tmp_path / "m", tmp_path / "older", change)
+    again = load(tmp_path / "older")
+    assert getattr(again, name) == value
+    assert not hasattr(again, "standardize")
+    np.testing.assert_array_equal(again.score_samples(X), estimator.score_samples(X))

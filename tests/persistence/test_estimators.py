@@ -223,10 +223,12 @@ def test_scorers_with_sections_and_domains(name, section, tmp_path):
 ROUTED = {
     "PerSection": lambda: PerSection(None, LOFScorer(n_neighbors=4)),
     "ScoreEnsemble": lambda: ScoreEnsemble(
-        [("lof", LOFScorer()), ("pca", make_pipeline(PCA(2), KNNScorer()))], standardize="rank", cv=KFold(3)
+        [("lof", LOFScorer()), ("pca", make_pipeline(PCA(2), KNNScorer()))],
+        standardize_scores="rank",
+        cv=KFold(3),
     ),
     "ScoreEnsemble with a function": lambda: ScoreEnsemble(
-        [("lof", LOFScorer()), ("knn", KNNScorer())], standardize="zscore", combine="max"
+        [("lof", LOFScorer()), ("knn", KNNScorer())], standardize_scores="zscore", combine="max"
     ),
     "DomainDependent": lambda: DomainDependent(LOFScorer(), KNNScorer()),
     "PerMachine": lambda: PerMachine([("a", LOFScorer()), ("b", KNNScorer())]),

@@ -30,7 +30,9 @@ ALL = [
     LOFScorer(),
     MahalanobisScorer(),
     MahalanobisScorer(shrinkage=None),
-    OEVAEScorer(omega=0.5, standardize=False),  # the plain sum; what standardises it has tests of its own
+    OEVAEScorer(
+        omega=0.5, standardize_beta=False
+    ),  # the plain sum; what standardises it has tests of its own
 ]
 WITH_DOMAINS = [scorer for scorer in ALL if not isinstance(scorer, GammaSoftmaxScorer)]
 SECTIONED = [CosineMeanScorer(), GammaSoftmaxScorer()]

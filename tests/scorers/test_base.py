@@ -182,7 +182,7 @@ def test_in_sample_threshold_is_the_percentile():
         MahalanobisScorer(),
         MahalanobisScorer(shrinkage="oas"),
         MahalanobisScorer(shrinkage=None),
-        MahalanobisScorer(shrinkage=0.3, standardize=False),
+        MahalanobisScorer(shrinkage=0.3, standardize_features=False),
         MahalanobisScorer(shrinkage=1.0),
     ],
     ids=repr,
@@ -200,10 +200,14 @@ def test_leave_one_out_is_exact(scorer, n_target):
 
 
 @pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas"])
-@pytest.mark.parametrize(("standardize", "tolerance"), [(False, 0.03), (True, 0.06)])
-def test_leave_one_out_of_many_keeps_shrinkage_and_standardization(shrinkage, standardize, tolerance):
+@pytest.mark.parametrize(("standardize_features", "tolerance"), [(False, 0.03), (True, 0.06)])
+def test_leave_one_out_of_many_keeps_shrinkage_and_standardization(
+    shrinkage, standardize_features, tolerance
+):
     X, domain = two_domains(n_source=90, n_target=10)
-    scorer = MahalanobisScorer(shrinkage=shrinkage, standardize=standardize).fit(X, domain=domain)
+    scorer = MahalanobisScorer(shrinkage=shrinkage, standardize_features=standardize_features).fit(
+        X, domain=domain
+    )
     fixed = clone(scorer).set_params(shrinkage=scorer.shrinkage_).fit(X, domain=domain)
     assert_allclose(scorer.training_scores_, fixed.training_scores_, rtol=1e-10)
     slow = refitted_without_each(scorer, X, domain)

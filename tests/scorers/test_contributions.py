@@ -12,7 +12,7 @@ from ._cases import two_domains
 
 SCORERS = [
     MahalanobisScorer(),
-    MahalanobisScorer(shrinkage=None, standardize=False),
+    MahalanobisScorer(shrinkage=None, standardize_features=False),
     KNNScorer(n_neighbors=3),
     KNNCosineScorer(n_neighbors=2),
 ]
@@ -39,7 +39,7 @@ def test_mahalanobis_shares_follow_the_formula():
     deviations = new - X.mean(axis=0)
     expected = deviations * (deviations @ precision)
     expected /= np.sqrt(expected.sum(axis=1, keepdims=True))
-    shares = MahalanobisScorer(standardize=False).fit(X).feature_contributions(new)
+    shares = MahalanobisScorer(standardize_features=False).fit(X).feature_contributions(new)
     np.testing.assert_allclose(shares, expected, rtol=1e-8, atol=1e-10)
 
 

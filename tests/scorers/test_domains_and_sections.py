@@ -29,7 +29,7 @@ def test_score_is_the_minimum_over_domains(scorer):
     X, domain = two_domains()
     new = clips(30, seed=9)
     if isinstance(scorer, OEVAEScorer):  # whose beta it is
-        scorer = OEVAEScorer(omega=0.0, standardize=False)
+        scorer = OEVAEScorer(omega=0.0, standardize_beta=False)
     both = clone(scorer).fit(X, domain=domain)
     assert sorted(both.references_[None]) == ["source", "target"]
     alone = [

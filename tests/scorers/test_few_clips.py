@@ -26,7 +26,7 @@ STRICT = pytest.mark.filterwarnings("error::skasd.scorers.FewClipsWarning")
 
 @pytest.mark.parametrize("n_features", [4, 64])
 @pytest.mark.parametrize("n_clips", [5, 10, 20])
-@pytest.mark.parametrize("parameters", [{}, {"shrinkage": "oas"}, {"standardize": False}], ids=str)
+@pytest.mark.parametrize("parameters", [{}, {"shrinkage": "oas"}, {"standardize_features": False}], ids=str)
 def test_false_alarms_of_mahalanobis_with_few_clips(n_clips, n_features, parameters):
     rates = []
     for seed in range(80):

@@ -156,7 +156,7 @@ def test_rotations_and_shifts_change_no_distance(seed, n, n_features):
     for scorer in (
         KNNScorer(n_neighbors=2),
         LOFScorer(),
-        MahalanobisScorer(standardize=False),
+        MahalanobisScorer(standardize_features=False),
         MahalanobisScorer(shrinkage=None),
     ):
         expected = scorer.fit(X).decision_function(new)

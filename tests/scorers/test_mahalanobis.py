@@ -34,7 +34,7 @@ def test_equals_scipy():
 def test_equals_scikit_learns_covariances(shrinkage, estimator):
     X, new = data()
     estimator.fit(X)
-    scorer = MahalanobisScorer(shrinkage=shrinkage, standardize=False).fit(X)
+    scorer = MahalanobisScorer(shrinkage=shrinkage, standardize_features=False).fit(X)
     assert_allclose(scorer.covariance_, estimator.covariance_, rtol=1e-8)
     assert_allclose(scorer.location_["all"], estimator.location_)
     assert_allclose(scorer.anomaly_score(new), np.sqrt(estimator.mahalanobis(new)), rtol=1e-8)
@@ -44,7 +44,7 @@ def test_equals_scikit_learns_covariances(shrinkage, estimator):
 def test_standardizes_like_a_step_before_it(shrinkage):
     X, new = data(n=110, n_features=140)
     scaler = StandardScaler().fit(X)
-    expected = MahalanobisScorer(shrinkage=shrinkage, standardize=False).fit(scaler.transform(X))
+    expected = MahalanobisScorer(shrinkage=shrinkage, standardize_features=False).fit(scaler.transform(X))
     units = np.logspace(-3, 5, 140)
     scorer = MahalanobisScorer(shrinkage=shrinkage).fit(X * units)
     assert_allclose(
@@ -73,10 +73,10 @@ def test_means_by_domain_and_pooled_covariance():
 
 def test_fewer_clips_than_features():
     X, new = data(n=20, n_features=50)
-    scorer = MahalanobisScorer(standardize=False).fit(X)
+    scorer = MahalanobisScorer(standardize_features=False).fit(X)
     assert 0 < scorer.shrinkage_ <= 1
     assert_allclose(scorer.anomaly_score(new), np.sqrt(LedoitWolf().fit(X).mahalanobis(new)), rtol=1e-6)
-    plain = MahalanobisScorer(shrinkage=None, standardize=False).fit(X)
+    plain = MahalanobisScorer(shrinkage=None, standardize_features=False).fit(X)
     centered = X - X.mean(axis=0)
     inverse = np.linalg.pinv(centered.T @ centered / 20, rcond=1e-10, hermitian=True)
     expected = np.sqrt(np.einsum("ij,jk,ik->i", new - X.mean(axis=0), inverse, new - X.mean(axis=0)))

@@ -19,7 +19,7 @@ def test_equation_6(rows, n_neighbors, domain):
     new = np.random.default_rng(1).normal(size=(30, 5))
     beta = KNNScorer(n_neighbors).fit(rows[:, 1:], domain=domain)
     for omega in (0.0, 0.3, 1.0):
-        scorer = OEVAEScorer(omega, n_neighbors, standardize=False).fit(rows, domain=domain)
+        scorer = OEVAEScorer(omega, n_neighbors, standardize_beta=False).fit(rows, domain=domain)
         expected = omega * new[:, 0] + (1 - omega) * beta.anomaly_score(new[:, 1:])
         np.testing.assert_allclose(scorer.anomaly_score(new), expected)
         held_out = omega * rows[:, 0] + (1 - omega) * beta.training_scores_
@@ -57,7 +57,7 @@ def test_a_misleading_alpha_does_not_drown_beta(shift):
         "alpha": OEVAEScorer(1.0),
         "beta": OEVAEScorer(0.0),
         "auto": OEVAEScorer(),
-        "report": OEVAEScorer(0.5, standardize=False),
+        "report": OEVAEScorer(0.5, standardize_beta=False),
     }.items():
         scores = scorer.fit(X).anomaly_score(np.concatenate([healthy, faulty]))
         auc[name] = roc_auc_score(np.repeat([0, 1], 300), scores)
@@ -85,7 +85,7 @@ def test_auto_counts_alpha_beyond_the_training_clips_only():
     exposed, alone = OEVAEScorer().fit(far, proxy=proxy), OEVAEScorer().fit(X[:80])
     np.testing.assert_array_equal(exposed.anomaly_score(new), alone.anomaly_score(new))
     with pytest.raises(ValueError, match="give omega a number"):
-        OEVAEScorer(standardize=False).fit(X)
+        OEVAEScorer(standardize_beta=False).fit(X)
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 2, 4])
@@ -103,7 +103,7 @@ def test_neighbours_are_looked_for_by_segment(n_neighbors, domain):
             distances.append(np.sort(each, axis=1)[:, :n_neighbors].mean())
         return min(distances)
 
-    scorer = OEVAEScorer(0.0, n_neighbors, n_segments=4, standardize=False).fit(X, domain=domain)
+    scorer = OEVAEScorer(0.0, n_neighbors, n_segments=4, standardize_beta=False).fit(X, domain=domain)
     np.testing.assert_allclose(scorer.anomaly_score(new), [beta(row, np.arange(12)) for row in new])
     expected = [beta(row, np.delete(np.arange(12), i)) for i, row in enumerate(X)]
     np.testing.assert_allclose(scorer.training_scores_, expected)
