@@ -218,7 +218,7 @@ class AutoencoderEmbedder(BaseEmbedder):
 
     @property
     def uses_proxies(self):
-        """Whether clips of other machines are trained on: `outlier_exposure`."""
+        """True if clips of other machines are trained on: `outlier_exposure`."""
         return self.outlier_exposure
 
     def _learn_classes(self, clips, metadata, seed):
