@@ -32,6 +32,15 @@ def encoders(mode, **common):
     return found
 
 
+def rows_of(steps, X):
+    """Return the rows of clips, which pass one encoder after another.
+
+    `FeatureUnion` would have joblib hand each encoder, with all clips, to one worker; the encoders themselves share the
+    clips out.
+    """
+    return np.hstack([np.asarray(step.transform(X)) for step in steps])
+
+
 def find_terms(features, rows):
     """Return the terms of the score by name: for each the groups of columns that are scored together."""
     varies = np.ptp(rows, axis=0) > 0

@@ -9,7 +9,7 @@ from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
 from ._default_networks import with_networks
-from ._default_rows import encoders, find_terms, row_scorer
+from ._default_rows import encoders, find_terms, row_scorer, rows_of
 from ._default_summary import summary
 from ._metadata import warn_about_anomalies
 from ._reference_clips import bounded, joined, reference_clips
@@ -214,7 +214,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         common = {name: getattr(self, name) for name in _OF_EMBEDDERS}
         with unfitted_on_failure(self):
             features = FeatureUnion(encoders(self.mode, **common))
-            rows = np.asarray(features.fit_transform(X))
+            rows = rows_of([step.fit(X) for _, step in features.transformer_list], X)
             clips = reference_clips(checked, rows, **known)
             if self.mode == "best":
                 heard = np.flatnonzero(~np.isnan(rows).all(axis=1))
@@ -380,7 +380,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         return summary(self)
 
     def _rows(self, X):
-        return np.asarray(self.steps_[0].transform(X))
+        return rows_of([step for _, step in self.steps_[0].transformer_list], X)
 
     def _learn(self, features, clips, n_clips):
         """Fit a scorer to the rows of clips; nothing is changed before that is done."""

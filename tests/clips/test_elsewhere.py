@@ -39,17 +39,14 @@ def paths(tmp_path_factory):
 
 
 def in_cluster(function, *args):
-    """Return what a function returns under dask's backend, and make sure that workers had part in it."""
-    before = transitions(distributed.get_client())
+    """Return what a function returns under dask's backend, and make sure that workers shared the clips out."""
+    scheduler = distributed.get_client().cluster.scheduler
+    before = scheduler.transition_counter
     with parallel_config("dask"):
         result = function(*args)
-    assert transitions(distributed.get_client()) > before
+    # four parts for each worker, each of which waits, is worked on and done
+    assert scheduler.transition_counter >= before + 3 * 8
     return result
-
-
-def transitions(client):
-    """Return how often tasks have changed their state in the workers."""
-    return sum(client.run(lambda dask_worker: dask_worker.state.transition_counter).values())
 
 
 @pytest.mark.slow
@@ -122,6 +119,16 @@ def test_threads_are_taken_where_no_other_backend_is_named(paths):
         np.testing.assert_array_equal(sums, np.float64(expected))
 
 
+def test_a_small_cluster_gives_the_same(paths):
+    estimator = LogMelTransformer(n_mels=8)
+    expected = ClipStatistics().fit_transform(estimator.transform(paths))
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
+        found = ClipStatistics().fit_transform(in_cluster(estimator.transform, paths))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow  # processes take their time to start
 def test_processes_of_joblib_give_the_same(paths):
     estimator = LogMelTransformer(n_mels=8)
     expected = ClipStatistics().fit_transform(estimator.transform(paths))
