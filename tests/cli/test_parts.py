@@ -59,7 +59,7 @@ def test_a_report_of_parts(shards, capsys):
 def test_a_cluster_scores_the_same(recordings, model, scores, tmp_path, in_terminal, monkeypatch):
     distributed = pytest.importorskip("distributed")
     out = tmp_path / "s.csv"
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         arguments = ["--scheduler", cluster.scheduler_address, "-o", str(out)]
         scored = in_terminal([*SKASD, "score", model, str(recordings / "test"), *arguments])
         done = cluster.scheduler.transition_counter
