@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skasd._shards import joined, take_shard
@@ -17,6 +17,7 @@ def parts(n_items, n):
     return tables
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n))), st.randoms())
 def test_shards_in_any_order_make_the_whole(sizes, random):
     names = list((tables := parts(*sizes)).items())
