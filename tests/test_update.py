@@ -74,7 +74,7 @@ def test_is_the_same_with_all_columns(healthy, all_columns, tmp_path):
 @pytest.mark.parametrize(
     "known",
     [
-        {"section": [f"s{i % 2}" for i in range(28)], "groups": [i // 6 for i in range(28)]},
+        {"section": [f"s{i % 2}" for i in range(28)], "groups": [i // 5 for i in range(28)]},
         {
             "domain": ["target" if i % 2 else "source" for i in range(28)],
             "groups": [i // 7 for i in range(28)],
