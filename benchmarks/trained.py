@@ -6,7 +6,7 @@ The toy cars of benchmarks/embedders.py: 800 healthy log-mels of four machine ID
 parts of `SectionEnsemble` are fitted one by one, as it does, and its score is taken apart: AUC and pAUC (false-alarm
 rates up to 0.1) of the test clips, means over the IDs, and the share of healthy test clips called anomalous where 10 %
 were asked for. Settings are the defaults of the library; nothing is chosen by these figures. ``--cache`` keeps the
-scores of the networks, one file each: a later run trains nothing again.
+networks and their scores: a run that was cut off goes on with the next network, a later one trains nothing again.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from embedders import load_toycar
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
 
 from skasd.compose import SectionScores
 from skasd.embedders import DPTEmbedder, MFNEmbedder
@@ -34,7 +35,9 @@ def network_scores(name, X, ids, train, folder):
         kept = np.load(file)
         return kept["oof"], kept["new"], float(kept["seconds"])
     start = time.perf_counter()
-    scores = SectionScores(NETWORKS[name](verbose=1), random_state=0)
+    # a pipeline with a memory keeps each network as soon as it is trained
+    network = make_pipeline(NETWORKS[name](verbose=1), "passthrough", memory=folder)
+    scores = SectionScores(network, random_state=0)
     held_out = scores.fit_transform(X[train], section=ids[train])
     seconds = time.perf_counter() - start
     new = scores.transform(X[~train])
