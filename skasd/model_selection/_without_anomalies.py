@@ -69,8 +69,8 @@ def select_without_anomalies(
     Parameters
     ----------
     candidates : sequence of estimators or of (str, estimator) tuples
-        Outlier detectors or pipelines that end in one, not fitted, the simplest first: where the data cannot tell two
-        apart the earlier is chosen.
+        Outlier detectors or pipelines that end in one, not fitted; first the simplest, or that which you would take
+        without a choice: where the data cannot tell two apart the earlier is chosen.
     X : array-like of shape (n_clips, n_samples), list of 1-D arrays, list of paths, spectrograms or rows
         Healthy clips, as the candidates take them.
     section : sequence of hashables of length n_clips, default=None
@@ -140,7 +140,9 @@ def select_without_anomalies(
     A candidate that learns from sections (as classes) meets only one here, and makes pseudo-classes: it is not
     judged by what several sections teach it.
 
-    Pseudo-anomalies are not anomalies: the choice is as good as they resemble what will happen to the machine.
+    Pseudo-anomalies are not anomalies: the choice is as good as they resemble what will happen to the machine. On
+    the real machines at hand it was no better than the default detector without a choice; docs/choosing.md has the
+    table.
 
     References
     ----------
