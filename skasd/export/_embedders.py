@@ -67,10 +67,12 @@ def _moments(graph, maps, spread, bands):
 
 
 def _repeated(graph, x, axis, least):
-    """Return values repeated from their beginning until an axis is `least` long."""
+    """Return values repeated from their beginning until their last axis is `least` long."""
     n = graph.length(x, axis)
-    places = graph.op("Mod", graph.count(graph.op("Max", n, np.int64(least))), n)
-    return graph.op("Gather", x, places, axis=axis)
+    wanted = graph.op("Max", n, np.int64(least))
+    times = graph.op("Div", graph.op("Sub", graph.op("Add", wanted, n), np.int64(1)), n)
+    repeats = graph.op("Concat", np.ones(axis, np.int64), graph.reshape(times, 1), axis=0)
+    return graph.part(graph.op("Tile", x, repeats), axis, 0, wanted)
 
 
 def _mirrored(graph, x, least):

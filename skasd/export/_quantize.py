@@ -66,7 +66,7 @@ def quantize(detector: Any, path: PathName, clips: Any, **metadata) -> None:
     >>> from sklearn.pipeline import make_pipeline
     >>> from skasd import KNNScorer, PretrainedEmbedder
     >>> from skasd.export import OnnxDetector, quantize
-    >>> clips = np.random.default_rng(0).normal(scale=0.1, size=(10, 16000)).astype(np.float32)
+    >>> clips = np.random.default_rng(0).normal(scale=0.1, size=(10, 4000)).astype(np.float32)
     >>> detector = make_pipeline(PretrainedEmbedder(), KNNScorer(contamination=0.5)).fit(clips)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     quantize(detector, Path(folder, "model.onnx"), clips)

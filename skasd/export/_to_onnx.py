@@ -76,14 +76,15 @@ def to_onnx(detector: Any, path: PathName) -> None:
     >>> import tempfile
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from skasd import AnomalousSoundDetector
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skasd import ClipStatistics, LogMelTransformer, MahalanobisScorer
     >>> from skasd.export import OnnxDetector, to_onnx
-    >>> clips = np.random.default_rng(0).normal(scale=0.1, size=(20, 16000)).astype(np.float32)
-    >>> detector = AnomalousSoundDetector().fit(clips)
+    >>> clips = np.random.default_rng(0).normal(scale=0.1, size=(20, 4000)).astype(np.float32)
+    >>> detector = make_pipeline(LogMelTransformer(), ClipStatistics(), MahalanobisScorer()).fit(clips)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     to_onnx(detector, Path(folder, "model.onnx"))
     ...     exported = OnnxDetector(Path(folder, "model.onnx"))
-    >>> bool(abs(exported.anomaly_score(clips) - detector.anomaly_score(clips)).max() < 1e-4)
+    >>> bool(abs(exported.score_samples(clips) - detector.score_samples(clips)).max() < 1e-4)
     True
     """
     model = make_model(detector)

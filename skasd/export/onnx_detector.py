@@ -62,15 +62,17 @@ class OnnxDetector:
     >>> import tempfile
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from skasd import AnomalousSoundDetector
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skasd import ClipStatistics, LogMelTransformer, MahalanobisScorer
     >>> from skasd.export import OnnxDetector, to_onnx
     >>> random = np.random.default_rng(0)
-    >>> healthy = random.normal(scale=0.1, size=(20, 16000)).astype(np.float32)
+    >>> healthy = random.normal(scale=0.1, size=(20, 4000)).astype(np.float32)
+    >>> fitted = make_pipeline(LogMelTransformer(), ClipStatistics(), MahalanobisScorer()).fit(healthy)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     to_onnx(AnomalousSoundDetector().fit(healthy), Path(folder, "model.onnx"))
+    ...     to_onnx(fitted, Path(folder, "model.onnx"))
     ...     detector = OnnxDetector(Path(folder, "model.onnx"))
-    >>> hum = 0.1 * np.sin(np.arange(16000, dtype=np.float32) / 9)
-    >>> detector.predict([random.normal(scale=0.1, size=16000), healthy[0] + hum])
+    >>> hum = 0.1 * np.sin(np.arange(4000, dtype=np.float32) / 9)
+    >>> detector.predict([random.normal(scale=0.1, size=4000), healthy[0] + hum])
     array([ 1, -1])
     """
 

@@ -74,6 +74,7 @@ def test_sections_with_detectors_of_their_own(sounds, tmp_path, embedder):
     check_agreement(detector, tmp_path, sounds.mixed)
 
 
+@pytest.mark.slow
 def test_the_default_detector_of_sections_and_domains(sounds, tmp_path):
     detector = AnomalousSoundDetector(contamination=0.3)
     detector.fit(sounds.healthy, section=sounds.section, domain=sounds.domain)

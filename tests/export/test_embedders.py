@@ -18,16 +18,39 @@ from skasd.export import ExportError, to_onnx
 
 from .agreement import check_agreement
 
+
+def slow(embedder):
+    return pytest.param(embedder, marks=pytest.mark.slow)
+
+
 SMALL = {"max_epochs": 1, "random_state": 0}
 EMBEDDERS = [
     MFNEmbedder(16, patch_frames=12, **SMALL),
-    MFNEmbedder(16, "secom", patch_frames=7, patch_hop=3, merge=("mean", "std"), **SMALL),
-    MFNEmbedder(16, patch_frames=12, standardize_input="global", **SMALL),
-    MFNEmbedder(16, patch_frames=12, standardize_input=None, merge="std", patch_hop=2, **SMALL),
     MobileNetV2Embedder(16, 0.25, patch_frames=12, **SMALL),
-    MobileNetV2Embedder(None, 0.25, "official", in_channels=3, patch_frames=12, **SMALL),
-    DPTEmbedder(patch=(8, 5), dim=8, embedding_dim=6, patch_frames=12, **SMALL),
-    ViTEmbedder(patch=(7, 5), dim=16, heads=2, depth=2, patch_frames=12, patch_hop=2, **SMALL),
+    slow(MFNEmbedder(16, "secom", patch_frames=7, patch_hop=3, merge=("mean", "std"), **SMALL)),
+    slow(MFNEmbedder(16, patch_frames=12, standardize_input="global", **SMALL)),
+    slow(MFNEmbedder(16, patch_frames=12, standardize_input=None, merge="std", patch_hop=2, **SMALL)),
+    slow(MobileNetV2Embedder(None, 0.25, "official", in_channels=3, patch_frames=12, **SMALL)),
+    DPTEmbedder(
+        patch=(8, 5),
+        standardize_input="global",
+        merge="std",
+        dim=8,
+        embedding_dim=6,
+        patch_frames=12,
+        **SMALL,
+    ),
+    ViTEmbedder(
+        patch=(7, 5),
+        standardize_input=None,
+        merge=("mean", "std"),
+        dim=16,
+        heads=2,
+        depth=2,
+        patch_frames=12,
+        patch_hop=2,
+        **SMALL,
+    ),
     AutoencoderEmbedder(16, **SMALL, output=("mse", "mahalanobis", "mahalanobis_textbook", "embedding")),
     AutoencoderEmbedder(16, **SMALL, standardize_input="bin", merge=("mean", "std"), output="embedding"),
     AutoencoderEmbedder(16, **SMALL, standardize_input="global", patch_frames=12, output="mahalanobis"),
