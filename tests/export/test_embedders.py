@@ -34,7 +34,8 @@ EMBEDDERS = [
     DPTEmbedder(
         patch=(8, 5),
         standardize_input="global",
-        merge="std",
+        merge=("std", "mean"),
+        patch_hop=3,
         dim=8,
         embedding_dim=6,
         patch_frames=12,
