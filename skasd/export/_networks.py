@@ -87,7 +87,11 @@ def _linear(module: nn.Linear, graph, x):
 
 @network.register
 def _prelu(module: nn.PReLU, graph, x):
-    return graph.op("PRelu", x, values(module.weight)[:, None, None])
+    # as a x + (1 - a) max(x, 0): onnxruntime computes that in the layout of its convolutions, unlike PRelu, and a
+    # MobileFaceNet takes half the time
+    slope = values(module.weight)[:, None, None]
+    bent = graph.op("Mul", graph.op("Relu", x), 1 - slope)
+    return graph.op("Add", graph.op("Mul", x, slope), bent)
 
 
 @network.register
