@@ -301,6 +301,28 @@ def test_a_stream_in_parts_goes_on(model, detector, pipe, capsys, tmp_path):
     assert lines(captured.out)[0]["start"] == 0
 
 
+def test_the_page_goes_on(model, pipe, tmp_path):
+    page = tmp_path / "pages" / "live.html"
+    arguments = ["watch", model, "-", *OPTIONS, "--page", str(page), "-q"]
+    sounds = [np.concatenate([noise(2), noise(2, seed=2, tone=0.1)]), noise(6, seed=3)]
+    texts = []
+    for sound in sounds:
+        pipe(sound.tobytes())
+        assert main(arguments) == 0
+        texts.append(page.read_text(encoding="utf-8"))
+    assert "Alarm since" in texts[0]
+    assert "No alarm." in texts[1]
+    for text in texts:
+        assert text.count("<audio") == 1
+        assert text.count("data:image/png") == 2
+    assert [path.name for path in page.parent.iterdir()] == ["live.html"]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        "pages",
+        *(f"pump.skasd{end}" for end in ("", ".stdin.state", ".stdin.state.alarms.json")),
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
