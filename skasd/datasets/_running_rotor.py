@@ -52,7 +52,8 @@ class RunningRotor:
         rotor = self.rotor
         t = (self.n_done + np.arange(n_samples)) / self.rate
         load = np.clip(_LOAD + self.load(t), 0.1, 1.2).astype(np.float32)
-        speed = rotor.speed * (1 + self.speed(t))
+        # in float64: its sum over days must not lose the fraction of a revolution
+        speed = rotor.speed * (1 + self.speed(t).astype(np.float64))
         revolutions = self.revolutions + np.cumsum(speed) / self.rate
         self.n_done, self.revolutions = self.n_done + n_samples, float(revolutions[-1])
         turn = _turns(revolutions)
@@ -66,7 +67,7 @@ class RunningRotor:
         severity = degree(t).astype(np.float32) if fault else 0.0
         if fault == "gear":
             angle = (revolutions + self.tooth + 0.5) % 1.0 - 0.5
-            bump = np.exp(-0.5 * (angle * rotor.n_teeth) ** 2)
+            bump = np.exp(-0.5 * (angle * rotor.n_teeth) ** 2).astype(np.float32)
             mesh, friction = mesh * (1 + severity * GEAR_GAIN * bump), friction * (1 + severity * bump)
         elif fault == "imbalance":
             friction = friction * (1 + 0.6 * severity * cosine)
@@ -75,7 +76,7 @@ class RunningRotor:
             struck = self._struck("bearing", t, revolutions, rotor.outer_race_order, 0.015)
             machine += severity * BEARING_GAIN * (0.5 + 0.5 * load) * struck / rotor.bearing_level
         elif fault == "imbalance":
-            centrifugal = IMBALANCE_GAIN * (speed / rotor.speed) ** 2
+            centrifugal = IMBALANCE_GAIN * (speed / rotor.speed).astype(np.float32) ** 2
             machine += 0.4 * severity * centrifugal * (self.phases[-1] * turn * (1 + 0.2 * turn)).real
         elif fault == "looseness":
             orders = np.arange(1, 9).repeat(2) ** -0.7 * np.tile([0.2, 0.1], 8) * self.phases[:16]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skasd.datasets import make_machine_stream
+from skasd.datasets._running_rotor import RunningRotor
 
 
 def sound(seconds, **parameters):
@@ -32,6 +33,20 @@ def test_faults_grow_and_the_healthy_part_is_the_same(fault):
     at_once = sound(3.0, fault=fault, onset=1.0, growth=0.0) - sound(3.0)
     assert at_once[:16000].std() == 0
     assert at_once[16000:].std() > 0.5 * difference[8]
+
+
+def test_it_sounds_the_same_after_a_week():
+    """The fraction of a revolution is not lost in the sum of all."""
+    rotor = RunningRotor("gearbox", 16000, 0, wander=0.0, snr=6.0)
+    early = rotor.run(64_000, None, None)
+    rotor.revolutions += 7 * 24 * 3600 * 40
+    late = rotor.run(64_000, None, None)
+
+    def peak(sound):
+        power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
+        return power.max() / np.median(power)
+
+    assert peak(late) == pytest.approx(peak(early), rel=0.3)
 
 
 def test_load_and_speed_wander():
