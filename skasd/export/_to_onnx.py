@@ -69,7 +69,7 @@ def to_onnx(detector: Any, path: PathName) -> None:
     `GammaSoftmaxScorer` and `OEVAEScorer`, `LOFScorer` with Euclidean distance; `PerSection`, `DomainDependent` and
     `ScoreEnsemble`; what wraps one detector, as `NormalOnly` and searches.
 
-    The file uses operator set 18, for onnxruntime 1.14 and later.
+    The file uses operator set 18, which onnxruntime has since 1.14; the tests run with 1.31.
 
     Examples
     --------
