@@ -81,6 +81,10 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         Frequency position of each column, from low to high frequencies, and numbered on from layer to layer. Columns
         of one position stand side by side.
 
+    frequencies_ : ndarray of shape (n_columns,)
+        Frequency of each column's position in Hz; NaN where it has none. Of "skasd" that of the lowest of the mel bands
+        that are the position's.
+
     layers_ : ndarray of str of shape (n_columns,)
         The layer of each column.
 
@@ -214,6 +218,11 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         self.weights_sha256_ = sha256
         self.device_ = encoder.device
         n_columns = [layer.n_columns for layer in encoder.layers for _ in range(self._n_positions(layer))]
+        frequencies = [
+            layer.frequencies if self.bands and layer.frequencies is not None else [np.nan]
+            for layer in encoder.layers
+        ]
+        self.frequencies_ = np.repeat(np.concatenate(frequencies), n_columns)
         self.bands_ = np.repeat(np.arange(len(n_columns)), n_columns)
         n_of_layers = [layer.n_columns * self._n_positions(layer) for layer in encoder.layers]
         self.layers_ = np.repeat(encoder.wanted, n_of_layers)

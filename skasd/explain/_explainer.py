@@ -12,6 +12,7 @@ from ..compose import score_clips
 from ._alignment import aligned
 from ._explanation import Explanation
 from ._healthy import HealthyClips, parameter
+from ._own_shares import own_shares
 from ._search import COARSE, Shares
 from ._segments import Levels, in_words, regions
 from ._tiles import FINE_BANDS, Tiles, mel_band_edges
@@ -69,7 +70,7 @@ class Explainer:
         if rate is None:
             raise ValueError("The detector does not tell its sample rate: give sample_rate.")
         channel = parameter(detector, "channel")
-        self.detector = detector
+        self.detector: Any = detector
         self.sample_rate: int = int(rate)
         self._reading: dict[str, Any] = {
             "sample_rate": self.sample_rate,
@@ -117,12 +118,12 @@ class Explainer:
 
         if np.abs(healthy - waveform).max() <= 1e-6 * np.abs(waveform).max():
             (own,) = score([waveform])
-            return _empty("the clip is the healthy clip itself", own, own, 1, known)
+            return _empty(self.detector, "the clip is the healthy clip itself", own, own, 1, known)
         tiles = Tiles(waveform, healthy, rate, frequencies, samples)
         shares = Shares(score, tiles)
         if not shares.map.any():
             said = "nothing in the clip scores higher than in the healthy clip"
-            return _empty(said, shares.score, shares.healthy_score, shares.n_asked, known)
+            return _empty(self.detector, said, shares.score, shares.healthy_score, shares.n_asked, known)
         segments = _segments(shares, tiles, Levels(waveform, healthy, rate), rate)
         bands = shares.map.sum(axis=1).reshape(-1, COARSE[0]).sum(axis=1)
         text = in_words(segments.iloc[0], len(waveform) / rate, rate / 2)
@@ -135,10 +136,9 @@ class Explainer:
             score=float(shares.score),
             healthy_score=float(shares.healthy_score),
             map=shares.map,
-            bands_=_bands(frequencies[:: COARSE[0]], bands),
+            bands_=_bands(waveform, self.detector, frequencies[:: COARSE[0]], bands),
             segments_=segments,
             sentence=text,
-            exact=False,
             n_scored=shares.n_asked,
             **known,
         )
@@ -308,21 +308,21 @@ def _segments(shares, tiles, levels, rate):
     return table[(table["share"] >= _LEAST_SHARE) | (table.index == 0)]
 
 
-def _bands(edges, shares):
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "share": shares})
+def _bands(waveform, detector, edges, shares):
+    own = own_shares(detector, waveform, edges)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "share": shares, "own": own})
 
 
-def _empty(sentence, score, healthy_score, n_scored, known):
+def _empty(detector, sentence, score, healthy_score, n_scored, known):
     """Return the explanation of a score in which there is nothing to explain."""
     frequencies, times = known["frequencies"], known["times"]
     return Explanation(
         score=float(score),
         healthy_score=float(healthy_score),
         map=np.zeros((len(frequencies) - 1, len(times) - 1)),
-        bands_=_bands(frequencies[:: COARSE[0]], np.zeros(FINE_BANDS // COARSE[0])),
+        bands_=_bands(known["clip"], detector, frequencies[:: COARSE[0]], np.zeros(FINE_BANDS // COARSE[0])),
         segments_=pd.DataFrame(columns=_SEGMENT_COLUMNS, dtype=float),
         sentence=sentence,
-        exact=False,
         n_scored=n_scored,
         **known,
     )

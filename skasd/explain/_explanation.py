@@ -32,7 +32,9 @@ class Explanation:
     times : ndarray of shape (n_times + 1,)
         Edges of the map's columns in s.
     bands_ : DataFrame
-        The shares of bands: ``low``, ``high`` (Hz), ``share``.
+        The shares of bands: ``low``, ``high`` (Hz), ``share`` (as in the map), ``own``: the share in the score itself
+        by the detector's own formula, where that is a sum over features with a frequency or over reconstruction
+        errors, else NaN. It is negative where a band deviates as others would make the detector expect.
     segments_ : DataFrame
         The strongest contiguous regions, the strongest first: ``start``, ``end`` (s), ``low``, ``high`` (Hz), ``db``
         (level against the healthy clip), ``share`` (of the region, in what the clip scores above the healthy one).
@@ -40,8 +42,6 @@ class Explanation:
         The healthy clip that the clip was held against: its path, or its position among arrays.
     sentence : str
         The strongest segment in words.
-    exact : bool
-        Whether `bands_` are the detector's own additive shares; otherwise they are found by asking it.
     clip, healthy : ndarray of shape (n_samples,)
         Both waveforms, the healthy one as it was laid over the other.
     sample_rate : int
@@ -59,7 +59,6 @@ class Explanation:
     segments_: pd.DataFrame
     nearest_: Any
     sentence: str
-    exact: bool
     clip: np.ndarray
     healthy: np.ndarray
     sample_rate: int

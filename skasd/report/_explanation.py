@@ -140,7 +140,13 @@ def _write_shares(page, explanation, name):
             "share (%)": bands["share"].map("{:.0%}".format).str.rstrip("%"),
         }
     )
-    page.table(table, "Frequency bands")
+    caption = "Frequency bands"
+    if bands["own"].notna().all():
+        table["own (%)"] = bands["own"].map("{:.0%}".format).str.rstrip("%").str.replace("-", "−")
+        caption += (
+            "; own: share in the score itself, by the detector's formula (negative: as others let expect)"
+        )
+    page.table(table, caption)
     page.note(f"The detector was asked about {explanation.n_scored} versions of the recording.")
 
 

@@ -6,7 +6,16 @@ import soundfile
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.pipeline import make_pipeline
 
-from skasd import AnomalousSoundDetector, ClipStatistics, KNNScorer, LogMelTransformer, MahalanobisScorer
+from skasd import (
+    AnomalousSoundDetector,
+    AutoencoderEmbedder,
+    ClipStatistics,
+    ColumnScorer,
+    KNNScorer,
+    LOFScorer,
+    LogMelTransformer,
+    MahalanobisScorer,
+)
 from skasd.clips import ClipError
 from skasd.explain import Explainer, explain
 
@@ -292,3 +301,29 @@ def test_picture(explainer):
     with pytest.raises(ValueError, match="3 panels, got 2"):
         found.plot(pyplot.subplots(1, 2)[1])
     pyplot.close("all")
+
+
+def test_own_shares_are_the_formulas(statistics, explainer, default):
+    clip = faulty("late tone")
+    bands = explainer.explain(clip).bands_
+    shares = (
+        statistics[-1].feature_contributions(statistics[:-1].transform([clip]))[0].reshape(2, -1).sum(axis=0)
+    )
+    centres = statistics[0]._frequencies()
+    inside = (centres > bands["low"].iloc[-1]) & (centres <= bands["high"].iloc[-1])
+    assert bands["own"].iloc[-1] == pytest.approx(shares[inside].sum() / shares.sum())
+    assert bands["own"].sum() == pytest.approx(1)
+    bands = default.explain(clip).bands_
+    assert bands["own"].sum() == pytest.approx(1)
+    assert bands["own"][6:].sum() > 0.7  # the tone's position along frequency reaches from 4.2 to 6.5 kHz
+    assert bands["share"][7] > 0.7
+
+
+def test_own_shares_of_an_autoencoder_and_of_none():
+    network = AutoencoderEmbedder(hidden=8, max_epochs=2, random_state=0, standardize_input="bin")
+    detector = make_pipeline(LogMelTransformer(n_mels=32), network, ColumnScorer()).fit(HEALTHY)
+    bands = explain(detector, faulty("tone") * 1.5, healthy=HEALTHY).bands_
+    assert bands["own"].sum() == pytest.approx(1)
+    assert (bands["own"] >= 0).all()
+    detector = make_pipeline(LogMelTransformer(n_mels=32), ClipStatistics(), LOFScorer()).fit(HEALTHY)
+    assert explain(detector, faulty("tone"), healthy=HEALTHY).bands_["own"].isna().all()
