@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from skasd import MahalanobisScorer
-from skasd._reference_clips import bounded, reference_clips
+from skasd.detector._reference_clips import bounded, reference_clips
 
 N_ALL, N_KEPT, N_NEW, N_COLUMNS = 1600, 200, 20000, 10
 

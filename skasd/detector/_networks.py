@@ -3,11 +3,11 @@
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from .compose import SectionScores, route_metadata
-from .embedders import DPTEmbedder, MFNEmbedder
-from .features import LogMelTransformer
-from .labels import group_rows
-from .scorers.recordings import recording_blocks
+from ..compose import SectionScores, route_metadata
+from ..embedders import DPTEmbedder, MFNEmbedder
+from ..features import LogMelTransformer
+from ..labels import group_rows
+from ..scorers.recordings import recording_blocks
 
 FEWEST_SECTIONS = 3
 FEWEST_CLIPS_OF_SECTION = 100

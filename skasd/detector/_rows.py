@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from .compose import SectionScores, ready_columns
-from .embedders import PretrainedEmbedder
-from .labels import sort_labels
-from .scorers import BandScorer, TermScorer
-from .weights import at_hand
+from ..compose import SectionScores, ready_columns
+from ..embedders import PretrainedEmbedder
+from ..labels import sort_labels
+from ..scorers import BandScorer, TermScorer
+from ..weights import at_hand
 
 _LAYERS = ("mel", "9", "11")
 _LARGER_LAYERS = ("9", "11")

@@ -8,17 +8,17 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
-from ._default_networks import with_networks
-from ._default_rows import encoders, find_terms, row_scorer, rows_of
-from ._default_summary import summary
-from ._metadata import warn_about_anomalies
+from .._metadata import warn_about_anomalies
+from .._sklearn_compat import Interval, StrOptions, fit_context, num_samples
+from .._typing import ArrayLike
+from .._unfitted import unfitted_on_failure
+from ..clips import check_clips
+from ..compose import DetectionMixin, PerSection, check_lengths, not_proxies, take
+from ..embedders import PretrainedEmbedder
+from ._networks import with_networks
 from ._reference_clips import bounded, joined, reference_clips
-from ._sklearn_compat import Interval, StrOptions, fit_context, num_samples
-from ._typing import ArrayLike
-from ._unfitted import unfitted_on_failure
-from .clips import check_clips
-from .compose import DetectionMixin, PerSection, check_lengths, not_proxies, take
-from .embedders import PretrainedEmbedder
+from ._rows import encoders, find_terms, row_scorer, rows_of
+from ._summary import summary
 
 _OF_EMBEDDERS = ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import skasd.detector
+import skasd.detector._detector as module
 from skasd import AnomalousSoundDetector, load, save
 from skasd.datasets import make_machine_sounds
 from skasd.embedders import PretrainedEmbedder
@@ -25,7 +25,7 @@ def few_columns(monkeypatch, request):
     """The statistics alone, for the time of the tests."""
     if "all_columns" not in request.fixturenames:
         monkeypatch.setattr(
-            skasd.detector,
+            module,
             "encoders",
             lambda mode, **common: [("skasd", PretrainedEmbedder(layer=("mel",), **common))],
         )

@@ -16,7 +16,7 @@ from skasd import AnomalousSoundDetector, load, save
 from skasd.compose import NormalOnly, threshold_for
 from skasd.datasets import make_machine_sounds
 
-_DATA = Path(os.environ.get("SKASD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+_DATA = Path(os.environ.get("SKASD_DATA", Path(__file__).parents[3] / "shared" / "data"))
 pytestmark = pytest.mark.filterwarnings("ignore::skasd.scorers.FewClipsWarning")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skasd._reference_clips import bounded, joined, reference_clips
+from skasd.detector._reference_clips import bounded, joined, reference_clips
 from skasd.scorers import KNNScorer
 
 

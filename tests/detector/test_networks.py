@@ -5,9 +5,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import skasd
-from skasd import AnomalousSoundDetector, _default_networks
+from skasd import AnomalousSoundDetector
 from skasd.compose import SectionScores
 from skasd.datasets import make_machine_sounds
+from skasd.detector import _networks
 from skasd.embedders import DPTEmbedder, MFNEmbedder
 
 
@@ -24,21 +25,21 @@ from skasd.embedders import DPTEmbedder, MFNEmbedder
 )
 def test_sections_and_clips_are_many_by_the_rule(sizes, expected):
     section = np.repeat([str(i) for i in range(len(sizes))], sizes)
-    assert _default_networks.are_many(section) is expected
+    assert _networks.are_many(section) is expected
 
 
 def test_without_sections_there_is_nothing_to_tell_apart():
-    assert not _default_networks.are_many(None)
+    assert not _networks.are_many(None)
 
 
 @pytest.fixture
 def few_are_many(monkeypatch):
     """Small networks and a small rule; nothing else differs."""
-    monkeypatch.setattr(_default_networks, "FEWEST_CLIPS", 36)
-    monkeypatch.setattr(_default_networks, "FEWEST_CLIPS_OF_SECTION", 12)
+    monkeypatch.setattr(_networks, "FEWEST_CLIPS", 36)
+    monkeypatch.setattr(_networks, "FEWEST_CLIPS_OF_SECTION", 12)
     for name, embedder in (("MFNEmbedder", MFNEmbedder), ("DPTEmbedder", DPTEmbedder)):
         monkeypatch.setattr(
-            _default_networks,
+            _networks,
             name,
             lambda embedder=embedder, **more: embedder(max_epochs=1, patch_frames=16, **more),
         )

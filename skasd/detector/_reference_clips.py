@@ -9,9 +9,9 @@ import os
 
 import numpy as np
 
-from ._metadata import as_domains
-from .datasets import recordings_of
-from .labels import as_labels, group_rows
+from .._metadata import as_domains
+from ..datasets import recordings_of
+from ..labels import as_labels, group_rows
 
 _BY_CLIP = ("rows", "numbers", "section", "domain", "groups", "paths")
 
