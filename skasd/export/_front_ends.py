@@ -1,6 +1,6 @@
 """Front ends in ONNX: from waveforms to spectrograms, and from those to statistics."""
 
-from functools import singledispatch
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,10 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from ..compose import fitted_steps
 from ..features import ClipStatistics, LogMelTransformer
-from ._refusal import ExportError
+from ._refusal import Converters, ExportError
 
 
-@singledispatch
+@partial(Converters, looser=(FeatureUnion, Pipeline))
 def transform(step: Any, graph: Any, x: str) -> str:
     """Add what a fitted transformer does to the graph, and return what it gives for `x`."""
     raise ExportError(

@@ -1,6 +1,6 @@
 """Scorers in ONNX: anomaly scores of rows, in double precision as in the library."""
 
-from functools import singledispatch
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,15 @@ from ..scorers import (
     KNNScorer,
     LOFScorer,
     MahalanobisScorer,
+    TermScorer,
 )
-from ._refusal import ExportError, check_setting
+from ._refusal import Converters, ExportError, check_setting
 
 _LEAST_DENSITY = 1e-12
 _EUCLIDEAN = ("euclidean", "l2", "minkowski", "sqeuclidean")
 
 
-@singledispatch
+@partial(Converters, looser=(BaseScorer,))
 def score(detector: Any, graph: Any, x: str) -> str:
     """Add the anomaly scores (batch,) that a fitted detector gives to the graph, and return them."""
     raise ExportError(
@@ -54,7 +55,7 @@ def _over_domains(detector, section, references, graph, x):
     return graph.op("Min", *scores)
 
 
-@singledispatch
+@Converters
 def against(detector: Any, graph: Any, x: str, reference: Any) -> str:
     """Return the anomaly scores (batch,) of rows against one reference of a scorer."""
     known = (kind.__name__ for kind in against.registry if kind is not object)
@@ -68,14 +69,16 @@ def _mahalanobis(detector: MahalanobisScorer, graph, x, reference):
     return _norm(graph, graph.op("MatMul", graph.op("Sub", x, reference.mean), reference.whitening), 1)
 
 
-@against.register
-def _bands(detector: BandScorer, graph, x, reference):
+@against.register(BandScorer)
+@against.register(TermScorer)
+def _bands(detector, graph, x, reference):
     references, spreads = reference
     formula = MahalanobisScorer() if detector.estimator is None else detector.estimator
     total = None
     for columns, each, weight in zip(detector.bands_, references, detector.weights_ / spreads, strict=True):
         part = graph.op("Gather", x, np.asarray(columns, np.int64), axis=1)
-        band = against(formula, graph, part, each)
+        # a column that is a score already has no reference
+        band = graph.reshape(part, -1) if each is None else against(formula, graph, part, each)
         band = graph.op("Mul", band, np.float64(weight))
         total = band if total is None else graph.op("Add", total, band)
     return total

@@ -16,6 +16,7 @@ from skasd import (
     MahalanobisScorer,
 )
 from skasd.export import ExportError, to_onnx
+from skasd.scorers import TermScorer
 
 from .agreement import check_agreement, exported
 
@@ -37,6 +38,7 @@ SCORERS = [
     BandScorer(KNNScorer(), bands=[[0, 1, 2], [2, 3], [5]], weights=[1, 2, 0]),
     BandScorer(LOFScorer(2), bands=np.arange(32) % 3, calibration="train"),
     ColumnScorer(weights=np.linspace(-1, 2, 32)),
+    TermScorer(bands=[[0, 1, 2], [5, 6]], ready=[4, 9], weights=[1, 2, 1, 3]),
 ]
 
 
@@ -91,6 +93,10 @@ def test_rows_of_zeros_are_far_from_all_others(sounds, tmp_path, scorer):
     assert exported(fitted, tmp_path).anomaly_score(silence) == -fitted.score_samples(silence) == 1
 
 
+class OtherMahalanobis(MahalanobisScorer):
+    """May compute anything."""
+
+
 @pytest.mark.parametrize(
     ("scorer", "message"),
     [
@@ -98,6 +104,8 @@ def test_rows_of_zeros_are_far_from_all_others(sounds, tmp_path, scorer):
             LOFScorer(metric="cosine"),
             r"LOFScorer\(metric='cosine'\) cannot be exported: use metric='euclidean'",
         ),
+        (OtherMahalanobis(), "OtherMahalanobis cannot be exported: scorers that can be are BandScorer"),
+        (BandScorer(OtherMahalanobis(), bands=2), "OtherMahalanobis cannot be exported"),
         (LOFScorer(p=1), r"LOFScorer\(p=1\) cannot be exported: use p=2"),
         (BandScorer(LOFScorer(metric="l1"), bands=2), r"LOFScorer\(metric='l1'\)"),
         (
