@@ -107,12 +107,13 @@ def verify(path: PathName, detector: Any, clips: Any) -> Verification:
         Clips(clips, sample_rate=exported.sample_rate, channel=front.channel, limits=front.limits)
     )
     scores = -detector.score_samples(clips)
-    difference = float(np.abs(exported.anomaly_score(waveforms) - scores).max())
+    found = exported.judge(waveforms)
+    difference = float(np.abs(found["anomaly_score"] - scores).max())
     spread = float(scores.std()) or float(last.training_scores_.std()) or 1.0
     decisions = np.where(-scores - last.offset_ >= 0, 1, -1)
     p_value_difference = np.nan
     if exported.has_p_values:
         p_values = last.p_value_of_scores(scores)
-        p_value_difference = float(np.abs(exported.p_value(waveforms) - p_values).max())
-    n_changed = int((exported.predict(waveforms) != decisions).sum())
+        p_value_difference = float(np.abs(found["p_value"] - p_values).max())
+    n_changed = int((found["decision"] != decisions).sum())
     return Verification(len(scores), difference, spread, n_changed, p_value_difference)

@@ -102,6 +102,22 @@ class OnnxDetector:
     def __repr__(self):
         return f"OnnxDetector({self.properties['detector']}, {self.sample_rate} Hz, threshold {self.threshold_:.6g})"
 
+    def judge(self, X: Any) -> dict[str, np.ndarray]:
+        """Return all that the file says of each clip, computed once.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), or list of 1-D arrays
+            As in `anomaly_score`.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_clips,)
+            ``"anomaly_score"``, ``"decision"`` and, where there are p-values, ``"p_value"``.
+        """
+        names = ["anomaly_score", "decision", "p_value"][: 2 + self.has_p_values]
+        return dict(zip(names, self._run(X, names), strict=True))
+
     def anomaly_score(self, X: Any) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
@@ -119,7 +135,7 @@ class OnnxDetector:
         ValueError
             If there is no clip, or one is empty, too short, not one-dimensional or not finite.
         """
-        return self._run(X, "anomaly_score")
+        return self._run(X, ["anomaly_score"])[0]
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return how normal each clip is; higher is more normal.
@@ -161,7 +177,7 @@ class OnnxDetector:
         -------
         ndarray of int of shape (n_clips,)
         """
-        return self._run(X, "decision").astype(int)
+        return self._run(X, ["anomaly_score", "decision"])[1].astype(int)
 
     def p_value(self, X: Any) -> np.ndarray:
         """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
@@ -183,17 +199,18 @@ class OnnxDetector:
         """
         if not self.has_p_values:
             raise AttributeError("The exported detector keeps no scores that a p-value could come from.")
-        return self._run(X, "p_value")
+        return self._run(X, ["p_value"])[0]
 
-    def _run(self, X, output):
+    def _run(self, X, names):
+        """Return outputs of the file by name, each of shape (n_clips,)."""
         found = []
         for number, clip in enumerate(_clips(X)):
             waveform = _waveform(number, clip, self.min_samples)
-            value = self._session.run([output], {"waveform": waveform[None]})[0][0]
-            if not np.isfinite(value):
+            values = [output[0] for output in self._session.run(names, {"waveform": waveform[None]})]
+            if not np.isfinite(values).all():
                 raise ValueError(f"X[{number}] has no finite score: scale its samples to [-1, 1).")
-            found.append(value)
-        return np.array(found)
+            found.append(values)
+        return [np.array(column) for column in zip(*found, strict=True)]
 
 
 def _clips(X):

@@ -35,6 +35,11 @@ def test_scores_decisions_and_p_values_are_those_of_the_detector(path, detector,
     decisions = exported.predict(sounds.mixed)
     assert (decisions == detector.predict(sounds.mixed)).all()
     assert set(decisions) == {1, -1}
+    found = exported.judge(sounds.mixed)
+    assert list(found) == ["anomaly_score", "decision", "p_value"]
+    assert found["anomaly_score"].tolist() == exported.anomaly_score(sounds.mixed).tolist()
+    assert found["p_value"].tolist() == exported.p_value(sounds.mixed).tolist()
+    assert (found["decision"] == decisions).all()
     assert exported.threshold_ == detector.threshold_ == -exported.offset_
     assert exported.sample_rate == 16000
 
