@@ -291,6 +291,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips.
         section : sequence of hashables of length n_clips, default=None
             The section of each clip, where known.
 
@@ -308,6 +309,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips.
         section : sequence of hashables of length n_clips, default=None
             The section of each clip, where known: its scorer decides.
 
@@ -325,6 +327,7 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            The clips.
         section : sequence of hashables of length n_clips, default=None
             As in `decision_function`.
 
