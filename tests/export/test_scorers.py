@@ -50,7 +50,10 @@ def detector(scorer):
     ("scorer", "known"),
     [
         *((scorer, []) for scorer in SCORERS),
-        *((scorer, ["domain"]) for scorer in SCORERS),
+        (KNNScorer(2, density_normalization="ratio"), ["domain"]),
+        (KMeansScorer(4, random_state=0), ["domain"]),  # its target clips are all references
+        (MahalanobisScorer(), ["domain"]),
+        (BandScorer(KNNScorer(), bands=3), ["domain"]),
         (CosineMeanScorer(), ["section"]),
         (CosineMeanScorer(), ["domain", "section"]),
     ],
