@@ -80,7 +80,7 @@ def check(name, system):
                 if found is not None:
                     wrong.append(f"{table} ({seed=}): {found}")
     assert not wrong, "\n".join(wrong)
-    assert n_scored >= 10 * N_SEEDS, "the small system hardly takes any clips"
+    assert n_scored >= 8 * N_SEEDS, "the small system hardly takes any clips"
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
