@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import metadata
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
@@ -62,9 +62,13 @@ def listed():
     return {name: licence for name, licence in rows if name != "package"}
 
 
+EXTRAS = ("plot", "live", "onnx", "distributed", "pretrained")
+
+
 def required():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["plot"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(each for name in EXTRAS for each in extras[name])]
     return [re.match(r"[\w-]+", requirement)[0] for requirement in wanted]
 
 
@@ -74,7 +78,10 @@ def test_every_dependency_has_its_licence_in_the_table():
 
 @pytest.mark.parametrize("name", required())
 def test_the_licences_are_those_that_the_packages_name(name):
-    said = metadata(name)
+    try:
+        said = metadata(name)
+    except PackageNotFoundError:
+        pytest.skip(f"{name} is not installed")
     words = " ".join(
         [
             said.get("License-Expression") or "",
