@@ -50,6 +50,11 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _decisions(self, X, labels=None, **metadata):
         """Return decisions on the common scale, of clips of known or unknown name."""
+        decisions = self._uncorrected(X, labels, **metadata)
+        return decisions - self._correction if labels is None else decisions
+
+    def _uncorrected(self, X, labels=None, **metadata):
+        """Return decisions on the common scale, the choice that clips of unknown name have not made up for."""
         check_is_fitted(self)
         with route_metadata():
             routed = routed_to(self, "decision_function", **metadata)
@@ -57,7 +62,7 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
                 name: dict(routed[self._part(name)]["decision_function"]) for name in self.estimators_
             }
             if labels is None:
-                return self._best(self._represent(X), metadata) - self._correction
+                return self._best(self._represent(X), metadata)
             n_rows = num_samples(X)
             groups = group_rows(as_labels(self._named, labels, n_rows))
             self._check_known(groups)

@@ -236,9 +236,7 @@ class PerSection(BestFittingDetector):
         ndarray of shape (n_clips,)
             The opposite of the score; NaN for skipped clips.
         """
-        return -self._decisions(X, section, **params) - (
-            self.offset_ if section is None else self.section_offset_
-        )
+        return -self._uncorrected(X, section, **params) - self.section_offset_
 
     def decision_function(self, X: Any, *, section: Any = None, **params) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
