@@ -97,13 +97,6 @@ class Encoder(ABC):
         """Return the samples, at that rate, from one output to the next where outputs are local in time; else None."""
         return None
 
-    def sliding(self, n_samples, hop):
-        """Return a function of one window after another, with `reset`, that gives the maps of the window in one piece.
-
-        `n_samples` and `hop`, a multiple of `sliding_step`, are at the encoder's rate.
-        """
-        raise NotImplementedError
-
     @abstractmethod
     def _maps(self, waveform):
         """Yield the maps of each piece of a waveform that is long enough, float32 and at the encoder's rate."""

@@ -14,6 +14,7 @@ from .._sklearn_compat import Interval, StrOptions
 from .._threads import fixed_threads, resolve_threads
 from .._typing import PathName
 from ..clips import BadClip, Clips, check_clips, check_limits
+from ..features import check_sliding
 from ._loading import ENCODERS, load_encoder
 from ._rows import SlidingRow, row_of
 
@@ -252,7 +253,6 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         """
         encoder = self.encoder_
         rows = np.full((len(clips := self._checked(X)), self._n_columns(encoder)), np.nan, np.float32)
-
         clips.fill(rows, self._write, encoder, **self._options())
         rows[list(clips.causes)] = np.nan
         return rows
@@ -282,7 +282,14 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     @property
     def encoder_(self) -> Any:
         """The frozen network with its front end; its weights are those of `fit`."""
-        return self._encoder_of_fit()
+        self._validate_params()
+        encoder, sha256 = self._load()
+        if (wanted := getattr(self, "weights_sha256_", sha256)) != sha256:
+            raise ValueError(
+                f"encoder={self.encoder!r}, weights={self.weights!r}: these weights have the SHA-256 {sha256}; this "
+                f"embedder was fitted with others, of SHA-256 {wanted}. Give those, or fit again."
+            )
+        return encoder
 
     def sliding_step(self) -> int | None:
         """Return the number of samples of which a hop must be a multiple so that windows share outputs of the network.
@@ -292,7 +299,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         int or None
             0.1 s with ``encoder="skasd"`` at a sample rate that needs no resampling; else None.
         """
-        return self._encoder_of_fit().sliding_step(self.sample_rate)
+        return self.encoder_.sliding_step(self.sample_rate)
 
     def sliding(self, n_samples: int, hop: int) -> Any:
         """Return a function that turns a window which slides over a stream into a row.
@@ -330,17 +337,8 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         >>> np.allclose(rows[1], embedder.transform([sound[16000:]])[0])
         True
         """
-        encoder = self._encoder_of_fit()
-        step = encoder.sliding_step(self.sample_rate)
-        if step is None or n_samples < 1 or hop < 1 or hop % step:
-            raise ValueError(
-                f"n_samples={n_samples}, hop={hop}: "
-                + (
-                    f"encoder={self.encoder!r} at {self.sample_rate} Hz hears windows as a whole: use transform."
-                    if step is None
-                    else f"hop must be a multiple of {step} samples."
-                )
-            )
+        encoder = self.encoder_
+        check_sliding(encoder.sliding_step(self.sample_rate), n_samples, hop)
         return SlidingRow(encoder, n_samples, hop, self.bands, resolve_threads(self.n_threads))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -365,17 +363,6 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
             self.encoder, self.weights, self.layer, self.sample_rate, self.device, self.verbose
         )
 
-    def _encoder_of_fit(self):
-        """Return the encoder, whose weights must be those of `fit`."""
-        self._validate_params()
-        encoder, sha256 = self._load()
-        if (wanted := getattr(self, "weights_sha256_", sha256)) != sha256:
-            raise ValueError(
-                f"encoder={self.encoder!r}, weights={self.weights!r}: these weights have the SHA-256 {sha256}; this "
-                f"embedder was fitted with others, of SHA-256 {wanted}. Give those, or fit again."
-            )
-        return encoder
-
     def _checked(self, X):
         if hasattr(self, "n_features_in_"):
             # clips may have another length than those seen in fit, but not other column names
@@ -392,7 +379,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     def _write(self, clips, rows, encoder, **options):
         """Compute the rows of clips into `rows`; see `Clips.fill`."""
         if encoder is None:
-            encoder = self._encoder_of_fit()
+            encoder = self.encoder_
 
         def write(i, waveform):
             rows[i][:] = row_of(encoder, encoder.maps(waveform, self.sample_rate), self.bands)

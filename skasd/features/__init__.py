@@ -5,6 +5,7 @@ from ._band_names import band_names
 from ._clip_statistics import ClipStatistics
 from ._log_mel import LogMelTransformer
 from ._phase import PhaseTransformer
+from ._sliding import check_sliding as check_sliding
 from ._spectrogram_image import SpectrogramImageTransformer
 from ._spectrum import SpectrumTransformer
 from ._stft_transformer import STFTTransformer

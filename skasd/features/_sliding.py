@@ -54,8 +54,20 @@ class SlidingFrames:
 
 
 def check_sliding(step, n_samples, hop):
-    """Raise if windows of that length and hop cannot share frames of that step."""
+    """Raise if windows cannot share what is computed of them.
+
+    Parameters
+    ----------
+    step : int or None
+        Samples of which the hop must be a multiple; None: nothing can be shared.
+    n_samples, hop : int
+        Length of a window, and from one to the next, in samples.
+
+    Raises
+    ------
+    ValueError
+    """
     if step is None:
-        raise ValueError("Windows of this front end share no frames: call it with whole windows.")
+        raise ValueError("Windows share no frames with these settings: use transform on whole windows.")
     if n_samples < 1 or hop < 1 or hop % step:
         raise ValueError(f"n_samples={n_samples} and hop={hop}: hop must be a multiple of {step} samples.")
