@@ -13,6 +13,8 @@ from tests.hostile.test_degenerate_tables import N_SEEDS, output, what_is_wrong
 
 N_SAMPLES = 4000  # a quarter of a second of noise
 QUICK = {"max_epochs": 1, "random_state": 0}
+# tables that can be scored, of ten or more; LOF within sections refuses one more than the others
+N_SCORED = {"jless2022_ensemble": 9, "jless2022_mfn": 9}
 BRANCHES = {"n_samples": N_SAMPLES, "branch_dim": 16}
 IMAGE = {"width": 0.25, "n_clips": 2, "n_added": 4}
 SYSTEMS = {
@@ -80,7 +82,7 @@ def check(name, system):
                 if found is not None:
                     wrong.append(f"{table} ({seed=}): {found}")
     assert not wrong, "\n".join(wrong)
-    assert n_scored >= 8 * N_SEEDS, "the small system hardly takes any clips"
+    assert n_scored >= N_SCORED.get(name, 10) * N_SEEDS, "the small system hardly takes any clips"
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
