@@ -8,7 +8,7 @@ DATA ?=
 # one thread per process: the processes share the cores, threads inside each would only wait for each other
 RUN = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: demo test test-slow test-oldest lint docs clean
+.PHONY: demo test test-long test-slow test-oldest lint docs clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -21,6 +21,9 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	$(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-long: $(VENV)/.ready
+	$(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
 
 test-slow: $(VENV)/.ready
 	$(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests

@@ -62,7 +62,7 @@ def test_readme_runs_as_printed(tmp_path, monkeypatch):
         exec(blocks[3].split("```")[0], names)
 
 
-@pytest.mark.slow  # `make demo` runs it
+@pytest.mark.long
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example_runs_without_a_warning(example, tmp_path, monkeypatch):
     environment = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}

@@ -108,7 +108,7 @@ def small_case(tmp_path):
     return recordings, model, scores
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_full_disk(tmp_path):
     """A small limit on the size of files stands for a disk that is full in the middle of a file."""
     pytest.importorskip("resource", reason="this system has no limit on the size of files")

@@ -304,7 +304,7 @@ KEYS = """
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_names_of_cells_are_the_same_in_every_process():
     listed = [
         subprocess.run(
@@ -463,7 +463,7 @@ PROGRAM = """
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_and_resumed_is_the_same_as_uninterrupted(tmp_path, monkeypatch):
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))

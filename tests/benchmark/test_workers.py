@@ -43,7 +43,7 @@ def test_backends_that_give_all_results_at_once(monkeypatch, quick, gearbox):
     same(run(quick, gearbox), expected)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_dask_cluster(recipes, two_machines, wav_table, tmp_path):
     distributed = pytest.importorskip("distributed")
     data = {"arrays": two_machines, "files": wav_table}

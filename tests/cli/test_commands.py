@@ -179,7 +179,7 @@ def test_evaluates_challenge_files(tmp_path, capsys):
     assert "--year" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_demo_runs_the_other_commands(tmp_path, capsys):
     assert main(["demo", "-o", str(tmp_path / "demo"), "--clips", "24"]) == 0
     out = capsys.readouterr().out

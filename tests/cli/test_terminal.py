@@ -55,7 +55,7 @@ def two_machines(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fit_with_a_network_score_and_evaluate(recordings, tmp_path, in_terminal):
     model, scores, test = str(tmp_path / "m.skasd"), str(tmp_path / "s.csv"), str(recordings / "test")
     arguments = [str(recordings / "train"), "-o", model, "--system", QUICK_SYSTEM]
@@ -110,7 +110,7 @@ def test_control_c_leaves_no_model(recordings, tmp_path, in_terminal):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_quiet_and_json_show_no_bars(recordings, model, tmp_path, in_terminal):
     files = str(recordings / "test" / "*normal*.wav")
     quiet = in_terminal([*SKASD, "score", model, files, "-q", "-o", str(tmp_path / "s.csv")])
