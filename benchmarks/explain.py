@@ -150,7 +150,7 @@ class Gradient:
         self.front, self.scorer = steps[:-1], steps[-1]
         if name == "default":
             ((_, embedder),) = self.front[0].transformer_list
-            self.encoder = embedder._encoder_of_fit()
+            self.encoder = embedder.encoder_
             (self.scorer,) = self.scorer.estimators_.values()
             edges = 700 * np.expm1(np.linspace(0, np.log1p(15000 / 700), 130))
             self.axes = edges[1:-1], 0.01, 0.016

@@ -13,6 +13,8 @@ from ..explain import Explainer
 from ..report import report_explanation
 from ._console import printable
 
+_MOST_FOR_ALARMS = 100  # healthy recordings, so that a watch begins within seconds
+
 
 def add_arguments(parser):
     """Declare the arguments."""
@@ -48,11 +50,9 @@ def run(args, console):
     detector = load(args.model)
     if args.output is not None:
         check_output(args.output)
-    paths = _healthy(args, detector)
+    paths = healthy_recordings(args.healthy, detector, args.max_healthy, but=args.file)
     console.note(f"looking for the nearest of {len(paths)} healthy recordings")
-    explainer, _, bad = leave_out_bad(lambda clips, rows: Explainer(detector, clips), paths)
-    for position, cause in bad.items():
-        console.trouble(f"skasd: left out {printable(paths[position])}: {cause}")
+    explainer = explainer_of(detector, paths, console)
     span = None if args.start is None and args.end is None else (args.start or 0.0, args.end)
     found = explainer.explain(args.file, span=span)
     threshold = score_clips(detector, [args.file])[1]
@@ -83,24 +83,83 @@ def run(args, console):
     return 0
 
 
-def _healthy(args, detector):
-    """Return the paths of the healthy recordings to look at."""
-    if args.healthy is not None:
-        wanted, where = find_recordings(args.healthy), " ".join(args.healthy)
+def healthy_recordings(given, detector, most, but=""):
+    """Return the paths of the healthy recordings to look at.
+
+    Parameters
+    ----------
+    given : list of str or None
+        Folders, wildcards or files; None: those that the detector was fitted on.
+    detector : estimator
+    most : int
+        No more than so many, evenly drawn.
+    but : str, default=""
+        A recording that is not to be held against itself.
+
+    Returns
+    -------
+    list of str
+    """
+    if given is not None:
+        wanted, where = find_recordings(given), " ".join(given)
     else:
         known = getattr(detector, "training_paths_", None)
         if known is None:
             known = (getattr(detector, "reference_", None) or {}).get("paths")
         wanted, where = [] if known is None else [str(path) for path in known], "The model"
     there = [path for path in wanted if os.path.isfile(path)]
-    # a recording is not held against itself
-    paths = [path for path in there if not (os.path.isfile(args.file) and os.path.samefile(path, args.file))]
+    paths = [path for path in there if not (os.path.isfile(but) and os.path.samefile(path, but))]
     if not paths:
         what = "names no healthy recording"
         if wanted:
-            what = f"names {len(wanted)} healthy recordings, {len(there)} of which are there; it takes another one"
+            what = f"names {len(wanted)} healthy recordings, {len(there)} of which are there"
+            what += "; it takes another one" if but else ""
         raise ValueError(f"{where} {what}: name some with --healthy FOLDER.")
-    return [
-        paths[i]
-        for i in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), args.max_healthy)).astype(int))
-    ]
+    return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), most)).astype(int))]
+
+
+def explainer_of(detector, paths, console):
+    """Return what explains scores against some healthy recordings; those that cannot be read are left out."""
+    explainer, _, bad = leave_out_bad(lambda clips, rows: Explainer(detector, clips), paths)
+    for position, cause in bad.items():
+        console.trouble(f"skasd: left out {printable(paths[position])}: {cause}")
+    return explainer
+
+
+class AlarmExplainer:
+    """Says where in the sound of an alarm its score comes from.
+
+    Parameters
+    ----------
+    healthy : list of str or None
+        Healthy recordings, as `healthy_recordings` takes them.
+    detector : estimator
+    console : Console
+
+    Attributes
+    ----------
+    missing : str
+        What it would take, where alarms cannot be explained.
+    """
+
+    def __init__(self, healthy, detector, console):
+        self._console, self._explainer, self.missing = console, None, ""
+        try:
+            paths = healthy_recordings(healthy, detector, _MOST_FOR_ALARMS)
+        except ValueError as error:
+            if healthy is not None:
+                raise
+            self.missing = f"Alarms are not explained. {error}"
+            return
+        console.note(f"alarms are going to be held against the nearest of {len(paths)} healthy recordings")
+        self._explainer = explainer_of(detector, paths, console)
+
+    def __call__(self, waveform):
+        """Return the explanation of a window, None where there is none."""
+        if self._explainer is None or waveform is None:
+            return None
+        try:
+            return self._explainer.explain(waveform)
+        except (ValueError, TypeError, OSError) as error:
+            self._console.trouble(f"skasd: the alarm is not explained: {error}")
+            return None

@@ -17,13 +17,12 @@ from pathlib import Path
 
 from .. import load
 from .._whole_file import check_output, whole_file
-from ..clips import ClipError, Clips, pcm_to_float
 from ..compose import fitted_steps
 from ..streaming import StreamingDetector, StreamStateError
 from ._console import printable
-from ._sources import FORMATS, Folder, Microphone, OneChannel, Pcm
-
-_LONGER = 1.5  # windows: files up to so long are judged as a whole
+from ._explain import AlarmExplainer
+from ._listening import listen_to_microphone, listen_to_pipe, watch_folder
+from ._sources import FORMATS
 
 
 def add_arguments(parser):
@@ -73,6 +72,13 @@ def add_arguments(parser):
     parser.add_argument(
         "--hours", type=float, default=6.0, metavar="H", help="how far back the page goes (6)"
     )
+    parser.add_argument(
+        "--healthy",
+        nargs="+",
+        metavar="FOLDER",
+        help="healthy recordings that alarms are held against, to say where in the sound they lie: folders, wildcards "
+        "or files (with --page: those learnt from)",
+    )
     parser.add_argument("--state", metavar="FILE", help="where the state is kept (beside the model)")
     parser.add_argument(
         "--continue",
@@ -87,18 +93,19 @@ def run(args, console):
     detector = load(args.model)
     stream = StreamingDetector(detector, **_parameters(args, detector))
     command = _command(args.on_alarm)
-    watch = _Watch(args, console, stream, command)
+    explainer = AlarmExplainer(args.healthy, detector, console) if args.page or args.healthy else None
+    watch = _Watch(args, console, stream, command, explainer)
     watch.resume()
     kept = f"window {stream.window_:g} s, hop {stream.hop_:g} s; state: {watch.state}"
     console.note(f"watching {printable(args.source)} with {args.model}: {kept}")
     with _stopped_by_sigterm():
         try:
             if args.source == "-":
-                _listen_to_pipe(watch, args)
+                listen_to_pipe(watch, args)
             elif args.source == "mic":
-                _listen_to_microphone(watch, args)
+                listen_to_microphone(watch, args)
             else:
-                _watch_folder(watch, args)
+                watch_folder(watch, args)
         except KeyboardInterrupt:
             console.note("stopped")
         except (
@@ -113,8 +120,9 @@ def run(args, console):
 class _Watch:
     """Prints a line for every window, and keeps the page and the state; at an alarm it runs the command."""
 
-    def __init__(self, args, console, stream, command):
+    def __init__(self, args, console, stream, command, explainer):
         self.args, self.console, self.stream, self.command = args, console, stream, command
+        self.explainer = explainer
         self.state = Path(args.state or _default_state(args.model, args.source))
         check_output(self.state)
         self.alarms_file = self.state.with_name(self.state.name + ".alarms.json")
@@ -129,6 +137,7 @@ class _Watch:
                 detector=stream.detector,
                 hours=args.hours,
                 every=args.page_every,
+                unexplained=self.explainer.missing,
             )
         self.folder = None
         self.n_judged = self.n_failed = 0
@@ -187,6 +196,9 @@ class _Watch:
         line = {"time": moment, **values, "threshold": self.threshold(), "change": change}
         if name:
             line["file"] = name
+        why = self.explainer(waveform) if self.explainer and change == "raised" else None
+        if why is not None:
+            line["why"] = why.sentence
         _print_line(line)
         if event.status != self.status:
             self.status = event.status
@@ -198,17 +210,19 @@ class _Watch:
             self.console.trouble(
                 f"skasd: alarm {change} at {moment}, score {event.score:.4g} {printable(name)}".rstrip()
             )
+        if why is not None:
+            self.console.trouble(f"skasd: {why.sentence}")
         if change == "raised":
-            self.raise_alarm(event, when, waveform, name, line)
+            self.raise_alarm(event, when, waveform, name, line, why)
         if self.page is not None:
             if change is not None:
                 self.page.write()
             self.page.write_if_due()
 
-    def raise_alarm(self, event, when, waveform, name, line):
+    def raise_alarm(self, event, when, waveform, name, line, why):
         """Keep the sound for the page, and run the command."""
         if self.page is not None:
-            self.page.add_alarm(event, when, waveform, self.stream.sample_rate, name)
+            self.page.add_alarm(event, when, waveform, self.stream.sample_rate, name, why)
             with whole_file(self.alarms_file) as part:
                 Path(part).write_text(json.dumps(list(self.page.alarms)), encoding="utf-8")
         if self.command is None:
@@ -258,72 +272,6 @@ class _Watch:
                 child.wait(timeout=5)
 
 
-def _listen_to_pipe(watch, args):
-    pcm = Pcm(sys.stdin.buffer, args.rate or watch.stream.sample_rate, args.channels, args.format)
-    one = OneChannel(pcm.rate, watch.stream.sample_rate, _channel(args))
-    for samples in pcm.blocks(watch.stream.hop_):
-        watch.hear(one(pcm_to_float(samples)))
-    watch.keep()
-
-
-def _listen_to_microphone(watch, args):
-    device = int(args.device) if args.device and args.device.isdecimal() else args.device
-    source = Microphone(args.rate or watch.stream.sample_rate, args.channels, device)
-    one = OneChannel(source.rate, watch.stream.sample_rate, _channel(args))
-    for samples, lost in source.blocks(min(0.1, watch.stream.hop_)):
-        if lost:
-            watch.console.trouble(
-                f"skasd: {lost:.1f} s of sound were lost: this computer is too slow or too busy"
-            )
-            watch.stream.gap(lost)
-        watch.hear(one(samples))
-
-
-def _watch_folder(watch, args):
-    if not os.path.isdir(args.source):
-        raise ValueError(f"{args.source!r} is no folder; '-' is standard input, 'mic' the microphone.")
-    watch.folder = folder = Folder(args.source, args.settle)
-    if "done" in watch.stream.notes_:
-        folder.done = dict.fromkeys(watch.stream.notes_["done"])
-    elif not args.all:
-        folder.skip_present()
-        watch.keep()
-    poll = min(1.0, max(0.05, args.settle / 2))
-    begun = time.monotonic()
-    while True:
-        for name in folder.settled():
-            _judge_file(watch, folder.path / name, name, args)
-            folder.done[name] = None
-            watch.keep()
-        if args.once and time.monotonic() - begun > args.settle + 2 * poll:
-            return
-        if watch.page is not None:
-            watch.page.write_if_due()
-        time.sleep(poll)
-
-
-def _judge_file(watch, path, name, args):
-    stream = watch.stream
-    clips = Clips([os.fspath(path)], sample_rate=stream.sample_rate, channel=_channel(args))
-    try:
-        samples = next(iter(clips))
-        written = path.stat().st_mtime
-    except (ClipError, OSError) as error:
-        watch.fail(name, str(error).splitlines()[-1].strip())
-        return
-    begin = stream.time_
-    if len(samples) <= _LONGER * stream.window_ * stream.sample_rate:
-        event = stream.judge(samples)
-        watch.judged(event, written, samples, name, offset=begin)
-        return
-    stream.gap(0)
-    step = max(1, round(stream.hop_ * stream.sample_rate))
-    for first in range(0, len(samples), step):
-        for event in stream.process(samples[first : first + step]):
-            end = written - len(samples) / stream.sample_rate + event.end - begin
-            watch.judged(event, end, stream.last_window_, name, offset=begin)
-
-
 def _parameters(args, detector):
     """Return the parameters of the stream that the arguments tell."""
     match = re.fullmatch(r"(\d+)/(\d+)", args.confirm)
@@ -342,10 +290,6 @@ def _parameters(args, detector):
         if getattr(args, name) is not None and not getattr(args, name) > 0:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)} must be above 0.")
     return parameters
-
-
-def _channel(args):
-    return "mean" if args.channel is None else args.channel
 
 
 def _command(text):

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import __version__
 from .._typing import PathName
+from ..explain import Explanation
 from ..features import spectrogram_unit, time_frequency_axes
 from ..streaming import Event
 from ._clips import encoded, front_end
@@ -19,6 +20,7 @@ from ._pictures import data_uri, spectrogram_picture, stream_picture
 
 _N_BINS = 480  # of the picture
 _MOST_SECONDS = 20.0  # of sound of an alarm
+_MOST_DRAWN = 60.0  # s, of its picture
 
 
 class LivePage:
@@ -40,6 +42,8 @@ class LivePage:
         Number of alarms that are shown.
     every : float, default=10.0
         Seconds after which `write_if_due` writes again, and the browser loads again.
+    unexplained : str, default=""
+        Why alarms have no explanation, and what it would take; said above them.
 
     See Also
     --------
@@ -73,10 +77,12 @@ class LivePage:
         hours: float = 6.0,
         n_alarms: int = 5,
         every: float = 10.0,
+        unexplained: str = "",
     ):
         if not 0 < hours < math.inf:
             raise ValueError(f"hours={hours!r} must be above 0.")
         self.path, self.title, self.detector, self.hours, self.every = path, title, detector, hours, every
+        self.unexplained = unexplained
         self.bins: deque = deque()
         self.alarms: deque = deque(maxlen=n_alarms)
         self.last: dict = {}
@@ -117,7 +123,13 @@ class LivePage:
         self.last, self.threshold = {**event.to_dict(), "when": when}, threshold
 
     def add_alarm(
-        self, event: Event, when: float, waveform: np.ndarray | None, sample_rate: int, name: str = ""
+        self,
+        event: Event,
+        when: float,
+        waveform: np.ndarray | None,
+        sample_rate: int,
+        name: str = "",
+        explanation: Explanation | None = None,
     ):
         """Take in an alarm, with the sound of the window that raised it.
 
@@ -133,12 +145,19 @@ class LivePage:
             In Hz.
         name : str, default=""
             Name of the file, where it is one.
+        explanation : Explanation or None, default=None
+            Of the score of these samples, as :func:`skasd.explain.explain` gives it: its sentence stands beside the
+            picture, its segments are boxes on it.
         """
         entry = {**event.to_dict(), "when": when, "name": name, "picture": None, "sound": None}
+        if explanation is not None:
+            entry["why"] = [explanation.sentence, str(explanation.nearest_)]
         if waveform is not None:
-            waveform = waveform[: round(_MOST_SECONDS * sample_rate)]
-            entry["picture"] = self._picture(waveform, sample_rate, _moment(when))
-            entry["sound"] = data_uri(encoded(waveform, sample_rate), "audio/flac")
+            drawn = waveform[: round(_MOST_DRAWN * sample_rate)]
+            boxes = explanation if len(drawn) == len(waveform) else None
+            entry["picture"] = self._picture(drawn, sample_rate, _moment(when), boxes)
+            sound = waveform[: round(_MOST_SECONDS * sample_rate)]
+            entry["sound"] = data_uri(encoded(sound, sample_rate), "audio/flac")
         self.alarms.appendleft(entry)
 
     def write(self):
@@ -164,12 +183,18 @@ class LivePage:
                 "Highest score in each stretch of time; shaded: an alarm stood.",
             )
         page.section("Last alarms")
+        if self.unexplained:
+            page.missing(self.unexplained)
         if not self.alarms:
             page.paragraph("None so far.")
         for entry in self.alarms:
             page.begin("clip")
             page.subsection(_moment(entry["when"]))
             page.paragraph(_facts(entry))
+            if "why" in entry:
+                sentence, healthy = entry["why"]
+                page.paragraph(f"To the detector: {sentence}.")
+                page.note(f"Held against the nearest healthy recording, {healthy}.")
             if entry["picture"]:
                 page.picture(*entry["picture"])
                 page.audio(entry["sound"], f"Sound of the alarm at {_moment(entry['when'])}")
@@ -233,7 +258,7 @@ class LivePage:
             figures["p-value of the last"] = f"{self.last['p_value']:.2g}"
         return figures
 
-    def _picture(self, waveform, sample_rate, name):
+    def _picture(self, waveform, sample_rate, name, explanation):
         front = front_end(self.detector, sample_rate)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of empty filters at odd rates: a line of the picture, no more
@@ -242,7 +267,7 @@ class LivePage:
         unit = spectrogram_unit(front)
         top, bottom = float(spectrogram.max()), float(spectrogram.min())
         limits = (max(bottom, top - 80) if unit == "dB" else bottom, top)
-        return spectrogram_picture(spectrogram, axes, unit, limits, f"the alarm at {name}")
+        return spectrogram_picture(spectrogram, axes, unit, limits, f"the alarm at {name}", explanation)
 
 
 def _moment(when):

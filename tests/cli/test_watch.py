@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -315,12 +316,43 @@ def test_the_page_goes_on(model, pipe, tmp_path):
     for text in texts:
         assert text.count("<audio") == 1
         assert text.count("data:image/png") == 2
+        assert (
+            "Alarms are not explained. The model names no healthy recording: name some with --healthy" in text
+        )
     assert [path.name for path in page.parent.iterdir()] == ["live.html"]
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "pages",
         *(f"pump.skasd{end}" for end in ("", ".stdin.state", ".stdin.state.alarms.json")),
     }
+
+
+def test_alarms_say_where_in_the_sound_they_lie(model, detector, pipe, tmp_path, capsys):
+    sound = np.concatenate([noise(3), noise(2, seed=2, tone=0.1)])  # of 255 Hz
+    page, healthy = tmp_path / "live.html", tmp_path / "healthy"
+    healthy.mkdir()
+    for i in range(5):
+        soundfile.write(healthy / f"{i}.wav", noise(1, seed=10 + i), RATE)
+    (healthy / "bad.wav").write_bytes(b"RIFF")
+    pipe(sound.tobytes())
+    assert main(["watch", model, "-", *OPTIONS, "--page", str(page), "--healthy", str(healthy)]) == 0
+    captured = capsys.readouterr()
+    events = lines(captured.out)
+    assert judged(events) == expected(detector, sound)
+    said = {event["end"]: event["why"] for event in events if "why" in event}
+    assert list(said) == [event["end"] for event in events if event["change"] == "raised"]
+    (sentence,) = said.values()
+    low, high = map(int, re.match(r"(\d+)-(\d+) Hz, ", sentence).groups())
+    assert low < 255 < high
+    assert sentence.endswith("dB above the healthy clip")
+    assert f"skasd: {sentence}" in captured.err
+    assert "left out" in captured.err
+    text = page.read_text(encoding="utf-8")
+    assert f"To the detector: {sentence}." in text
+    assert "boxes: where its score comes from" in text
+    assert re.search(r"nearest healthy recording, [^<]*\d\.wav", text)
+    assert main(["watch", model, "-", *OPTIONS, "--healthy", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

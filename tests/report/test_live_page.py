@@ -1,16 +1,40 @@
 """The page about a stream: what it says, what it forgets, and what a browser makes of it."""
 
+import json
 import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from skasd.explain import Explanation
 from skasd.report import LivePage
 from skasd.streaming import Event
 
 EVENT = Event(0.0, 10.0, 3.0, 0.4, 1, False, "watching", "ok", 0.0)
 HOSTILE = "<script>alert(1)</script>.wav"
+
+
+def explanation(waveform):
+    segments = pd.DataFrame(
+        [(6.0, 9.0, 1900.0, 2400.0, 14.0, 0.8)], columns=["start", "end", "low", "high", "db", "share"]
+    )
+    return Explanation(
+        score=7.0,
+        healthy_score=3.0,
+        map=np.ones((32, 16)) / 512,
+        frequencies=np.linspace(0, 8000, 33),
+        times=np.linspace(0, len(waveform) / 16000, 17),
+        bands_=pd.DataFrame(),
+        segments_=segments,
+        nearest_=f"healthy/{HOSTILE}",
+        sentence="1.9-2.4 kHz, from 6.0 to 9.0 s, 14 dB above the healthy clip",
+        clip=waveform,
+        healthy=waveform,
+        sample_rate=16000,
+        n_scored=64,
+    )
 
 
 def fill(page, n=1000, alarm_at=700):
@@ -27,7 +51,8 @@ def fill(page, n=1000, alarm_at=700):
             )
         page.add(event, 1.7e9 + 10.0 * i, threshold=5.0)
         if i == alarm_at:
-            page.add_alarm(event, 1.7e9 + 10.0 * i, 0.1 * rng.standard_normal(160_000), 16000, HOSTILE)
+            sound = 0.1 * rng.standard_normal(160_000)
+            page.add_alarm(event, 1.7e9 + 10.0 * i, sound, 16000, HOSTILE, explanation(sound))
     return page
 
 
@@ -65,6 +90,25 @@ def test_it_forgets_and_does_not_grow(tmp_path):
         LivePage(tmp_path / "live.html", "Pump 3", hours=0)
 
 
+def test_alarms_are_explained(tmp_path):
+    sound = 0.1 * np.random.default_rng(0).standard_normal(70 * 16000).astype(np.float32)
+    pictures = []
+    for seconds, why in ((10, None), (10, explanation(sound[:160_000])), (70, explanation(sound))):
+        page = LivePage(tmp_path / "live.html", "Pump 3", unexplained="Name some <with> --healthy.")
+        page.add_alarm(replace(EVENT, alarm=True), 1.7e9, sound[: seconds * 16000], 16000, "", why)
+        text = text_of(page)
+        assert '<p class="missing">Name some &lt;with&gt; --healthy.</p>' in text
+        assert ("To the detector: 1.9-2.4 kHz, from 6.0 to 9.0 s" in text) == (why is not None)
+        assert ("healthy/&lt;script&gt;" in text) == (why is not None)
+        # of a longer window the picture is its first minute, in which the boxes may not lie
+        assert ("boxes: where its score comes from" in text) == (why is not None and seconds == 10)
+        pictures.append(page.alarms[0]["picture"][0])
+    assert pictures[0] != pictures[1]
+    again = LivePage(tmp_path / "live.html", "Pump 3")
+    again.restore(page.state(), json.loads(json.dumps(list(page.alarms))))
+    assert "To the detector: 1.9-2.4 kHz" in text_of(again)
+
+
 def test_it_is_written_when_due(tmp_path):
     page = LivePage(tmp_path / "live.html", "Pump 3", every=10.0)
     page.write_if_due(now=100.0)
@@ -93,6 +137,7 @@ def test_in_a_browser(browser, tmp_path, width, dark):
     assert all(facts["contents"])
     assert facts["contrast"] >= 4.5
     assert HOSTILE in facts["text"]
+    assert "1.9-2.4 kHz" in facts["text"]
 
 
 @pytest.mark.browser
