@@ -247,10 +247,9 @@ def test_natural_arrays():
 @pytest.mark.parametrize(
     "detector",
     [
-        CosineMeanScorer(),
         PerSection(estimator=KNNScorer()),
         ScoreEnsemble([("cosine", CosineMeanScorer()), ("knn", PerSection(estimator=KNNScorer()))]),
-        DomainDependent(CosineMeanScorer(), KNNScorer()),
+        DomainDependent(PerSection(estimator=CosineMeanScorer()), KNNScorer()),
     ],
     ids=lambda detector: type(detector).__name__,
 )
@@ -429,7 +428,7 @@ def test_reports_keep_machines_and_sections_apart(tmp_path):
 def test_model_files_keep_labels_or_refuse_them_by_name(kind, tmp_path):
     rows, codes = rows_of(kind, N)
     X = features(codes)
-    scorer = CosineMeanScorer().fit(X, section=rows)
+    scorer = PerSection(estimator=CosineMeanScorer()).fit(X, section=rows)
     if kind in ("Enum", "Enum of strings", "IntEnum", "dataclass", "namedtuple", "no print", "type"):
         with pytest.raises(TypeError, match=r"sections_.* which a model file cannot hold"):
             skasd.save(scorer, tmp_path / "model.skasd")

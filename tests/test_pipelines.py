@@ -102,7 +102,7 @@ def test_metadata_with_and_without_routing(sounds, routing):
             pipeline.fit(sounds.X[train], domain=domain, section=section)
         else:
             pipeline.fit(sounds.X[train], mahalanobisscorer__domain=domain)
-    assert set(pipeline[-1].references_[None]) == {"source", "target"}
+    assert set(pipeline[-1].references_) == {"source", "target"}
 
 
 def test_classical_default_on_real_engines(real_data):

@@ -87,8 +87,8 @@ class PerSection(BestFittingDetector):
     enabled or not; detectors that know no `domain` do not get it. Clips with ``proxy=True`` reach the
     embedder only, skipped clips (rows of NaN) are kept from the detectors, and score NaN.
 
-    `GammaSoftmaxScorer` and `CosineMeanScorer` keep sections apart on their own and need no PerSection,
-    but work within it, too: a section's detector then finds the section's column by itself.
+    `GammaSoftmaxScorer` has one column for each section, which it finds by itself: it needs no PerSection, but works
+    within it, too.
 
     A detector may be a search: with ``estimator=GridSearchCV(NormalOnly(pipeline), ...)`` and a `y` that marks
     anomalous clips, each section has its own best parameters.

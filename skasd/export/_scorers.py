@@ -10,6 +10,7 @@ from ..scorers import (
     BaseScorer,
     ColumnScorer,
     CosineMeanScorer,
+    GammaSoftmaxScorer,
     KMeansScorer,
     KNNCosineScorer,
     KNNScorer,
@@ -36,18 +37,19 @@ def score(detector: Any, graph: Any, x: str) -> str:
 def _scorer(detector: BaseScorer, graph, x):
     with graph.scope("scorer"):
         x = graph.double(x)
-        sections = [
-            _over_domains(detector, section, references, graph, x)
-            for section, references in detector.references_.items()
-        ]
-        return graph.op("Min", *sections)
+        return _over_domains(detector, graph, x)
 
 
-def _over_domains(detector, section, references, graph, x):
+@score.register
+def _classes(detector: GammaSoftmaxScorer, graph, x):
+    return against(detector, graph, x, detector.columns_)  # refused by name
+
+
+def _over_domains(detector, graph, x):
     """Return the least score of the references of the domains, each in units of its own spread where asked for."""
-    scores = [against(detector, graph, x, reference) for reference in references.values()]
+    scores = [against(detector, graph, x, reference) for reference in detector.references_.values()]
     if detector.domain_normalization is not None:
-        means, spreads = (np.broadcast_to(each, len(scores)) for each in detector.normalization_[section])
+        means, spreads = (np.broadcast_to(each, len(scores)) for each in detector.normalization_)
         scores = [
             graph.op("Div", graph.op("Sub", each, np.float64(mean)), np.float64(spread))
             for each, mean, spread in zip(scores, means, spreads, strict=True)

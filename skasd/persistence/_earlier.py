@@ -11,6 +11,8 @@ from ._allowed import public_name
 # by former dotted name: the present one
 CLASSES: dict[str, str] = {}
 
+SCORER = "skasd.scorers.BaseScorer"
+
 # by present dotted name of a class (the shortest, as "skasd.LOFScorer"), which counts for its subclasses as well:
 # former parameter or fitted attribute, present one
 RENAMED: dict[str, dict[str, str]] = {
@@ -25,6 +27,7 @@ RENAMED: dict[str, dict[str, str]] = {
         "standardize": "standardize_scores",
     },
     "skasd.embedders.BaseEmbedder": {"standardize": "standardize_input"},
+    SCORER: {"_normalization": "normalization_"},
 }
 
 # by the same names: former parameter, and the values with which an estimator did what it does now without it
@@ -90,4 +93,21 @@ def present_state(cls, state):
             f"{cls.__name__} no longer has {', '.join(gone)} (CHANGELOG.md says what to use instead): load the file "
             "with the version of skasd that wrote it, or fit again"
         )
-    return present
+    return _without_sections(cls, present) if SCORER in names else present
+
+
+def _without_sections(cls, state):
+    """Return the state of a scorer, whose references and normalization were dicts by section (None: all clips)."""
+    sections, references = state.get("sections_"), state.get("references_")
+    if sections is None or not isinstance(references, dict):
+        return state
+    if "columns_" not in state and public_name(cls) == "skasd.GammaSoftmaxScorer":
+        del state["references_"]
+        return {**state, "columns_": {name: references[name]["all"] for name in sections}}
+    if sections:
+        raise ValueError(
+            f"{cls.__name__} no longer keeps one model per section, and the file holds one for each of {sections}: fit "
+            f"PerSection(None, {cls.__name__}()) again"
+        )
+    state = {name: value for name, value in state.items() if name not in ("sections_", "section_offset_")}
+    return {**state, "references_": references[None], "normalization_": state["normalization_"].get(None)}

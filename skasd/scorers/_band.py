@@ -67,8 +67,7 @@ class BandScorer(ContributionMixin, BaseScorer):
     weights_ : ndarray of shape (n_bands,)
         The factors, which sum to 1.
     references_ : dict
-        By section (None for all clips) and domain ("all" without domains): the reference of each band and the
-        spread of its scores.
+        By domain ("all" without domains): the reference of each band and the spread of its scores.
     offset_ : float
         ``decision_function = score_samples - offset_``.
     threshold_ : float

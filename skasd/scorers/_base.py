@@ -1,4 +1,4 @@
-"""Base class of the scorers: rows, domains, sections, held-out scores and the threshold."""
+"""Base class of the scorers: rows, domains, held-out scores and the threshold."""
 
 from abc import ABCMeta
 from numbers import Real
@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._metadata import as_domains, as_mask, warn_about_anomalies
 from .._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from .._typing import ArrayLike
-from ..labels import as_labels, group_rows
+from ..labels import as_labels
 from ._blocks import find_blocks
 from ._held_out import ALL, merge_small
 from ._references import References
@@ -61,8 +61,6 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
     ----------
     offset_ : float
         ``decision_function = score_samples - offset_``.
-    section_offset_ : float
-        The offset where `decision_function` is given the section; equal to `offset_` without sections.
     threshold_ : float
         ``-offset_``: clips with an anomaly score above it are called anomalous.
     training_scores_ : ndarray of shape (n_training_clips,)
@@ -77,9 +75,7 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         The scores that threshold and p-values come from, and how much each counts (None: all the same): those of the
         training clips, or of the clips that `set_threshold` got.
     references_ : dict
-        What the formula keeps, by section (None for "all clips") and by domain ("all" without domains).
-    sections_ : list
-        The known sections; empty without sections.
+        What the formula keeps, by domain ("all" without domains).
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -117,9 +113,6 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
 
     A domain with fewer rows than the formula needs (``_min_rows``) is merged with the other one. "zscore"
     needs three rows per domain.
-
-    The class attribute ``_per_section = True`` (with the metadata requests of `CosineMeanScorer`) keeps one
-    model per section.
 
     Rows that are NaN everywhere mark skipped clips: they are left out of `fit`, score NaN and are predicted
     -1.
@@ -194,7 +187,7 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         y : array-like of shape (n_clips,), default=None
             Not learnt from. A warning is issued if it marks clips as anomalous (-1).
         section : sequence of hashables of length n_clips, default=None
-            Used by scorers that keep one model per section, ignored by the others.
+            Ignored, but by `GammaSoftmaxScorer`: :class:`~skasd.compose.PerSection` keeps one scorer per section.
         domain : sequence of {"source", "target"} of length n_clips, default=None
             Each domain gets its own reference, unless ``by_domain=False``, and counts the same for the
             threshold. None: one reference from all clips.
@@ -233,10 +226,6 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
                 f"got n_samples={n_left} of {n_rows} rows ({n_skipped} NaN, "
                 f"{n_rows - n_skipped - n_left} proxies left out)."
             )
-        if not self._per_section:
-            section = None
-        if section is not None:
-            section = as_labels("section", section, n_rows)[keep]
         if domain is not None:
             domain = as_domains(domain, n_rows)[keep]
         X = X[keep]
@@ -248,28 +237,17 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
                 f"{n_recorded} and {n_left - n_recorded} that were made of others."
             )
 
-        sections = {None: np.arange(n_left)} if section is None else group_rows(section)
         sets = np.full(n_left, ALL, dtype=object)
-        for rows in sections.values():
-            own = rows[blocks.recorded[rows]]
-            if len(own) < self._min_rows:
-                raise ValueError(
-                    f"Section {section[rows[0]]!r} has {len(own)} training clips; "
-                    f"{type(self).__name__} needs at least {self._min_rows} in each section."
-                )
-            if domain is not None and self.by_domain:
-                needed = self._min_rows if self.domain_normalization is None else max(self._min_rows, 3)
-                if ALL not in set(merge_small(domain[own], needed)):
-                    sets[rows] = domain[rows]
-        self.sections_ = [] if section is None else list(sections)
-        self.references_ = self._fit_sections(X, sections, sets)
-        self._calibrate(X, sections, sets, blocks, domain)
+        if domain is not None and self.by_domain:
+            needed = self._min_rows if self.domain_normalization is None else max(self._min_rows, 3)
+            if ALL not in set(merge_small(domain[blocks.recorded], needed)):
+                sets = domain
+        section = None if section is None else as_labels("section", section, n_rows)[keep]
+        self._learn(X, sets, blocks, domain, section)
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return how normal each clip is; higher is more normal.
-
-        Where sections are known to the scorer, a clip gets the score of the section it fits best.
 
         Parameters
         ----------
@@ -289,7 +267,7 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         ----------
         X : array-like of shape (n_clips, n_features)
         section : sequence of hashables of length n_clips, default=None
-            The section of each clip, where known; ignored by scorers without sections.
+            Ignored, but by `GammaSoftmaxScorer`.
 
         Returns
         -------
@@ -303,18 +281,12 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
-        groups = self._groups(section, len(X))
         present = ~skipped_rows(X)
+        section = None if section is None else as_labels("section", section, len(X))[present]
         scores = np.full(len(X), np.nan)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it raises
-            if groups is None:
-                if present.any():
-                    scores[present] = self._best_section(X[present])
-            else:
-                for name, rows in groups.items():
-                    rows = rows[present[rows]]
-                    if len(rows):
-                        scores[rows] = self._score_section(X[rows], name)
+            if present.any():
+                scores[present] = self._score_known(X[present], section)
         broken = np.flatnonzero(present & ~np.isfinite(scores))
         if len(broken):
             raise ValueError(
@@ -331,8 +303,7 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         ----------
         X : array-like of shape (n_clips, n_features)
         section : sequence of hashables of length n_clips, default=None
-            The section of each clip, where known: the clip is scored by that section's model and
-            `section_offset_`. Ignored by scorers without sections.
+            Ignored, but by `GammaSoftmaxScorer`.
 
         Returns
         -------
@@ -340,8 +311,7 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
             ``score_samples(X) - offset_`` where `section` is not given; NaN for rows that are NaN
             everywhere.
         """
-        scores = -self.anomaly_score(X, section=section)
-        return scores - (self.offset_ if section is None else self.section_offset_)
+        return -self.anomaly_score(X, section=section) - self.offset_
 
     def predict(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
         """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.

@@ -81,7 +81,6 @@ class ColumnScorer(BaseScorer):
     }
 
     by_domain = False  # no parameter here
-    _has_references = False
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
     augmenter = None  # nor is there a reference to add rows to
 
@@ -109,6 +108,9 @@ class ColumnScorer(BaseScorer):
 
     def _score_reference(self, X, weights):
         return X @ weights
+
+    def _calibrate(self, X, sets, blocks, domain):
+        self._finish(self._score_rows(X), blocks, None)  # the same whatever was fitted on
 
     def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
         if rule is None and self.calibration == "mean":

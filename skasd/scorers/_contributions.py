@@ -19,7 +19,7 @@ class ContributionMixin:
     # what the scorer beside it brings
     references_: dict
     domain_normalization: Any
-    _normalization: dict
+    normalization_: Any
     _score_reference: Any
     _contributions: Any
 
@@ -46,12 +46,12 @@ class ContributionMixin:
         rows = X[present]
         if not len(rows):
             return shares
-        references = self.references_[None]
+        references = self.references_
         scores = np.column_stack(
             [self._score_reference(rows, reference) for reference in references.values()]
         )
         if self.domain_normalization is not None:
-            mean, scale = self._normalization[None]
+            mean, scale = self.normalization_
             scores = (scores - mean) / scale
         nearest = scores.argmin(axis=1)
         parts = np.empty_like(rows)

@@ -1,11 +1,11 @@
-"""Cosine distance to the mean of a section's training clips."""
+"""Cosine distance to the mean of the training clips."""
 
 from ._base import BaseScorer
 from ._cosine import cosine_distance, unit_rows
 
 
 class CosineMeanScorer(BaseScorer):
-    r"""Cosine distance to the mean of the training clips, one mean per section.
+    r"""Cosine distance to the mean of the training clips.
 
     Parameters
     ----------
@@ -27,18 +27,14 @@ class CosineMeanScorer(BaseScorer):
     Attributes
     ----------
     references_ : dict
-        Unit vector of the mean, shape (n_features + 1,), and sum of the rows, by section and domain. The
+        Unit vector of the mean, shape (n_features + 1,), and sum of the rows, by domain ("all" without domains). The
         last feature is 0 but for a mean of zeros.
     offset_ : float
         ``decision_function = score_samples - offset_``.
-    section_offset_ : float
-        The offset where `decision_function` is given the section.
     threshold_ : float
         ``-offset_``.
     training_scores_ : ndarray of shape (n_training_clips,)
         The anomaly scores the threshold was set from.
-    sections_ : list
-        The known sections; empty without sections.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -51,7 +47,8 @@ class CosineMeanScorer(BaseScorer):
     Notes
     -----
     The anomaly score is :math:`1 - \cos(x, \frac{1}{n} \sum_i x_i)`, in [0, 2], the "cosine distance" of
-    [1]_ (section 2.4), where the mean is that of all training clips of a section. Here, where `domain` is
+    [1]_ (section 2.4), where the mean is that of all training clips of a section: put it in a
+    :class:`~skasd.compose.PerSection`. Here, where `domain` is
     given, each domain has a mean of its own and the smaller distance counts; for the report's score set
     ``by_domain=False``. A row of zeros has the distance 1 to all others.
 
@@ -65,15 +62,10 @@ class CosineMeanScorer(BaseScorer):
     --------
     >>> import numpy as np
     >>> from skasd.scorers import CosineMeanScorer
-    >>> X = np.array([[1, 0.1], [1, -0.1], [0.1, 1], [-0.1, 1]])
-    >>> scorer = CosineMeanScorer(contamination=0.2).fit(X, section=["00", "00", "01", "01"])
-    >>> scorer.anomaly_score([[2, 0]], section=["00"]).round(3)
-    array([0.])
-    >>> scorer.anomaly_score([[2, 0]], section=["01"]).round(3)
-    array([1.])
+    >>> scorer = CosineMeanScorer(contamination=0.5).fit([[1, 0.1], [1, -0.1]])
+    >>> scorer.anomaly_score([[2, 0], [0, 2]]).round(3)
+    array([0., 1.])
     """
-
-    _per_section = True
 
     def _fit_reference(self, X):
         total = X.sum(axis=0)

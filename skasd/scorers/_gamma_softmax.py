@@ -1,14 +1,15 @@
 """Scores from the class probabilities of a section classifier."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
 from .._sklearn_compat import StrOptions
-from ..labels import find_columns
-from ._base import ALL, BaseScorer
+from .._typing import ArrayLike
+from ..labels import find_columns, group_rows, sort_labels
+from ._base import BaseScorer
 
 SMALLEST_PROBABILITY = np.finfo(float).eps  # 2.22e-16, the clamp of the challenge's baselines
 LARGEST_SUM = 1.001  # of a row's probabilities: 1, and what float32 adds
@@ -42,8 +43,8 @@ class GammaSoftmaxScorer(BaseScorer):
 
     Attributes
     ----------
-    references_ : dict
-        Column of the class, by section; None for "the most probable class".
+    columns_ : dict
+        Column of the class, by section; empty without sections.
     sections_ : list
         The known sections; empty without sections.
     offset_ : float
@@ -117,9 +118,7 @@ class GammaSoftmaxScorer(BaseScorer):
         "calibration": BaseScorer._parameter_constraints["calibration"],
     }
 
-    _per_section = True
     by_domain = False  # no parameter here
-    _has_references = False
     domain_normalization = None  # no parameter here: there is one score per clip, whatever the domain
     augmenter = None  # nor is there a reference to add rows to
 
@@ -134,17 +133,24 @@ class GammaSoftmaxScorer(BaseScorer):
         self.contamination = contamination
         self.calibration = calibration
 
-    def _fit_sections(self, X, sections, sets):
+    def _learn(self, X, sets, blocks, domain, section):
+        """Find the column of each section, and set the threshold from the scores of the training clips."""
         self._check_log_probabilities(X, LEAST_SUM)
-        if not self.sections_:
-            return {None: {ALL: None}}
+        rows_of = {} if section is None else group_rows(section)
+        self.sections_ = list(rows_of)
+        self.columns_ = self._find_columns(X, rows_of)
+        self._calibrate_on(self._score_known(X, section)[blocks.recorded])
+        self.section_offset_ = self.offset_
+        self._finish(self._score_rows(X), blocks, None)
+
+    def _find_columns(self, X, sections):
+        if not sections:
+            return {}
         names = getattr(self, "feature_names_in_", None)
         columns = find_columns(names, "log_proba", sections)
         if columns is None and self.formula == "negative":
             columns = find_columns(names, "log_odds", sections)
-        if columns is None:
-            columns = _most_probable_columns(X, sections)
-        return {name: {ALL: column} for name, column in columns.items()}
+        return _most_probable_columns(X, sections) if columns is None else columns
 
     def _check_log_probabilities(self, X, least=0.0):
         """Raise if a row adds up to more than one, or no row to as much as `least`."""
@@ -163,9 +169,43 @@ class GammaSoftmaxScorer(BaseScorer):
             "log-odds, and for classes that do not exclude one another (target='sed'), set formula='negative'."
         )
 
-    def _score_reference(self, X, column):
+    def decision_function(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
+        """Return the signed distance to the threshold; negative means anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_classes)
+            Log-probabilities, or what `formula` takes.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: its column and `section_offset_` decide.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            ``score_samples(X) - offset_`` where `section` is not given; NaN for rows that are NaN everywhere.
+        """
+        if section is None:
+            return super().decision_function(X)
+        return -self.anomaly_score(X, section=section) - self.section_offset_
+
+    def _score_rows(self, X):
+        columns = np.array(list(self.columns_.values()) or range(X.shape[1]))
+        return self._score_reference(X, columns[X[:, columns].argmax(axis=1)])
+
+    def _score_known(self, X, section):
+        if section is None:
+            return self._score_rows(X)
+        if unknown := sort_labels({name for name in section if name not in self.columns_}):
+            raise ValueError(
+                f"Unknown section {', '.join(map(repr, unknown))}; known sections: {self.sections_}. "
+                "Fit with section= to teach them, or score without section."
+            )
+        return self._score_reference(X, np.array([self.columns_[name] for name in section]))
+
+    def _score_reference(self, X, columns):
+        """Return the scores of rows against the class of a column, one for each row."""
         self._check_log_probabilities(X)
-        log_p = X.max(axis=1) if column is None else X[:, column]
+        log_p = X[np.arange(len(X)), columns]
         if self.formula != "log_odds":
             return -log_p
         log_p = np.minimum(log_p, 0)  # float32 may round up

@@ -40,8 +40,8 @@ class KMeansScorer(BaseScorer):
     Attributes
     ----------
     references_ : dict
-        ``references_[None]`` holds the centres or clips, each of shape (n_references, n_features + 1), by
-        domain ("all" without domains). The last feature is 0 but for rows of zeros.
+        The centres or clips, each of shape (n_references, n_features + 1), by domain ("all" without domains). The
+        last feature is 0 but for rows of zeros.
     offset_ : float
         ``decision_function = score_samples - offset_``.
     threshold_ : float

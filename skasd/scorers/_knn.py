@@ -45,8 +45,7 @@ class KNNScorer(ContributionMixin, NeighborScorer):
     Attributes
     ----------
     references_ : dict
-        ``references_[None]`` holds the search index over the training rows, by domain ("all" without
-        domains).
+        The search index over the training rows, by domain ("all" without domains).
     n_neighbors_ : dict
         Number of neighbours used, by domain.
     offset_ : float

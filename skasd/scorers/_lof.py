@@ -46,8 +46,8 @@ class LOFScorer(BaseScorer):
     Attributes
     ----------
     references_ : dict
-        ``references_[None]`` holds the fitted `sklearn.neighbors.LocalOutlierFactor` and the point its rows
-        were shifted by, by domain ("all" without domains).
+        The fitted `sklearn.neighbors.LocalOutlierFactor` and the point its rows were shifted by, by domain ("all"
+        without domains).
     n_neighbors_ : dict
         Number of neighbours used, by domain.
     offset_ : float
@@ -137,7 +137,7 @@ class LOFScorer(BaseScorer):
     @property
     def n_neighbors_(self):
         """Number of neighbours used, by domain ("all" without domains)."""
-        return {name: lof.n_neighbors_ for name, (lof, _) in self.references_[None].items()}
+        return {name: lof.n_neighbors_ for name, (lof, _) in self.references_.items()}
 
     def _fit_reference(self, X):
         # matrix products cancel less near the origin

@@ -65,7 +65,7 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     shrinkage_ : float
         Weight of the identity in the covariance.
     references_ : dict
-        ``references_[None]`` holds mean, covariance and whitening matrix, by domain.
+        Mean, covariance and whitening matrix, by domain ("all" without domains).
     offset_ : float
         ``decision_function = score_samples - offset_``.
     threshold_ : float
@@ -142,17 +142,17 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     @property
     def covariance_(self):
         """The covariance, after shrinkage."""
-        return next(iter(self.references_[None].values())).covariance
+        return next(iter(self.references_.values())).covariance
 
     @property
     def location_(self):
         """Mean by domain."""
-        return {name: reference.mean for name, reference in self.references_[None].items()}
+        return {name: reference.mean for name, reference in self.references_.items()}
 
     @property
     def shrinkage_(self):
         """Weight of the identity in the covariance."""
-        return next(iter(self.references_[None].values())).shrinkage
+        return next(iter(self.references_.values())).shrinkage
 
     def _fit_references(self, sets):
         shared = self._covariance(np.concatenate([_deviations(X) for X in sets.values()]))

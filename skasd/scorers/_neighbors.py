@@ -80,7 +80,7 @@ class NeighborScorer(BaseScorer):
     @property
     def n_neighbors_(self):
         """Number of neighbours used, by domain ("all" without domains)."""
-        return {name: reference.n_neighbors for name, reference in self.references_[None].items()}
+        return {name: reference.n_neighbors for name, reference in self.references_.items()}
 
     def _fit_reference(self, X):
         rows = self._represent(X)

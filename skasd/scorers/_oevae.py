@@ -61,8 +61,7 @@ class OEVAEScorer(NeighborScorer):
     alpha_limit_ : float
         The largest alpha of the training clips.
     references_ : dict
-        ``references_[None]`` holds the search index over the training rows, by domain ("all" without
-        domains).
+        The search index over the training rows, by domain ("all" without domains).
     n_neighbors_ : dict
         Number of neighbours used, by domain.
     offset_ : float
@@ -185,21 +184,20 @@ class OEVAEScorer(NeighborScorer):
     def _mean_of_segments(self, values):
         return values.reshape(-1, self.n_segments).mean(axis=1)
 
-    def _score_section(self, X, section):
-        return self._weigh(X[:, 0], super()._score_section(X, section))
+    def _score_rows(self, X):
+        return self._weigh(X[:, 0], super()._score_rows(X))
 
-    def _calibrate(self, X, sections, sets, blocks, domain):
+    def _calibrate(self, X, sets, blocks, domain):
         if self.omega == "auto" and not self.standardize_beta:
             raise ValueError(
                 'omega="auto" compares standardised scores: give omega a number, or standardize_beta=True.'
             )
-        references = self.references_[None]
-        held_out = self._as_new(X, sets, references, blocks)
-        self._normalization = {}
+        held_out = self._as_new(X, sets, blocks)
+        self.normalization_ = None
         if self.domain_normalization is not None:
-            self._normalization[None] = own_statistics(held_out, sets, references)
+            self.normalization_ = own_statistics(held_out, sets, self.references_)
         recorded = blocks.recorded
-        betas = self._over_domains(held_out, None)[recorded]
+        betas = self._over_domains(held_out)[recorded]
         alphas = X[recorded, 0]
         self.held_out_scores_ = np.column_stack([alphas, betas])
         self.mean_, self.scale_ = 0.0, 1.0
@@ -209,8 +207,8 @@ class OEVAEScorer(NeighborScorer):
         scores = np.empty(len(X))
         scores[recorded] = self._weigh(alphas, betas)
         if self.calibration == "train":
-            scores = self._score_section(X, None)
-        self._finish(scores, scores, blocks, domain)
+            scores = self._score_rows(X)
+        self._finish(scores, blocks, domain)
 
     def _weigh(self, alpha, beta):
         beta = (beta - self.mean_) / self.scale_

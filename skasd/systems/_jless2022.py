@@ -1,5 +1,6 @@
 """JLESS 2022: batch mixing across domains, MobileFaceNet and the dual-path transformer, a choice per machine."""
 
+from functools import partial
 from typing import Any, Literal
 
 from sklearn.pipeline import make_pipeline
@@ -7,8 +8,8 @@ from sklearn.pipeline import make_pipeline
 from ..compose import PerMachine, PerSection, ScoreEnsemble
 from ..embedders import DPTEmbedder, MFNEmbedder
 from ..features import LogMelTransformer, STFTTransformer
-from ..scorers import ColumnScorer, GammaSoftmaxScorer
-from ._parts import chosen, cosine_to_mean, lof, on_columns, with_names
+from ..scorers import ColumnScorer, CosineMeanScorer, GammaSoftmaxScorer
+from ._parts import chosen, lof, on_columns, with_names
 
 _MIXUP, _BOTH = ("mixup",), ("fmix", "mixup")
 # table 3: features, loss, augmentation, detector of the machines for which MobileFaceNet was chosen
@@ -30,7 +31,11 @@ _FEATURES = {
     "stft": (lambda: STFTTransformer(n_fft=1024, hop_length=512, bins="no_nyquist", log="db"), 32, "secom"),
     "logmel": (lambda: LogMelTransformer(n_fft=1024, hop_length=512, n_mels=128), 64, "jless"),
 }
-_DETECTORS = {"lof": lof, "cosine": cosine_to_mean, "log_softmax": GammaSoftmaxScorer}
+_DETECTORS = {
+    "lof": lof,
+    "cosine": partial(CosineMeanScorer, by_domain=False),
+    "log_softmax": GammaSoftmaxScorer,
+}
 
 
 def jless2022_mfn(
@@ -113,11 +118,9 @@ def jless2022_mfn(
             **embedder,
         }
     )
-    if kind == "lof":
-        return make_pipeline(front_end(), PerSection(network, scorer))
-    return with_names(
-        make_pipeline(front_end(), network, scorer)
-    )  # these scorers keep the sections apart themselves
+    if kind == "log_softmax":  # a column for each section
+        return with_names(make_pipeline(front_end(), network, scorer))
+    return make_pipeline(front_end(), PerSection(network, scorer))
 
 
 def jless2022_dpt(

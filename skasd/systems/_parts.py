@@ -3,17 +3,12 @@
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 
-from ..scorers import CosineMeanScorer, LOFScorer
+from ..scorers import LOFScorer
 
 
 def lof():
     """Return the local outlier factor with 4 neighbours, on clips of all domains."""
     return LOFScorer(n_neighbors=4, by_domain=False)
-
-
-def cosine_to_mean():
-    """Return the cosine distance to the mean of the clips of all domains."""
-    return CosineMeanScorer(by_domain=False)
 
 
 def with_names(detector):

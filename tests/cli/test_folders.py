@@ -73,7 +73,7 @@ def test_fit_learns_the_training_clips_of_one_machine(challenge, below, more, tm
     assert ("mynote.wav" in err) == ("ToyCarEmu" not in more)
     assert "Trash" not in err
     scorers = skasd.load(tmp_path / "m.skasd").steps_[-1].estimators_.values()
-    assert {domain for scorer in scorers for domain in scorer.references_[None]} == {"source", "target"}
+    assert {domain for scorer in scorers for domain in scorer.references_} == {"source", "target"}
 
 
 def test_fit_says_which_machines_there_are_and_what_a_folder_is(challenge, tmp_path, capsys):

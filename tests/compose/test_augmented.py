@@ -44,7 +44,7 @@ def test_inside_normal_only_nothing_is_made_of_anomalies():
         Augmented(MixupSMOTEAugmenter(sampling_strategy=2.0, random_state=0), KNNScorer())
     ).fit(X, y)
     assert len(detector.estimator_.estimator_.training_scores_) == 20
-    assert detector.estimator_.estimator_.references_[None]["all"].index.n_samples_fit_ == 40
+    assert detector.estimator_.estimator_.references_["all"].index.n_samples_fit_ == 40
     assert detector.predict([[50.0, 50.0]]) == [-1]
 
 

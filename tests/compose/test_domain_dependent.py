@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_outliers_fit_predict, check_outliers_train
 
-from skasd.compose import DomainDependent
+from skasd.compose import DomainDependent, PerSection
 from skasd.scorers import CosineMeanScorer, KNNCosineScorer, KNNScorer, LOFScorer, MahalanobisScorer
 from skasd.scorers.thresholds import conformal_threshold
 
@@ -153,7 +153,9 @@ def test_known_sections_are_handed_to_detectors_that_keep_them_apart():
     X[section == "b"] *= [1, -1, 1, 1]
     wrong = np.where(section == "a", "b", "a")
     with config_context(enable_metadata_routing=True):
-        pipe = make_pipeline(StandardScaler(), DomainDependent(CosineMeanScorer(), CosineMeanScorer()))
+        pipe = make_pipeline(
+            StandardScaler(), DomainDependent(PerSection(None, CosineMeanScorer()), PerSection())
+        )
         pipe.fit(X, section=section, domain=domain)
         right = pipe.decision_function(X, section=section, domain=domain)
         mistaken = pipe.decision_function(X, section=wrong, domain=domain)

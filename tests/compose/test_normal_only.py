@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skasd.compose import NormalOnly
+from skasd.compose import NormalOnly, PerSection
 from skasd.features import ClipStatistics, LogMelTransformer
 from skasd.metrics import harmonic_auc_scorer
 from skasd.model_selection import RecordingKFold
@@ -85,11 +85,11 @@ def test_metadata_not_per_row_is_handed_on_whole():
 
 def test_step_prefixed_metadata_of_a_pipeline_is_cut():
     X, y, metadata = clips()
-    pipe = NormalOnly(make_pipeline(StandardScaler(), CosineMeanScorer()))
-    pipe.fit(X, y, cosinemeanscorer__section=metadata["section"])
+    pipe = NormalOnly(make_pipeline(StandardScaler(), PerSection(None, CosineMeanScorer())))
+    pipe.fit(X, y, persection__section=metadata["section"])
     normal = y == 1
-    alone = make_pipeline(StandardScaler(), CosineMeanScorer())
-    alone.fit(X[normal], cosinemeanscorer__section=metadata["section"][normal])
+    alone = make_pipeline(StandardScaler(), PerSection(None, CosineMeanScorer()))
+    alone.fit(X[normal], persection__section=metadata["section"][normal])
     assert pipe.estimator_[-1].sections_ == ["00", "01"]
     assert_array_equal(pipe.score_samples(X), alone.score_samples(X))
 
@@ -175,7 +175,7 @@ def test_grid_search_with_routing_is_the_same_in_parallel_and_refits_on_normals(
         assert best.n_dropped_ == 20
         normal = {name: values[y == 1] for name, values in metadata.items()}
         alone = clone(best.estimator).fit(X[y == 1], domain=normal["domain"])
-        assert list(best.estimator_[-1].references_[None]) == ["source", "target"]
+        assert list(best.estimator_[-1].references_) == ["source", "target"]
         assert_array_equal(one.decision_function(X), alone.decision_function(X))
     assert 0.5 < one.best_score_ <= 1
 
@@ -205,7 +205,7 @@ def test_everything_is_handed_to_the_fitted_estimator():
     assert not hasattr(outer, "transform")
     assert not hasattr(outer, "predict_log_proba")
     with config_context(enable_metadata_routing=True):
-        sectioned = NormalOnly(CosineMeanScorer()).fit(X, y, section=metadata["section"])
+        sectioned = NormalOnly(PerSection(None, CosineMeanScorer())).fit(X, y, section=metadata["section"])
         known = sectioned.decision_function(X, section=metadata["section"])
         alone = sectioned.estimator_.decision_function(X, section=metadata["section"])
         assert_array_equal(known, alone)

@@ -169,12 +169,12 @@ def test_embedder_is_fitted_once_on_all_clips_with_the_metadata():
         for name, detector in fitted.estimators_.items():
             rows = (section == name) & ~proxy
             alone = MahalanobisScorer().fit(X[rows] + 1, domain=domain[rows])
-            assert list(detector.references_[None]) == ["source", "target"]
+            assert list(detector.references_) == ["source", "target"]
             assert_array_equal(detector.score_samples(X), alone.score_samples(X))
     with config_context(enable_metadata_routing=True):
         deaf = MahalanobisScorer().set_fit_request(domain=False)
         fitted = PerSection(Embedder(), deaf).fit(X, section=section, domain=domain)
-    assert list(fitted.estimators_["00"].references_[None]) == ["all"]
+    assert list(fitted.estimators_["00"].references_) == ["all"]
 
 
 def test_in_a_pipeline_with_routing():

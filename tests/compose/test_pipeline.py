@@ -58,7 +58,7 @@ def steps(scorer=None, **params):
 def sizes(detector):
     """Return the rows of each reference of a k-NN scorer."""
     scorer = detector[-1]
-    return {name: reference.index.n_samples_fit_ for name, reference in scorer.references_[None].items()}
+    return {name: reference.index.n_samples_fit_ for name, reference in scorer.references_.items()}
 
 
 @BOTH

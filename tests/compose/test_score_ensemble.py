@@ -238,7 +238,7 @@ def test_nested_parameters_and_dropping():
             cv=RecordingKFold(2),
         ).fit(X, y, domain=np.tile(["source", "target"], 40))
     assert list(search.best_estimator_.estimator_[-1].named_estimators_) == ["knn"]
-    assert list(search.best_estimator_.estimator_[-1].estimators_[0].references_[None]) == [
+    assert list(search.best_estimator_.estimator_[-1].estimators_[0].references_) == [
         "source",
         "target",
     ]
@@ -250,7 +250,7 @@ def test_metadata_reaches_the_members_that_ask_for_it():
     proxy = np.arange(60) % 10 == 0
     X[proxy] = 50
     members = [
-        ("mean", make_pipeline(StandardScaler(), CosineMeanScorer())),
+        ("mean", make_pipeline(StandardScaler(), PerSection(None, CosineMeanScorer()))),
         ("knn", KNNScorer()),
         ("forest", IsolationForest(n_estimators=5, random_state=0)),
     ]
@@ -260,7 +260,7 @@ def test_metadata_reaches_the_members_that_ask_for_it():
             fits.append(ScoreEnsemble(members).fit(X, section=section, domain=domain, proxy=proxy))
     one, two = fits
     assert one.estimators_[0][-1].sections_ == ["a", "b"]
-    assert list(one.estimators_[1].references_[None]) == ["source", "target"]
+    assert list(one.estimators_[1].references_) == ["source", "target"]
     forest = IsolationForest(n_estimators=5, random_state=0).fit(X[~proxy])
     assert_array_equal(one.estimators_[2].score_samples(X), forest.score_samples(X))
     assert_array_equal(np.isnan(one.held_out_scores_).all(axis=1), proxy)

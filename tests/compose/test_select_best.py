@@ -48,7 +48,7 @@ def test_criterion_chooses_for_each_machine(scoring):
         known = fitted.decision_function(X[rows], machine=machine[rows])
         assert_allclose(known * fitted.scale_[name], best.decision_function(X[rows]))
     with_domain = SelectBest(systems, scoring=scoring, cv=cv).fit(X, y, machine=machine, domain=domain)
-    assert list(with_domain.estimators_["narrow"].estimator_.references_[None]) == ["source", "target"]
+    assert list(with_domain.estimators_["narrow"].estimator_.references_) == ["source", "target"]
 
 
 def test_criterion_on_a_given_validation_split():

@@ -54,8 +54,7 @@ def detector(scorer):
         (KMeansScorer(4, random_state=0), ["domain"]),  # its target clips are all references
         (MahalanobisScorer(), ["domain"]),
         (BandScorer(KNNScorer(), bands=3), ["domain"]),
-        (CosineMeanScorer(), ["section"]),
-        (CosineMeanScorer(), ["domain", "section"]),
+        (CosineMeanScorer(), ["domain"]),
     ],
     ids=str,
 )

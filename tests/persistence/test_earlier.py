@@ -10,7 +10,14 @@ from skasd.compose import PerSection, ScoreEnsemble, SelectBest
 from skasd.embedders import AutoencoderEmbedder
 from skasd.persistence import ModelFileError, _earlier, load, save
 from skasd.persistence._allowed import public_name
-from skasd.scorers import KNNScorer, LOFScorer, MahalanobisScorer, OEVAEScorer
+from skasd.scorers import (
+    CosineMeanScorer,
+    GammaSoftmaxScorer,
+    KNNScorer,
+    LOFScorer,
+    MahalanobisScorer,
+    OEVAEScorer,
+)
 
 from .test_damaged_files import rewrite
 
@@ -158,3 +165,23 @@ def test_what_was_standardized_before_it_stood_in_the_name(estimator, name, valu
     assert getattr(again, name) == value
     assert not hasattr(again, "standardize")
     np.testing.assert_array_equal(again.score_samples(X), estimator.score_samples(X))
+
+
+def test_scorers_that_kept_sections():
+    """References and normalization were by section first (None: all clips), as in tests/persistence/files."""
+    state = {
+        "sections_": [],
+        "section_offset_": -1.0,
+        "references_": {None: {"all": 3}},
+        "_normalization": {},
+    }
+    assert _earlier.present_state(KNNScorer, state) == {"references_": {"all": 3}, "normalization_": None}
+    state |= {"_normalization": {None: (1, 2)}}
+    assert _earlier.present_state(KNNScorer, state)["normalization_"] == (1, 2)
+    state |= {"sections_": ["a", "b"], "references_": {"a": {"all": 1}, "b": {"all": 0}}}
+    present = _earlier.present_state(GammaSoftmaxScorer, state)
+    assert (present["columns_"], present["sections_"]) == ({"a": 1, "b": 0}, ["a", "b"])
+    with pytest.raises(
+        ValueError, match=r"one for each of \['a', 'b'\]: fit PerSection\(None, CosineMeanScorer"
+    ):
+        _earlier.present_state(CosineMeanScorer, state)

@@ -35,7 +35,6 @@ ALL = [
     ),  # the plain sum; what standardises it has tests of its own
 ]
 WITH_DOMAINS = [scorer for scorer in ALL if not isinstance(scorer, GammaSoftmaxScorer)]
-SECTIONED = [CosineMeanScorer(), GammaSoftmaxScorer()]
 
 every_scorer = pytest.mark.parametrize("scorer", ALL, ids=repr)
 

@@ -82,7 +82,7 @@ def test_domains_share_the_formula_of_the_estimator(rows):
     shifted = np.concatenate([X, X[:20] + 30])
     domain = ["source"] * len(X) + ["target"] * 20
     scorer = BandScorer(bands=3).fit(shifted, domain=domain)
-    assert list(scorer.references_[None]) == ["source", "target"]
+    assert list(scorer.references_) == ["source", "target"]
     near, far = scorer.anomaly_score(queries + 30), scorer.anomaly_score(queries + 15)
     assert np.median(near) < np.median(far) / 3
 

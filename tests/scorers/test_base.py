@@ -62,7 +62,6 @@ def test_directions_and_offsets_agree(scorer):
     assert_array_equal(fitted.decision_function(new), scores - fitted.offset_)
     assert_array_equal(fitted.predict(new), np.where(-scores > fitted.threshold_, -1, 1))
     assert fitted.threshold_ == -fitted.offset_
-    assert fitted.section_offset_ == fitted.offset_
     assert fitted.training_scores_.shape == (60,)
     assert fitted.n_features_in_ == 6
     assert_array_equal(clone(scorer).fit_predict(X), fitted.predict(X))

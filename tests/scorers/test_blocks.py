@@ -253,6 +253,6 @@ def test_by_domain_is_a_parameter():
     X = rng.normal(size=(60, 4))
     domain = ["source"] * 40 + ["target"] * 20
     one = KNNScorer(by_domain=False).fit(X, domain=domain)
-    assert list(one.references_[None]) == ["all"]
+    assert list(one.references_) == ["all"]
     assert_array_equal(one.anomaly_score(X + 1), KNNScorer().fit(X).anomaly_score(X + 1))
     assert "by_domain=False" in repr(one)

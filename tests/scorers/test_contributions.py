@@ -80,8 +80,8 @@ def test_zscore_takes_the_domain_that_gives_the_score():
     new = X[:50] + np.random.default_rng(3).normal(scale=0.1, size=(50, 6))
     scorer = MahalanobisScorer(domain_normalization="zscore").fit(X, domain=domain)
     sums = scorer.feature_contributions(new).sum(axis=1)
-    distances = np.column_stack([scorer._score_reference(new, r) for r in scorer.references_[None].values()])
-    mean, scale = scorer._normalization[None]
+    distances = np.column_stack([scorer._score_reference(new, r) for r in scorer.references_.values()])
+    mean, scale = scorer.normalization_
     column = ((distances - mean) / scale).argmin(axis=1)
     np.testing.assert_allclose(sums, distances[np.arange(50), column])
     assert set(column) == {0, 1}

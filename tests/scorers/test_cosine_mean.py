@@ -2,6 +2,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
+from skasd.compose import PerSection
 from skasd.scorers import CosineMeanScorer
 
 
@@ -13,11 +14,10 @@ def data():
 def test_cosine_distance_to_the_mean_of_each_section():
     X, new = data()
     section = np.array(["00", "01"] * 20)
-    scorer = CosineMeanScorer().fit(X, section=section)
-    means = np.array([X[section == name].mean(axis=0) for name in ("00", "01")])
-    expected = cdist(new, means, "cosine")
-    assert_allclose(scorer.anomaly_score(new, section=["01"] * 15), expected[:, 1])
-    assert_allclose(scorer.anomaly_score(new), expected.min(axis=1))
+    detector = PerSection(None, CosineMeanScorer()).fit(X, section=section)
+    for name, scorer in detector.estimators_.items():
+        mean = X[section == name].mean(axis=0)
+        assert_allclose(scorer.anomaly_score(new), cdist(new, mean[None], "cosine")[:, 0])
 
 
 def test_the_mean_is_of_the_vectors_as_they_are():

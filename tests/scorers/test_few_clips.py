@@ -10,7 +10,6 @@ from sklearn.ensemble import IsolationForest
 from skasd.compose import DomainDependent, PerSection, ScoreEnsemble
 from skasd.scorers import (
     ColumnScorer,
-    CosineMeanScorer,
     FewClipsWarning,
     GammaSoftmaxScorer,
     KNNScorer,
@@ -98,5 +97,4 @@ def test_sections_share_a_threshold():
     X = clips(12)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        CosineMeanScorer().fit(X, section=["a", "b", "c"] * 4)
         GammaSoftmaxScorer(calibration="cross").fit(X, section=["a", "b", "c"] * 4)

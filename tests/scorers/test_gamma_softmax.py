@@ -47,14 +47,14 @@ def test_sections_get_their_columns_in_any_order():
     section = np.array(["c", "a", "b"])[label]
     order = np.array([1, 2, 0])  # the columns of a, b, c
     scorer = GammaSoftmaxScorer(calibration="cross").fit(X[:, order], section=section)
-    assert {name: banks["all"] for name, banks in scorer.references_.items()} == {
+    assert scorer.columns_ == {
         "a": 0,
         "b": 1,
         "c": 2,
     }
     # whatever the order of the columns
     scorer.fit(X, section=section)
-    assert {name: banks["all"] for name, banks in scorer.references_.items()} == {"a": 1, "b": 2, "c": 0}
+    assert scorer.columns_ == {"a": 1, "b": 2, "c": 0}
 
 
 def test_columns_that_the_clips_do_not_tell_are_found_by_their_names():
@@ -63,7 +63,7 @@ def test_columns_that_the_clips_do_not_tell_are_found_by_their_names():
     names = column_names("mfnembedder_log_proba", section)  # of 1, "1", "1 ", in this order
     table = pd.DataFrame(X[:, [1, 0, 2]], columns=names)
     scorer = GammaSoftmaxScorer(calibration="cross").fit(table, section=section)
-    assert {name: banks["all"] for name, banks in scorer.references_.items()} == {1: 0, "1": 1, "1 ": 2}
+    assert scorer.columns_ == {1: 0, "1": 1, "1 ": 2}
     assert_allclose(scorer.anomaly_score(table, section=section), -X[np.arange(len(X)), label])
 
 
@@ -72,7 +72,7 @@ def test_columns_of_log_odds_are_found_by_their_names():
     section = np.array(["a", "b", "c"])[label]
     table = pd.DataFrame(X[:, [1, 0, 2]], columns=[f"net_log_odds[{name}]" for name in "bac"])
     scorer = GammaSoftmaxScorer(formula="negative", calibration="cross").fit(table, section=section)
-    assert {name: sets["all"] for name, sets in scorer.references_.items()} == {"a": 1, "b": 0, "c": 2}
+    assert scorer.columns_ == {"a": 1, "b": 0, "c": 2}
     with pytest.raises(ValueError, match=r"no column log_odds\[...\] of 'd'"):
         scorer.fit(table, section=np.where(section == "a", "d", section))
 
@@ -83,7 +83,7 @@ def test_with_fewer_sections_than_columns_the_most_probable_column_counts():
     scorer = GammaSoftmaxScorer(calibration="cross").fit(
         X[kept], section=np.array(["x", "?", "y"])[label[kept]]
     )
-    assert scorer.references_ == {"x": {"all": 0}, "y": {"all": 2}}
+    assert scorer.columns_ == {"x": 0, "y": 2}
     assert_allclose(scorer.anomaly_score(X), -np.maximum(X[:, 0], X[:, 2]))
 
 

@@ -71,14 +71,6 @@ def test_nothing_left_to_train_on_is_an_error(scorer):
         clone(scorer).fit(np.full((5, 6), np.nan))
 
 
-def test_too_small_a_section_is_named():
-    class Pairs(CosineMeanScorer):
-        _min_rows = 2
-
-    with pytest.raises(ValueError, match="Section 'b' has 1 training clips; Pairs needs at least 2"):
-        Pairs().fit(clips(4), section=["a", "a", "a", "b"])
-
-
 @pytest.mark.parametrize("contamination", [0, 0.6, -0.1, "auto"])
 def test_contamination_out_of_range(contamination):
     with pytest.raises(ValueError, match=re.escape("(0.0, 0.5]") + "|contamination"):

@@ -34,7 +34,7 @@ def test_without_domains_all_clips_are_clustered():
 def test_no_more_clusters_than_distinct_directions():
     X = np.array([[1.0, 0], [2, 0], [0, 1], [0, 5]])
     scorer = KMeansScorer(random_state=0).fit(X)
-    assert scorer.references_[None]["all"].shape == (2, 3)
+    assert scorer.references_["all"].shape == (2, 3)
     assert_array_equal(scorer.anomaly_score(X), 0)
 
 

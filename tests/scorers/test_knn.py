@@ -135,7 +135,7 @@ def test_weighted_ranking_takes_all_neighbours_with_falling_weights(cls, metric)
 def test_densities_with_weights_are_those_without_the_row_held_out(cls, metric, kind, n_density):
     X, _ = data(n=25)
     scorer = cls(density_normalization=kind, n_density_neighbors=n_density, density_decay=0.6)
-    held_out = scorer.fit(X, groups=np.arange(25))._leave_one_out(X, scorer.references_[None]["all"])
+    held_out = scorer.fit(X, groups=np.arange(25))._leave_one_out(X, scorer.references_["all"])
     assert_allclose(held_out, refitted_without_each(cls(**scorer.get_params()), X), rtol=1e-9, atol=1e-12)
 
 
@@ -153,4 +153,4 @@ def test_equal_and_zero_densities_change_nothing(cls, metric, X):
     assert np.isfinite(normalized.training_scores_).all()
     domain = ["source"] * (len(X) - 1) + ["target"]  # one target clip
     one = cls(density_normalization="variance").fit(X, domain=domain)
-    assert list(one.references_[None]) == ["all"]
+    assert list(one.references_) == ["all"]

@@ -52,7 +52,7 @@ def test_origin_with_groups_domains_and_normalisation(kind):
         X, origin=kind(origin), groups=groups, domain=domain, proxy=np.arange(60) == 59
     )
     assert scorer.training_scores_.shape == (40,)
-    assert sorted(scorer.references_[None]) == ["source", "target"]
+    assert sorted(scorer.references_) == ["source", "target"]
     # groups leave together, with what was made of any clip of theirs
     scores = MedianScorer().fit(X, origin=origin, groups=groups).training_scores_
     ratios = []

@@ -115,8 +115,8 @@ def test_one_network_and_the_references_of_each_machine(name):
         alone = clone(detector.estimator).fit(learnt[own], domain=domain[train][own])
         of_it = machine[test] == one
         np.testing.assert_allclose(told[of_it], alone.decision_function(heard[of_it]))
-        assert len(alone.references_[None]["source"]) == 16
-        assert len(alone.references_[None]["target"]) == 4
+        assert len(alone.references_["source"]) == 16
+        assert len(alone.references_["target"]) == 4
     # told another machine, it compares with that one's clips
     other = np.roll(np.unique(machine), 1)[np.searchsorted(np.unique(machine), machine[test])]
     with sklearn.config_context(enable_metadata_routing=True):
