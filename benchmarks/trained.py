@@ -7,6 +7,7 @@ parts of `SectionEnsemble` are fitted one by one, as it does, and its score is t
 rates up to 0.1) of the test clips, means over the IDs, and the share of healthy test clips called anomalous where 10 %
 were asked for. Settings are the defaults of the library; nothing is chosen by these figures. ``--cache`` keeps the
 networks and their scores: a run that was cut off goes on with the next network, a later one trains nothing again.
+``--healthy`` compares sets of statistics on the healthy clips alone.
 """
 
 import argparse
@@ -19,13 +20,13 @@ from embedders import load_toycar
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
+from skasd.augment import FAULTS, add_fault
 from skasd.compose import SectionScores
 from skasd.embedders import DPTEmbedder, MFNEmbedder
 from skasd.features import ClipStatistics
-from skasd.scorers import TermScorer
+from skasd.scorers import BandScorer, TermScorer
 
 NETWORKS = {"MFN": MFNEmbedder, "DPT": DPTEmbedder}
-N_BANDS = 8
 
 
 def network_scores(name, X, ids, train, folder):
@@ -47,19 +48,57 @@ def network_scores(name, X, ids, train, folder):
     return held_out, new, seconds
 
 
+def on_healthy_clips(X, ids, n_folds=4):
+    """Print how well statistics tell clips left out from those of other IDs and from made faults: no labels."""
+    random = np.random.default_rng(0)
+    rows = ClipStatistics().fit_transform(X)
+    whole, means = np.arange(rows.shape[1]), np.arange(X.shape[1])
+    band = np.resize(means * 8 // X.shape[1], len(whole))
+    by_band = [whole[band == number] for number in range(8)]
+    choices = {
+        "means and deviations": [(whole, 1)],
+        "the same, by eight bands": [(whole, 1), *((columns, 1 / 8) for columns in by_band)],
+        "means": [(means, 1)],
+        "means and deviations, means": [(whole, 1), (means, 1)],
+    }
+    found = {label: [] for label in choices}
+    for each in np.unique(ids):
+        own, others = np.flatnonzero(ids == each), random.permutation(np.flatnonzero(ids != each))[:90]
+        fold = np.arange(len(own)) * n_folds // len(own)
+        for number in range(n_folds):
+            left_out = own[fold == number][::2]
+            faults = [
+                add_fault(
+                    X[i], fault, random.choice([0.2, 0.4, 0.6, 0.8]), random_state=random.integers(2**30)
+                )
+                for i in left_out
+                for fault in FAULTS
+            ]
+            faults = ClipStatistics().fit_transform(np.array(faults))
+            for label, terms in choices.items():
+                bands, weights = zip(*terms, strict=True)
+                scorer = BandScorer(bands=list(bands), weights=weights, calibration="train")
+                healthy = scorer.fit(rows[own[fold != number]]).anomaly_score(rows[left_out])
+                aucs = [np.mean(scorer.anomaly_score(s)[:, None] > healthy) for s in (rows[others], faults)]
+                found[label].append(aucs)
+    table = pd.DataFrame({label: np.mean(aucs, axis=0) for label, aucs in found.items()})
+    print(table.T.set_axis(["AUC of other IDs", "AUC of made faults"], axis=1).round(3).to_string())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS)
     parser.add_argument("--cache", default=None, help="folder that keeps the scores of the networks")
+    parser.add_argument("--healthy", action="store_true", help="compare statistics on healthy clips alone")
     args = parser.parse_args()
     X, ids, train, anomaly = load_toycar()
+    if args.healthy:
+        return on_healthy_clips(X[train], ids[train])
     sections = np.unique(ids)
     statistics = ClipStatistics().fit_transform(X)
     rows, new = [statistics[train]], [statistics[~train]]
     columns = np.arange(statistics.shape[1])
-    band = np.resize(np.arange(X.shape[1]) * N_BANDS // X.shape[1], len(columns))
-    by_band = [columns[band == number] for number in range(N_BANDS)]
-    features = {"statistics": [columns], "statistics by band": by_band}
+    features = {"means and deviations": columns, "means": columns[: X.shape[1]]}
     ready = {}
     for name in args.networks:
         held_out, scores, seconds = network_scores(name, X, ids, train, args.cache)
@@ -77,16 +116,12 @@ def main():
     for label, names in choices.items():
         if not names:
             continue
-        of_features = [features[name] for name in names if name in features]
-        bands = [group for groups in of_features for group in groups]
-        weights = [1 / len(groups) for groups in of_features for _ in groups]
         own_ready = [ready[name] for name in names if name in ready]
         figures = []
         for each in sections:
             scorer = TermScorer(
-                bands=bands,
+                bands=[features[name] for name in names if name in features],
                 ready=[columns_of[each] for columns_of in own_ready],
-                weights=weights + [1.0] * len(own_ready),
             ).fit(rows[ids[train] == each])
             own, truth = new[ids[~train] == each], anomaly[~train][ids[~train] == each]
             score = scorer.anomaly_score(own)

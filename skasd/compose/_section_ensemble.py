@@ -33,9 +33,6 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         Embedders of spectrograms, each trained `n_folds` times, as ``[("MFN", MFNEmbedder()), ("DPT",
         DPTEmbedder())]``. May be empty.
 
-    n_bands : int, default=8
-        Number of frequency bands of the statistics.
-
     n_folds : int, default=3
         Number of parts of the recordings, each left out by one network of each kind, see `SectionScores`.
 
@@ -71,9 +68,9 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
     Notes
     -----
     The anomaly score is a sum of terms of equal weight, each in units of its spread over training clips that were left
-    out: the Mahalanobis distance of the means and standard deviations of all bins; the mean of those of `n_bands`
-    bands; and of each kind of network the Mahalanobis distance and the local outlier factor of its embedding, mean over
-    its folds. Nothing is weighted by how well it did anywhere.
+    out: the Mahalanobis distance of the means and standard deviations of all bins, and that of the means by themselves,
+    which standard deviations drown where a sound is steady; and of each kind of network the Mahalanobis distance and
+    the local outlier factor of its embedding, mean over its folds. Nothing is weighted by how well it did anywhere.
 
     Examples
     --------
@@ -93,7 +90,6 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "networks": [list],
-        "n_bands": [Interval(Integral, 1, None, closed="left")],
         "n_folds": [Interval(Integral, 2, None, closed="left")],
         "max_clips": [Interval(Integral, 1, None, closed="left"), None],
         "contamination": BaseScorer._parameter_constraints["contamination"],
@@ -104,14 +100,12 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         self,
         networks: Sequence[tuple[str, Any]],
         *,
-        n_bands: int = 8,
         n_folds: int = 3,
         max_clips: int | None = 3000,
         contamination: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
     ):
         self.networks = networks
-        self.n_bands = n_bands
         self.n_folds = n_folds
         self.max_clips = max_clips
         self.contamination = contamination
@@ -174,21 +168,16 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
                 )
                 rows.append(scores.fit_transform(X, **{**known, "groups": recordings}))
                 networks.append(scores)
-            scorer = self._scorer(rows[0].shape[1], statistics.n_features_in_, networks)
+            scorer = self._scorer(statistics.n_features_in_, networks)
             self.steps_ = [statistics, *networks, PerSection(None, scorer).fit(np.hstack(rows), **known)]
             self.sections_ = self.steps_[-1].sections_
             self.training_scores_ = self.steps_[-1].training_scores_
         return self
 
-    def _scorer(self, n_statistics, n_bins, networks):
-        columns = np.arange(n_statistics)
-        band = np.arange(n_bins) * min(self.n_bands, n_bins) // n_bins
-        bands = [columns[np.resize(band, n_statistics) == each] for each in np.unique(band)]
-        ready, n_ready = ready_columns(networks, n_statistics)
-        weights = [1.0, *[1 / len(bands)] * len(bands), *[1.0] * n_ready]
-        return TermScorer(
-            bands=[columns, *bands], ready=ready, weights=weights, contamination=self.contamination
-        )
+    def _scorer(self, n_bins, networks):
+        means_and_deviations, means = np.arange(2 * n_bins), np.arange(n_bins)
+        ready, _ = ready_columns(networks, 2 * n_bins)
+        return TermScorer(bands=[means_and_deviations, means], ready=ready, contamination=self.contamination)
 
     @property
     def offset_(self) -> float:

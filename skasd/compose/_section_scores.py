@@ -73,7 +73,7 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     See Also
     --------
     PerSection : One embedder that is trained on all clips.
-    skasd.systems.trained_ensemble : Detector made of two networks and statistics.
+    SectionEnsemble : Networks and statistics in one score.
 
     Notes
     -----
