@@ -83,7 +83,7 @@ class Encoder(ABC):
         return np.array(names, dtype=object)
 
     def maps(self, waveform, sample_rate):
-        """Yield the maps of each piece of a clip: a list of tensors (n_channels, n_positions, n_steps), one a layer."""
+        """Yield the maps of each piece of a clip: a list of arrays (n_channels, n_positions, n_steps), one a layer."""
         if sample_rate != self.sample_rate:
             waveform = soxr.resample(waveform, sample_rate, self.sample_rate, quality="HQ")
         waveform = np.ascontiguousarray(waveform, np.float32)
@@ -91,7 +91,8 @@ class Encoder(ABC):
         if len(waveform) < least:
             waveform = np.resize(waveform, least)
         with torch.inference_mode():
-            yield from self._maps(waveform)
+            for piece in self._maps(waveform):
+                yield [np.asarray(maps) for maps in piece]
 
     def sliding_step(self, sample_rate):
         """Return the samples, at that rate, from one output to the next where outputs are local in time; else None."""
@@ -99,7 +100,10 @@ class Encoder(ABC):
 
     @abstractmethod
     def _maps(self, waveform):
-        """Yield the maps of each piece of a waveform that is long enough, float32 and at the encoder's rate."""
+        """Yield the maps of each piece of a waveform that is long enough, float32 and at the encoder's rate.
+
+        They are arrays, or tensors on the CPU.
+        """
 
 
 def mel_edges(n_mels, fmin, fmax, *, htk=False):

@@ -24,9 +24,7 @@ class MachineSounds(Encoder):
 
     names = ("mel", *nn.MachineEncoder.layers)
     min_seconds = 0.05
-    _n_steps = (
-        128  # at a time, in clips longer than that: the network is local in time, and the steps are the same
-    )
+    _n_steps = 128  # at a time, in clips longer than that
 
     def __init__(self, path, layers, *, sample_rate):
         self.wanted = layers
@@ -64,27 +62,42 @@ class MachineSounds(Encoder):
         self.log_mel = self.front_end.waveform_function()
         self.floor = math.log(1e-10)
         self.buffers = KeptBuffers()
+        self.compiled = nn.CompiledEncoder(self.network)
         empty = np.zeros((n_mels, network.receptive_field), np.float32)
-        with torch.inference_mode():
-            shapes = [maps.shape for maps in self._of_frames(empty)]
+        shapes = [maps.shape for maps in self.with_mel(next(self.deep(empty, 0, 1, {})), empty)]
         self.layers = [
             Layer(n_channels, edges[1:-1][:: n_mels // n_positions], name == "mel")
             for name, (n_channels, n_positions, _) in zip(layers, shapes, strict=True)
         ]
 
-    def _of_frames(self, frames, mel=None):
-        """Return the maps of log-mel frames; that of the frames themselves is `mel`, if given."""
+    def deep(self, frames, begin, end, kept):
+        """Yield the maps of the network's layers, outputs `begin` to `end` of log-mel frames, some at a time.
+
+        `kept`, a dict, is empty at first, or what it became by the outputs before; on the CPU these are not computed
+        again.
+        """
         names = [name for name in self.wanted if name != "mel"]
-        x = torch.from_numpy(frames)[None, None].contiguous(memory_format=torch.channels_last).to(self.device)
-        deep = iter(self.network(x, names) if names else [])
-        mel = self.positions_of(frames if mel is None else mel)
-        return [mel if name == "mel" else next(deep)[0].cpu() for name in self.wanted]
+        field, step = self.network.receptive_field, self.network.stride
+        for first in range(begin, end, self._n_steps):
+            part = frames[:, step * first : step * (min(first + self._n_steps, end) - 1) + field]
+            if not names:
+                yield []
+            elif self.device == "cpu":
+                yield self.compiled(part, names, kept)
+            else:
+                x = torch.from_numpy(part)[None, None].contiguous(memory_format=torch.channels_last)
+                yield [maps[0].cpu().numpy() for maps in self.network(x.to(self.device), names)]
+
+    def with_mel(self, deep, frames):
+        """Return the maps of all layers wanted, given those of the network's and the log-mel frames."""
+        each = iter(deep)
+        return [self.positions_of(frames) if name == "mel" else next(each) for name in self.wanted]
 
     @staticmethod
     def positions_of(frames):
         """Return log-mel frames as a map with as many positions as the deepest layers have."""
         shape = (_N_POSITIONS, len(frames) // _N_POSITIONS, frames.shape[-1])
-        return torch.from_numpy(frames).reshape(shape).swapaxes(0, 1)
+        return frames.reshape(shape).swapaxes(0, 1)
 
     def sliding_step(self, sample_rate):
         return self.network.stride * self.hop_length if sample_rate == self.sample_rate else None
@@ -102,14 +115,6 @@ class MachineSounds(Encoder):
         frames[: self.n_heard] += math.log(self.gain)
         frames[self.n_heard :] = self.floor
 
-    def steps_of(self, frames, begin, end, mel):
-        """Yield the maps of outputs `begin` to `end`, some at a time; that of the frames is `mel`, and comes once."""
-        field, step = self.network.receptive_field, self.network.stride
-        for first in range(begin, end, self._n_steps):
-            last = min(first + self._n_steps, end)
-            yield self._of_frames(frames[:, step * first : step * (last - 1) + field], mel)
-            mel = mel[:, :0]
-
     def _maps(self, waveform):
         n_frames = self.n_frames(len(waveform))
         frames = self.buffers.array("frames", (self.n_mels, n_frames), np.float32)
@@ -120,7 +125,9 @@ class MachineSounds(Encoder):
             left = (field - n_frames) // 2
             frames = np.pad(frames, ((0, 0), (left, field - n_frames - left)), mode="symmetric")
         n_steps = 1 + (frames.shape[-1] - field) // step
-        yield from self.steps_of(frames, 0, n_steps, mel)
+        for deep in self.deep(frames, 0, n_steps, {}):
+            yield self.with_mel(deep, mel)
+            mel = mel[:, :0]
 
 
 class _SlidingMaps:
@@ -131,55 +138,39 @@ class _SlidingMaps:
         self.n_frames = encoder.n_frames(n_samples)
         field, step = encoder.network.receptive_field, encoder.network.stride
         self.n_steps = 1 + (self.n_frames - field) // step
-        self.new_frames = hop // encoder.hop_length
+        self.new_frames, self.new_steps = hop // encoder.hop_length, hop // (encoder.hop_length * step)
         # shorter windows are mirrored, those further apart share nothing
         self.shares = self.n_frames >= field and self.new_frames < self.n_frames
-        self.kept = self._find_kept(self.new_frames // step) if self.shares else 0
-        self.shift = self.new_frames // step
-        self.frames = np.empty((encoder.n_mels, self.n_frames), np.float32)
-        self.maps = None
-
-    def _find_kept(self, n_new):
-        """Return how many outputs need not be computed again.
-
-        Convolutions of few outputs may be computed by other kernels than those of many, and rounded otherwise: as many
-        are computed at a time as it takes to get the same numbers to the last bit.
-        """
-        frames = np.random.default_rng(0).normal(size=(self.encoder.n_mels, self.n_frames)).astype(np.float32)
-        whole = self._deep(frames, 0)
-        while n_new < self.n_steps:
-            first = self.n_steps - n_new
-            part = self._deep(frames, first)
-            if all(torch.equal(a[..., first:], b) for a, b in zip(whole, part, strict=True)):
-                return first
-            n_new = n_new + 1 + n_new // 2
-        return 0
-
-    def _deep(self, frames, first):
-        """Return the maps of frames from output `first` on, without those of the frames themselves."""
-        with torch.inference_mode():
-            pieces = self.encoder.steps_of(frames, first, self.n_steps, frames)
-            maps = [torch.cat(parts, -1) for parts in zip(*pieces, strict=True)]
-        return [maps for name, maps in zip(self.encoder.wanted, maps, strict=True) if name != "mel"]
+        # the window moves along this array, so that its frames are not moved each time
+        self.frames = np.empty((encoder.n_mels, 2 * self.n_frames), np.float32)
+        self.reset()
 
     def reset(self):
-        self.maps = None
+        self.first, self.maps = 0, None
 
     def __call__(self, window):
-        encoder, frames, new = self.encoder, self.frames, self.new_frames
+        encoder = self.encoder
         if not self.shares:
             pieces = encoder.maps(window, encoder.sample_rate)
-            return [torch.cat(parts, -1) for parts in zip(*pieces, strict=True)]
+            return [np.concatenate(parts, -1) for parts in zip(*pieces, strict=True)]
+        begin = 0  # of the outputs to be computed
         if self.maps is None:
-            encoder.write_log_mels(window, frames)
-            self.maps = self._deep(frames, 0)
+            n_known = 0
         else:
-            frames[:, :-new] = frames[:, new:]
-            encoder.write_log_mels(window[(self.n_frames - new) * encoder.hop_length :], frames[:, -new:])
-            found = self._deep(frames, self.kept)
-            known = slice(self.shift, self.shift + self.kept)
-            self.maps = [
-                torch.cat([old[..., known], new], -1) for old, new in zip(self.maps, found, strict=True)
-            ]
-        deep = iter(self.maps)
-        return [encoder.positions_of(frames) if name == "mel" else next(deep) for name in encoder.wanted]
+            n_known = self.n_frames - self.new_frames
+            self.first += self.new_frames
+            if self.first > self.n_frames:
+                self.frames[:, :n_known] = self.frames[:, self.first : self.first + n_known]
+                self.first = 0
+            if encoder.device == "cpu":  # elsewhere few outputs may be rounded otherwise than many
+                begin = max(0, self.n_steps - self.new_steps)
+        frames = self.frames[:, self.first : self.first + self.n_frames]
+        encoder.write_log_mels(window[n_known * encoder.hop_length :], frames[:, n_known:])
+        if not begin:
+            self.kept: dict = {}
+        with torch.inference_mode():
+            pieces = list(encoder.deep(frames, begin, self.n_steps, self.kept))
+        if begin:
+            pieces.insert(0, [maps[..., self.new_steps :] for maps in self.maps])
+        self.maps = [np.concatenate(parts, -1) for parts in zip(*pieces, strict=True)]
+        return encoder.with_mel(self.maps, frames)

@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import validate_data
 
@@ -68,7 +67,8 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         Where the network runs: on CUDA where there is one, else on the CPU (``"auto"``), or on any torch device.
 
     n_threads : int or None, default=None
-        Threads of torch for each clip. None: the environment variable ``SKASD_NUM_THREADS``, else 1.
+        Threads of torch for each clip; ``"skasd"`` takes one on the CPU. None: the environment variable
+        ``SKASD_NUM_THREADS``, else 1.
 
     n_jobs : int, default=None
         Number of threads, each working on a clip of its own.
@@ -274,7 +274,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
 
         def whole(i, waveform):
             pieces = zip(*encoder.maps(waveform, self.sample_rate), strict=True)
-            return [torch.cat(parts, -1).contiguous().numpy() for parts in pieces]
+            return [np.ascontiguousarray(np.concatenate(parts, -1)) for parts in pieces]
 
         with fixed_threads(resolve_threads(self.n_threads)):
             return self._checked(X).map(whole, **self._options())

@@ -1,7 +1,6 @@
 """Rows of clips from the maps of a frozen encoder."""
 
 import numpy as np
-import torch
 
 from .._threads import fixed_threads
 
@@ -12,7 +11,7 @@ def row_of(encoder, pieces, bands):
     Parameters
     ----------
     encoder : Encoder
-    pieces : iterable of lists of tensors (n_channels, n_positions, n_steps)
+    pieces : iterable of lists of ndarrays (n_channels, n_positions, n_steps)
     bands : bool
         Whether positions along frequency are kept apart.
 
@@ -24,16 +23,16 @@ def row_of(encoder, pieces, bands):
     sums, squares, n_steps = [0.0] * n_layers, [0.0] * n_layers, [0] * n_layers
     for piece in pieces:
         for number, maps in enumerate(piece):
-            sums[number] = sums[number] + maps.sum(-1, dtype=torch.float64)
+            sums[number] = sums[number] + maps.sum(-1, dtype=np.float64)
             n_steps[number] += maps.shape[-1]
             if encoder.layers[number].spread:
-                squares[number] = squares[number] + maps.double().square().sum(-1)
+                squares[number] = squares[number] + np.square(maps, dtype=np.float64).sum(-1)
     parts = []
     for layer, total, square, n in zip(encoder.layers, sums, squares, n_steps, strict=True):
         columns = mean = (total / n).T
         if layer.spread:
-            columns = torch.cat([mean, (square.T / n - mean.square()).clamp(min=0).sqrt()], 1)
-        parts.append((columns if bands else columns.mean(0)).ravel().numpy())
+            columns = np.hstack([mean, np.sqrt(np.maximum(square.T / n - mean**2, 0))])
+        parts.append((columns if bands else columns.mean(0)).ravel())
     return np.concatenate(parts)
 
 

@@ -7,6 +7,7 @@ from ._attention import axis_positions as axis_positions
 from ._autoencoder import DenseAutoencoder, stack_frames
 from ._balanced_batch_sampler import BalancedBatchSampler
 from ._cnn14 import Cnn14
+from ._compiled_encoder import CompiledEncoder as CompiledEncoder
 from ._device import resolve_device
 from ._domain_batch_sampler import DomainBatchSampler
 from ._dual_path import DualPathTransformer

@@ -90,9 +90,10 @@ def test_bands_below_half_the_rate_need_no_resampling():
     inputs = []
     for rate, waveform in ((RATE, x), (32000, soxr.resample(x, RATE, 32000, quality="VHQ"))):
         encoder = MachineSounds(shipped_file(), ("9",), sample_rate=rate)
-        encoder.network.register_forward_pre_hook(lambda module, args: inputs.append(args[0][0, 0].clone()))
+        compiled = encoder.compiled
+        encoder.compiled = lambda frames, *args, heard=compiled: inputs.append(frames) or heard(frames, *args)
         assert len(list(encoder.maps(waveform, rate))) == 1
-    direct, reference = inputs
+    direct, reference = map(torch.from_numpy, inputs)
     assert direct.shape == reference.shape == (128, 195)  # 12 steps, of 197 frames
     # the first and the last frames hold the ends of the clip, around which a resampler sees silence
     torch.testing.assert_close(direct[:75, 2:-2], reference[:75, 2:-2], rtol=0, atol=1e-3)
@@ -104,7 +105,7 @@ def test_the_network_runs_on_the_device_and_maps_come_back(mn04):
     encoders = [MachineSounds(shipped_file(), ("mel", "9"), sample_rate=RATE)]
     encoders.append(EfficientAT(mn04[0], ("9",), sample_rate=RATE, width=0.4))
     for encoder in encoders:
-        assert all(maps.device.type == "cpu" for maps in next(encoder.maps(waveform, RATE)))
+        assert all(isinstance(maps, np.ndarray) for maps in next(encoder.maps(waveform, RATE)))
         encoder.to("meta")  # a device that computes shapes alone: there is nothing to bring back
         with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
             next(encoder.maps(waveform, RATE))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skasd.nn import MachineEncoder, fold_batch_norm
+from skasd.nn import CompiledEncoder, MachineEncoder, fold_batch_norm
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,32 @@ def test_folding_keeps_the_outputs(network):
     with torch.no_grad():
         for a, b in zip(network(x, network.layers), folded(x, network.layers), strict=True):
             assert torch.allclose(a, b, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def compiled(network):
+    return CompiledEncoder(fold_batch_norm(network))
+
+
+@pytest.mark.parametrize("n_frames", [75, 84, 85, 240])
+def test_compiled_layers_are_those_of_the_network(network, compiled, n_frames):
+    x = torch.randn(1, 1, 128, n_frames) * 6 - 9
+    with torch.no_grad():
+        expected = network(x, ("11", "6", "9"))
+    for want, got in zip(expected, compiled(x[0, 0].numpy(), ("11", "6", "9")), strict=True):
+        np.testing.assert_allclose(got, want[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [(1, 1, 2, 16), (10, 10), (3, 17)])
+def test_compiled_outputs_of_a_stream_are_the_same_bits(compiled, steps):
+    frames = np.random.default_rng(0).normal(-5, 3, size=(128, 265)).astype(np.float32)
+    whole, kept, first = compiled(frames, ("6", "9")), {}, 0
+    for n in steps:
+        parts = compiled(frames[:, 10 * first : 10 * (first + n) + 65], ("6", "9"), kept)
+        for part, maps in zip(parts, whole, strict=True):
+            np.testing.assert_array_equal(part, maps[..., first : first + n])
+        first += n
+    assert first == 20
 
 
 def test_too_few_frames_are_refused_by_name(network):
