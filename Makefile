@@ -31,12 +31,12 @@ test-slow: $(VENV)/.ready
 # what stands on the libraries' private and changing parts, in an environment of the oldest versions that are promised
 test-oldest: $(OLDEST)/.ready
 	$(RUN) $(OLDEST)/bin/python -m pytest -n 2 --dist worksteal tests/test_estimator_checks.py tests/test_pipelines.py \
-		tests/test_sklearn_compat.py tests/test_set_output.py tests/metrics tests/persistence/test_format_versions.py
+		tests/test_sklearn_compat.py tests/test_set_output.py tests/metrics tests/persistence/test_format_versions.py tests/export
 
 $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
 	test -x $(OLDEST)/bin/python || $(PYTHON_OLDEST) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt torch
-	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable '.[plot]' \
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable '.[plot,onnx]' \
 		pytest pytest-xdist pytest-timeout hypothesis
 	touch $@
 
