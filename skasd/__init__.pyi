@@ -33,6 +33,8 @@ from .compose import (
     PerMachine as PerMachine,
     PerSection as PerSection,
     ScoreEnsemble as ScoreEnsemble,
+    SectionEnsemble as SectionEnsemble,
+    SectionScores as SectionScores,
     SelectBest as SelectBest,
 )
 from .detector import AnomalousSoundDetector as AnomalousSoundDetector
@@ -71,6 +73,7 @@ from .scorers import (
     LOFScorer as LOFScorer,
     MahalanobisScorer as MahalanobisScorer,
     OEVAEScorer as OEVAEScorer,
+    TermScorer as TermScorer,
 )
 
 __version__: str

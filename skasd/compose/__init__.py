@@ -18,7 +18,7 @@ from ._score_ensemble import ScoreEnsemble
 from ._scored_clips import requested_metadata, score_clips
 from ._section_ensemble import SectionEnsemble
 from ._section_ensemble import ready_columns as ready_columns
-from ._section_scores import SectionScores as SectionScores
+from ._section_scores import SectionScores
 from ._select_best import SelectBest
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Pipeline",
     "ScoreEnsemble",
     "SectionEnsemble",
+    "SectionScores",
     "SelectBest",
     "fitted_steps",
     "make_pipeline",

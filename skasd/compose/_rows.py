@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.utils.metadata_routing import process_routing
 
@@ -62,7 +63,9 @@ def take(X, rows):
     """Return some of the rows of `X`; `X` itself for all of them in order; None for None."""
     if X is None or np.array_equal(rows, np.arange(num_samples(X))):
         return X
-    return safe_indexing(X, rows)
+    if issparse(X):
+        raise TypeError("X is sparse, which is not supported: give X.toarray().")
+    return safe_indexing(X if hasattr(X, "__getitem__") else np.asarray(X), rows)
 
 
 def not_proxies(proxy, n_rows):

@@ -15,7 +15,7 @@ from ._knn_cosine import KNNCosineScorer
 from ._lof import LOFScorer
 from ._mahalanobis import MahalanobisScorer
 from ._oevae import OEVAEScorer
-from ._term import TermScorer as TermScorer
+from ._term import TermScorer
 from .thresholds import FewClipsWarning
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "LOFScorer",
     "MahalanobisScorer",
     "OEVAEScorer",
+    "TermScorer",
 ]
