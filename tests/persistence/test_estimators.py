@@ -209,7 +209,8 @@ def test_scorers_with_sections_and_domains(name, section, tmp_path):
     if isinstance(section[0], tuple):
         section = list(section)
     metadata = {"section": section, "domain": DOMAIN}
-    scorer = cls().fit(X, **metadata)
+    settings = {"bands": [[0, 1], [2]]} if name == "TermScorer" else {}
+    scorer = cls(**settings).fit(X, **metadata)
     save(scorer, tmp_path / "m")
     again = load(tmp_path / "m")
     assert_same(scorer, again, X)
