@@ -3,16 +3,21 @@
 import argparse
 import resource
 import time
+import warnings
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from skasd import AnomalousSoundDetector
 from skasd.datasets import make_machine_stream
+from skasd.scorers import FewClipsWarning
+from skasd.scorers.thresholds import conformal_threshold
 from skasd.streaming import StreamingDetector
 
 RATE = 16000
 FAULTS = ("bearing", "gear", "imbalance", "looseness")
+GROWTH = 600  # seconds in which a fault grows
 
 
 def fit(machine, n_recordings, contamination):
@@ -72,97 +77,148 @@ def print_day(detector, seconds):
     print(f"memory grew by {memory() - at_first:.1f} MB; last event ends at {stream.time_:.1f} s")
 
 
-def listen(detector, blocks, **parameters):
-    """Return the events of a stream."""
-    stream = StreamingDetector(detector, **parameters)
-    return [event for block in blocks for event in stream.process(block)], stream
+class Recorded:
+    """Detector of streams that were scored before: a window of theirs, at 1 Hz, has its score for its first sample."""
+
+    def __init__(self, held_out, contamination):
+        self.calibration_scores_ = held_out
+        self.offset_ = -conformal_threshold(held_out, contamination)
+
+    def score_samples(self, X):
+        return -np.array([window[0] for window in X], dtype=float)
 
 
-def raised(events):
-    """Return the times at which alarms began."""
-    before = [False, *(event.alarm for event in events)]
-    return [event.end for event, stood in zip(events, before, strict=False) if event.alarm and not stood]
+class Scores:
+    """Scores of windows of 10 s, one a second; those of a machine are computed once, and kept in a folder if there is one.
+
+    Parameters
+    ----------
+    folder : path-like or None
+    n_recordings : int
+        To learn from.
+    """
+
+    def __init__(self, folder, n_recordings):
+        self.folder, self.n_recordings = folder and Path(folder), n_recordings
+        self.detectors = {}
+
+    def held_out(self, machine):
+        """Return the scores that the detector's threshold comes from."""
+        compute = lambda: np.asarray(self._detector(machine).steps_[-1].calibration_scores_)  # noqa: E731
+        return self._kept(f"{machine}, held out, {self.n_recordings}", compute)
+
+    def of(self, machine, seconds, number, fault=None, onset=0):
+        """Return those of a stream; with a fault those of windows that begin 10 s before it, or later."""
+
+        def compute():
+            stream = StreamingDetector(self._detector(machine))
+            settings = {"fault": fault, "onset": onset, "growth": GROWTH} if fault else {}
+            blocks = make_machine_stream(seconds, machine=machine, random_state=number, **settings)
+            later = islice(blocks, max(0, onset // 10 - 1), None)
+            return np.array([event.score for block in later for event in stream.process(block)])
+
+        return self._kept(f"{machine}, {fault or 'healthy'}, {number}, {seconds}, {self.n_recordings}", compute)
+
+    def _detector(self, machine):
+        if machine not in self.detectors:
+            self.detectors[machine] = fit(machine, self.n_recordings, 0.01)
+        return self.detectors[machine]
+
+    def _kept(self, name, compute):
+        if self.folder is None:
+            return compute()
+        path = self.folder / f"{name}.npy"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            np.save(path, compute())
+        return np.load(path)
 
 
-RULES = {
-    "confirm (2, 3)": {"alarm": "confirm", "hop": 1.0},
-    "martingale": {"alarm": "martingale", "hop": 10.0},  # it looks at no other windows with a shorter hop
-}
+def alarms(scores, held_out, rule, seconds, contamination, alpha):
+    """Return when alarms begin, the share of anomalous windows, and the stream, calibrated on itself for so long."""
+    hop = 10.0 if rule == "martingale" else 1.0  # it looks at no other windows with a shorter hop
+    stream = StreamingDetector(
+        Recorded(held_out, contamination), sample_rate=1, max_clipped=1, alarm=rule, hop=hop, alpha=alpha
+    )
+    if seconds:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FewClipsWarning)
+            stream.calibrate(seconds, contamination=contamination)
+    events = stream.process(scores)
+    stood = [False, *(event.alarm for event in events)]
+    raised = [event.end for event, before in zip(events, stood, strict=False) if event.alarm and not before]
+    return np.array(raised), np.array([(event.start, event.decision < 0) for event in events]), stream
 
 
-def print_alarms(machine, number, detector, args):
-    """Print false alarms on a healthy stream under load and speed that wander; return their number by rule."""
-    blocks = list(make_machine_stream(3600 * args.hours, machine=machine, random_state=number))
-    found = {}
-    for name, parameters in RULES.items():
-        events, stream = listen(detector, blocks, alpha=args.alpha, **parameters)
-        found[name] = len(raised(events))
-        share = np.mean([event.decision < 0 for event in events])
-        drift = stream.drift()
-        print(
-            f"{machine}, {name}, {args.hours} h healthy: {found[name]} alarms; {share:.4f} of the windows anomalous; "
-            f"drift {drift.direction or 'none'}, capital {drift.capital:.2g}",
-            flush=True,
-        )
-    scores = np.array([event.score for event in events])
-    print(f"  correlation of scores 10 s apart {np.corrcoef(scores[:-1], scores[1:])[0, 1]:.2f}")
-    return found
+def print_healthy(held_out, streams, args, rule, seconds, contamination):
+    """Print false alarms in healthy streams after the time of calibration, whether or not it is used."""
+    n, anomalous, with_one, capital = 0, [], 0, []
+    for scores in streams:
+        raised, decisions, stream = alarms(scores[0], held_out[scores[1]], rule, seconds, contamination, args.alpha)
+        n_after = int(np.sum(raised > args.lead))
+        n, with_one = n + n_after, with_one + (n_after > 0)
+        anomalous.append(decisions[decisions[:, 0] >= args.lead, 1].mean())
+        capital.append(stream.drift().capital)
+    hours = sum(len(scores) - args.lead for scores, _ in streams) / 3600
+    stated = f"at most {3600 * contamination / 2:.0f} an hour" if rule == "confirm" else f"risk {args.alpha:g} a stream"
+    print(
+        f"  {n} alarms in {hours:.1f} h = {n / hours:.2f} an hour (stated: {stated}), in {with_one} of {len(streams)} "
+        f"streams; anomalous windows {np.mean(anomalous):.2%} ({', '.join(f'{x:.2%}' for x in anomalous)})",
+        flush=True,
+    )
 
 
-def print_faults(machine, number, detector, args):
-    """Print when faults are found that grow over ten minutes, in healthy spreads; return how many came too late."""
-    settings = {"seconds": args.healthy + 600, "machine": machine, "random_state": 100 + number}
-    healthy = {}
-    for name, parameters in RULES.items():
-        events, _ = listen(detector, make_machine_stream(**settings), alpha=args.alpha, **parameters)
-        healthy[name] = np.array([event.score for event in events])
-    late = 0
+def print_growing(held_out, streams, args, rule, seconds, contamination):
+    """Print when faults that grow are found, and by how many healthy spreads the windows then exceed healthy ones."""
+    found = []
+    for machine, number, fault, scores, healthy in streams:
+        raised, _, _ = alarms(scores, held_out[machine], rule, seconds, contamination, args.alpha)
+        onset = args.lead + args.healthy
+        excess = (scores - healthy) / healthy.std()
+        ends = np.arange(len(scores)) + 10 - onset
+        twice = ends[np.argmax(excess >= 2)]
+        at = min(raised[raised > onset] - onset, default=np.inf)
+        above = excess[ends <= at][-1]
+        found.append((fault, at, twice, above))
+        if args.verbose:
+            print(f"    {machine}, {number}, {fault}: after {at:.0f} s, at {above:.1f} spreads; two after {twice:.0f} s")
     for fault in FAULTS:
-        growing = list(make_machine_stream(**settings, fault=fault, onset=args.healthy, growth=600))
-        for name, parameters in RULES.items():
-            events, _ = listen(detector, growing, alpha=args.alpha, **parameters)
-            excess = np.array([event.score for event in events]) - healthy[name]
-            excess /= healthy[next(iter(RULES))].std()
-            ends = np.array([event.end for event in events]) - args.healthy
-            reached = ends[excess >= 2]
-            twice = reached[0] if len(reached) else np.inf
-            alarms = np.array([at - args.healthy for at in raised(events)])
-            at = min(alarms[alarms > 0], default=np.inf)
-            late += at > twice
-            above = excess[ends <= at][-1]
-            print(
-                f"{machine}, {fault}, {name}: alarm after {at:.0f} s of 600, at {above:.2f} spreads; twice the spread "
-                f"after {twice:.0f} s; {np.sum(alarms <= 0)} alarms before",
-                flush=True,
-            )
-    return late
+        _, at, twice, above = zip(*(row for row in found if row[0] == fault), strict=True)
+        print(
+            f"  {fault}: alarm after {np.median(at):.0f} s ({min(at):.0f} to {max(at):.0f}), at {np.median(above):.1f} "
+            f"spreads ({min(above):.1f} to {max(above):.1f}); two spreads after {np.median(twice):.0f} s"
+        )
+    early = sum(at <= twice for _, at, twice, _ in found)
+    later = np.median([at - twice for _, at, twice, _ in found])
+    print(f"  {early} of {len(found)} before the excess is 2 for the first time; median {later:+.0f} s from it", flush=True)
 
 
 def print_rules(args):
-    """Print what rules of alarms do, machine by machine."""
-    print(
-        f"window 10 s; contamination {args.contamination}, alpha {args.alpha}; learnt from {args.recordings} "
-        f"recordings of 30 s"
-    )
-    total, late = dict.fromkeys(RULES, 0), 0
-    for number in range(args.machines):
-        machine = f"gearbox {number}"
-        detector = fit(machine, args.recordings, args.contamination)
-        if args.alarms:
-            for name, n in print_alarms(machine, number, detector, args).items():
-                total[name] += n
-        if args.faults:
-            late += print_faults(machine, number, detector, args)
-    if args.alarms:
-        hours = args.machines * args.hours
-        for name, n in total.items():
-            stated = f"a risk of {args.alpha} that there is one in a stream"
-            if "confirm" in name:
-                stated = f"at most {3600 * args.contamination / 2:.1f} an hour"
-            print(f"{name}: {n} false alarms in {hours} h (stated: {stated})")
-    if args.faults:
-        n = len(RULES) * len(FAULTS) * args.machines
-        print(f"{late} of {n} alarms later than twice the healthy spread")
+    """Print what rules of alarms do, before and after the calibration on the stream itself."""
+    scored = Scores(args.scores, args.recordings)
+    machines = [f"gearbox {number}" for number in range(args.machines)]
+    held_out = {machine: scored.held_out(machine) for machine in machines}
+    healthy, growing = [], []
+    for place, machine in enumerate(machines):
+        for stream in range(args.streams):
+            number = 10 * place + stream
+            if args.alarms:
+                healthy.append((scored.of(machine, args.lead + 3600 * args.hours, 300 + number), machine))
+            if args.faults:
+                onset = args.lead + args.healthy
+                sound = scored.of(machine, onset + GROWTH, 200 + number)
+                for fault in FAULTS:
+                    own = scored.of(machine, onset + GROWTH, 200 + number, fault, onset)
+                    scores = np.concatenate([sound[: len(sound) - len(own)], own])
+                    growing.append((machine, number, fault, scores, sound))
+    for rule, contamination in [*(("confirm", rate) for rate in args.contamination), ("martingale", 0.01)]:
+        for seconds in (0, *args.calibrate):
+            how = f"calibrated on {seconds} s" if seconds else "as the detector is"
+            print(f"{rule}{f', contamination {contamination:g}' if rule == 'confirm' else ''}, {how}")
+            if healthy:
+                print_healthy(held_out, healthy, args, rule, seconds, contamination)
+            if growing:
+                print_growing(held_out, growing, args, rule, seconds, contamination)
 
 
 def main():
@@ -174,11 +230,16 @@ def main():
     parser.add_argument("--hops", type=int, default=300)
     parser.add_argument("--seconds", type=int, default=86_400, help="length of the day")
     parser.add_argument("--machines", type=int, default=1, help="that alarms are counted on")
-    parser.add_argument("--hours", type=int, default=1)
+    parser.add_argument("--streams", type=int, default=1, help="of each machine")
+    parser.add_argument("--hours", type=int, default=1, help="healthy ones of a stream that alarms are counted in")
+    parser.add_argument("--lead", type=int, default=3600, help="healthy seconds before, to calibrate in")
+    parser.add_argument("--calibrate", type=int, nargs="*", default=[1000, 3600], help="seconds")
     parser.add_argument("--healthy", type=int, default=300, help="seconds before the fault")
     parser.add_argument("--recordings", type=int, default=100, help="of 30 s each, to learn from")
-    parser.add_argument("--contamination", type=float, default=0.01)
+    parser.add_argument("--contamination", type=float, nargs="*", default=[0.01, 0.1])
     parser.add_argument("--alpha", type=float, default=0.01)
+    parser.add_argument("--scores", metavar="FOLDER", help="where scores of windows are kept")
+    parser.add_argument("--verbose", action="store_true", help="every fault")
     args = parser.parse_args()
     if args.speed or args.day:
         detector = fit("gearbox", 8, 0.1)

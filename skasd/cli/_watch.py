@@ -17,7 +17,6 @@ from pathlib import Path
 
 from .. import load
 from .._whole_file import check_output, whole_file
-from ..compose import fitted_steps
 from ..streaming import StreamingDetector, StreamStateError
 from ._console import printable
 from ._explain import AlarmExplainer
@@ -47,6 +46,18 @@ def add_arguments(parser):
         type=float,
         metavar="RISK",
         help="alarm by a test martingale instead, with this risk that it is ever false",
+    )
+    parser.add_argument(
+        "--calibrate",
+        type=float,
+        metavar="SECONDS",
+        help="take so much sound as healthy first, and set the threshold of this stream from it; not again after a restart",
+    )
+    parser.add_argument(
+        "--false-alarms",
+        type=float,
+        metavar="RATE",
+        help="with --calibrate: share of healthy windows that may be called anomalous (default: as of the model)",
     )
     parser.add_argument("--rate", type=int, metavar="HZ", help="of raw samples and of the microphone")
     parser.add_argument("--channels", type=int, default=1, metavar="N", help="of the same (1)")
@@ -96,6 +107,7 @@ def run(args, console):
     explainer = AlarmExplainer(args.healthy, detector, console) if args.page or args.healthy else None
     watch = _Watch(args, console, stream, command, explainer)
     watch.resume()
+    watch.calibrate()
     kept = f"window {stream.window_:g} s, hop {stream.hop_:g} s; state: {watch.state}"
     console.note(f"watching {printable(args.source)} with {args.model}: {kept}")
     with _stopped_by_sigterm():
@@ -141,7 +153,7 @@ class _Watch:
             )
         self.folder = None
         self.n_judged = self.n_failed = 0
-        self.status = "ok"
+        self.status, self.learning = "ok", False
         self.stood = False
         self.children = []
 
@@ -165,6 +177,14 @@ class _Watch:
             lost = max(0.0, time.time() - notes["clock"])
             self.stream.gap(lost)
             self.console.note(f"goes on after a gap of {lost:.0f} s")
+
+    def calibrate(self):
+        """Let the stream calibrate itself, if that is asked for and was not begun in an earlier run."""
+        if self.args.calibrate is not None and self.stream.calibration_scores_ is None:
+            self.stream.acknowledge()  # who asks for it says that what is heard now is healthy
+            self.stream.calibrate(self.args.calibrate, contamination=self.args.false_alarms)
+            self.console.note(f"calibrating: {self.args.calibrate:g} s of sound are taken as healthy")
+        self.learning = self.stream.state_ == "learning"
 
     def hear(self, samples, when=None, name=""):
         """Judge samples of the stream, a hop at a time; `when` the last one was heard, None: now."""
@@ -193,7 +213,7 @@ class _Watch:
         values = event.to_dict()
         values.update(start=round(event.start - offset, 6), end=round(event.end - offset, 6))
         moment = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
-        line = {"time": moment, **values, "threshold": self.threshold(), "change": change}
+        line = {"time": moment, **values, "threshold": self.stream.threshold_, "change": change}
         if name:
             line["file"] = name
         why = self.explainer(waveform) if self.explainer and change == "raised" else None
@@ -204,8 +224,11 @@ class _Watch:
             self.status = event.status
             what = "can be judged again" if event.status == "ok" else f"cannot be judged: {event.status}"
             self.console.trouble(f"skasd: the sound {what}{f' ({printable(name)})' if name else ''}")
+        if self.learning and event.state == "watching":
+            self.learning = False
+            self.console.note(f"calibrated: the threshold is {self.stream.threshold_:.4g}")
         if self.page is not None:
-            self.page.add(event, when, self.threshold())
+            self.page.add(event, when, self.stream.threshold_)
         if change is not None:
             self.console.trouble(
                 f"skasd: alarm {change} at {moment}, score {event.score:.4g} {printable(name)}".rstrip()
@@ -242,11 +265,6 @@ class _Watch:
         except OSError as error:
             self.console.trouble(f"skasd: the command of --on-alarm failed: {error}")
 
-    def threshold(self):
-        """Return the score above which windows are anomalous; None where the detector does not say."""
-        offset = getattr(fitted_steps(self.stream.detector)[-1], "offset_", None)
-        return None if offset is None else -float(offset)
-
     def keep(self):
         """Write the state."""
         notes = {"clock": time.time()}
@@ -277,6 +295,8 @@ def _parameters(args, detector):
     match = re.fullmatch(r"(\d+)/(\d+)", args.confirm)
     if not match:
         raise ValueError(f"--confirm {args.confirm}: give two numbers as 2/3.")
+    if args.false_alarms is not None and args.calibrate is None:
+        raise ValueError("--false-alarms is for --calibrate; 'skasd calibrate' sets the threshold of the model.")
     conditions = getattr(detector, "training_conditions_", None)
     window = args.window
     if window is None:

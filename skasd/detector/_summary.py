@@ -1,8 +1,8 @@
 """Summary of the default detector."""
 
-import math
-
 import numpy as np
+
+from ..scorers.thresholds import clips_needed
 
 
 def summary(detector):
@@ -30,7 +30,7 @@ def summary(detector):
         )
         if rate > wanted:
             lines.append(
-                f"{where}{wanted:.1%} was asked for, which takes {math.ceil(1 / wanted - 1 - 1e-9)} recordings"
+                f"{where}{wanted:.1%} was asked for, which takes {clips_needed(wanted)} recordings"
             )
     if set_later:
         n = len(sections.calibration_scores_)

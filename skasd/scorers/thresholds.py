@@ -13,6 +13,7 @@ from ..labels import group_rows
 __all__ = [
     "FewClipsWarning",
     "ThresholdMixin",
+    "clips_needed",
     "conformal_threshold",
     "domain_weights",
     "gamma_threshold",
@@ -289,7 +290,7 @@ def warn_about_small_domains(domain, contamination, blocks=None, what="training 
 
 def warn_about_few_clips(n, contamination, of="", what="training clips"):
     """Warn if `n` clips or recordings (`of` a domain, `what` they are) are too few for a false-alarm rate."""
-    needed = math.ceil(1 / contamination - 1 - 1e-9)
+    needed = clips_needed(contamination)
     if n >= needed:
         return
     one, _, more = what.partition(" of ")
@@ -301,6 +302,11 @@ def warn_about_few_clips(n, contamination, of="", what="training clips"):
         f"{1 / (n + 1):.2g} or more.",
         FewClipsWarning,
     )
+
+
+def clips_needed(contamination):
+    """Return how many clips it takes at least to hold a false-alarm rate."""
+    return math.ceil(1 / contamination - 1 - 1e-9)
 
 
 def conformal_threshold(scores, contamination, weights=None):

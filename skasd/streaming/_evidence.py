@@ -10,6 +10,7 @@ from ._alarms import Confirmation, MartingaleAlarm
 from ._checks import why_no_ranks
 from ._drift import DriftWatch
 from ._martingale import ConformalRanks
+from ._own_calibration import OwnCalibration
 
 
 class Evidence:
@@ -29,24 +30,60 @@ class Evidence:
         self.detector, self.alpha, self.random_state = detector, alpha, random_state
         self.rule = _make_rule(alarm, confirm, alpha, release, math.ceil(n_window / n_hop))
         self.rank_from = 0  # where the next window that is ranked begins, at the earliest
-        self._begin_anew(self._calibration())
+        self.own = None  # calibration on windows of the stream, under way or complete
+        self.held_out = self._held_out()
+        self._begin_anew()
 
     def begin_anew_if_changed(self):
         """Forget all but an alarm that stands, if the detector's scores have another meaning by now."""
-        if (calibration := self._calibration()) is not self.calibration:
-            self._begin_anew(calibration)
+        if (held_out := self._held_out()) is not self.held_out:
+            self.held_out = held_out
+            if self.own is not None:
+                under_way = self.is_calibrating
+                self.own = OwnCalibration(self.own.n_windows, self.own.contamination) if under_way else None
+            self._begin_anew()
 
-    def _calibration(self):
+    def _held_out(self):
         return getattr(fitted_steps(self.detector)[-1], "calibration_scores_", None)
 
-    def _begin_anew(self, calibration):
-        self.calibration = calibration
-        self.ranks = None if calibration is None or not len(calibration) else ConformalRanks(calibration)
+    def _begin_anew(self):
+        known = self.held_out if self.calibration is None else self.calibration.scores
+        self.ranks = None if known is None or not len(known) else ConformalRanks(known)
         if self.ranks is None and isinstance(self.rule, MartingaleAlarm):
             raise TypeError(f"{why_no_ranks(self.detector)}; alarm='confirm' needs none.")
         self.drift = DriftWatch(self.alpha)
         if not self.rule.alarm:
             self.rule.clear()
+
+    @property
+    def is_calibrating(self):
+        """Whether windows are taken for the stream's own calibration."""
+        return self.own is not None and not self.own.is_complete
+
+    @property
+    def calibration(self):
+        """The stream's own calibration, if there is a complete one."""
+        return None if self.is_calibrating else self.own
+
+    def calibrate(self, n_windows, contamination, position):
+        """Begin to take windows that begin there or later, and do not overlap, as healthy."""
+        self.own, self.rank_from = OwnCalibration(n_windows, contamination), position
+        self._begin_anew()
+
+    def take_as_healthy(self, score, start, end):
+        """Take in a window while calibrating; after the last one begin anew."""
+        if start >= self.rank_from:
+            self.rank_from = end
+            self.own.add(score)
+            if self.own.is_complete:
+                self._begin_anew()
+
+    def end_calibration(self):
+        """Make do with the windows there are; without any, with the detector's calibration."""
+        self.own.n_windows = len(self.own.scores)
+        if not self.own.n_windows:
+            self.own = None
+        self._begin_anew()
 
     def count(self, score, decision, start, end):
         """Take in a window: for the alarm, and if it does not overlap the last one that was ranked, for drift.
@@ -56,7 +93,6 @@ class Evidence:
         bool
             Whether it was ranked and belongs to a time without alarm.
         """
-        self.begin_anew_if_changed()
         p = None
         if self.ranks is not None and start >= self.rank_from:
             self.rank_from = end
@@ -71,16 +107,23 @@ class Evidence:
         return True
 
     def state(self):
-        """Return what `restore` needs: values as JSON knows them, and an array."""
+        """Return what `restore` needs: values as JSON knows them, and arrays by name."""
         values = {
             "rule": self.rule.state(),
             "rank_from": self.rank_from,
             "drift": self.drift.state(),
+            "calibrate": None if self.own is None else [self.own.n_windows, self.own.contamination],
         }
-        return values, np.zeros(0, int) if self.ranks is None else self.ranks.counts
+        return values, {
+            "counts": np.zeros(0, int) if self.ranks is None else self.ranks.counts,
+            "calibration": np.zeros(0) if self.own is None else self.own.scores,
+        }
 
-    def restore(self, values, counts):
+    def restore(self, values, arrays):
         """Take up the state of another one of the same settings and detector."""
+        wanted, counts = values.get("calibrate"), arrays["counts"]
+        self.own = None if wanted is None else OwnCalibration(*wanted, arrays["calibration"])
+        self._begin_anew()
         if self.ranks is not None:
             if counts.shape != self.ranks.counts.shape or counts.dtype.kind not in "iu" or counts.min() < 0:
                 raise ValueError("its counts do not fit")

@@ -1,23 +1,32 @@
-"""Streams whose detector learns on."""
+"""Streams that learn on, or are calibrated on themselves."""
 
+import math
+import warnings
 from datetime import UTC, datetime
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from .._typing import ArrayLike
+from ..compose import fitted_steps
+from ..scorers import FewClipsWarning
 from ._checks import checked_samples, seconds_above_zero, status_of
 from ._evidence import Evidence
+from ._own_calibration import too_few_windows
 from ._window_buffer import WindowBuffer
 
 
 class LearningStream:
-    """Methods of `StreamingDetector` that add healthy sound to the detector's reference."""
+    """Methods of `StreamingDetector` that take sound as healthy: for the detector's reference, or the threshold."""
 
     detector: Any
     sample_rate: int
     max_clipped: float
     learn_batch: int
+    window_: float
+    _n_window: int
+    _n_hop: int
     _buffer: WindowBuffer
     _evidence: Evidence
     _learn_until: int
@@ -110,13 +119,82 @@ class LearningStream:
             seconds_above_zero("seconds", seconds) * self.sample_rate
         )
 
-    def _learn_on(self, start, end, window, state):
-        """Learn a window of the state "learning", and end that state behind its last window."""
-        if state == "learning":
-            if start >= self._learn_from:
-                self._learn_from = end
-                self.learn_one(window)
-        elif self._learn_until and end > self._learn_until:
+    def calibrate(self, seconds: float, *, contamination: float | None = None):
+        """Set threshold and ranks from what is heard now, which is known to be healthy: the state is "learning".
+
+        The detector itself stays as it is, for other streams as well.
+
+        Parameters
+        ----------
+        seconds : float
+            As many windows are taken as fit into it without overlap; where windows cannot be judged, or something was
+            not heard, it takes longer. What `learn` takes comes first.
+        contamination : float in (0, 0.5] or None, default=None
+            Share of healthy windows that may lie above the threshold; None: what that of the detector aims at (0.1
+            where it does not say).
+
+        Raises
+        ------
+        RuntimeError
+            If an alarm stands: `acknowledge` ends one that was false.
+        ValueError
+            If not one window fits into `seconds`, or `contamination` is out of range.
+
+        Warns
+        -----
+        FewClipsWarning
+            If there are fewer than ``1 / contamination - 1`` windows that do not overlap.
+
+        See Also
+        --------
+        learn : Changes the reference of the detector.
+        skasd.compose.set_threshold : Changes the threshold of the detector.
+
+        Notes
+        -----
+        Afterwards `threshold_`, and decisions and p-values of events, come from the scores of these windows (split-conformal
+        quantile), and alarms and `drift` begin anew, with windows ranked among them. It lasts until the detector's scores
+        change their meaning, as by `learn_one`. `resume` ends it earlier, with the windows there are.
+        """
+        self._check_that_no_alarm_stands()
+        n_samples = round(seconds_above_zero("seconds", seconds) * self.sample_rate)
+        if n_samples < self._n_window:
+            raise ValueError(f"seconds={seconds!r} is less than a window, {self.window_:g} s.")
+        if contamination is None:
+            contamination = getattr(fitted_steps(self.detector)[-1], "calibration_rate_", 0.1)
+        if not isinstance(contamination, Real) or not 0 < contamination <= 0.5:
+            raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
+        step = math.ceil(self._n_window / self._n_hop) * self._n_hop
+        n_windows = 1 + (n_samples - self._n_window) // step
+        if few := too_few_windows(n_windows, contamination, step / self.sample_rate):
+            warnings.warn(few, FewClipsWarning, stacklevel=2)
+        self._evidence.calibrate(n_windows, float(contamination), self._buffer.position)
+
+    @property
+    def threshold_(self) -> float | None:
+        """Score above which windows are anomalous; None where the detector does not say."""
+        if (own := self._evidence.calibration) is not None:
+            return own.threshold
+        offset = getattr(fitted_steps(self.detector)[-1], "offset_", None)
+        return None if offset is None else -float(offset)
+
+    @property
+    def calibration_scores_(self) -> np.ndarray | None:
+        """Scores of the windows that `calibrate` took, so far; None where it is not asked for."""
+        own = self._evidence.own
+        return None if own is None else own.scores.copy()
+
+    def _learn_on(self, start, end, window, score):
+        """Learn a window of the state "learning", or calibrate on it."""
+        if end > self._learn_until:
+            self._evidence.take_as_healthy(score, start, end)
+        elif start >= self._learn_from:
+            self._learn_from = end
+            self.learn_one(window)
+
+    def _end_learning(self, end):
+        """End what `learn` began, if a window that ends there is not part of it."""
+        if self._learn_until and end > self._learn_until:
             self._learn_until = 0
             self.learn_pending()
 
@@ -126,6 +204,9 @@ class LearningStream:
                 f"{type(self.detector).__name__} cannot learn on: it has no method update, which "
                 "skasd.AnomalousSoundDetector has. Fit it again with the new clips, or set its threshold."
             )
+        self._check_that_no_alarm_stands()
+
+    def _check_that_no_alarm_stands(self):
         if self._evidence.rule.alarm:
             raise RuntimeError(
                 "An alarm stands: what is heard now is not learnt. acknowledge() ends an alarm that was false."

@@ -45,7 +45,7 @@ class StoredStream:
             What else is to be kept, in types that JSON knows: `restore` makes it `notes_`.
         """
         start, to_skip, samples = self._buffer.state(with_sound=sound)
-        evidence, counts = self._evidence.state()
+        evidence, arrays = self._evidence.state()
         values = {
             "settings": self._settings(),
             "buffer": [start, to_skip],
@@ -56,7 +56,7 @@ class StoredStream:
             **evidence,
         }
         windows = {f"pending {i}": window for i, (window, _) in enumerate(self._pending)}
-        write_state(path, values, {"samples": samples, "counts": counts, **windows})
+        write_state(path, values, {"samples": samples, **arrays, **windows})
 
     def restore(self, path: PathName) -> Self:
         """Take up the state that `save` wrote.
@@ -87,7 +87,7 @@ class StoredStream:
             samples = arrays["samples"]
             if samples.dtype != np.float32 or samples.ndim != 1 or len(samples) >= self._n_window:
                 raise ValueError("its samples do not fit")
-            self._evidence.restore(values, arrays["counts"])
+            self._evidence.restore(values, arrays)
             start, to_skip = map(int, values["buffer"])
             self._buffer.restore(start, to_skip, samples)
             self._learn_from, self._learn_until = map(int, values["learn"])

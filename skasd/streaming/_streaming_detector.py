@@ -84,6 +84,11 @@ class StreamingDetector(LearningStream, StoredStream):
         The window that `process` judged last; None before the first.
     notes_ : dict
         What `save` was given to keep, after `restore`; else empty.
+    threshold_ : float or None
+        Score above which windows are anomalous: that of the detector (None where it does not say), or after
+        `calibrate` the stream's own.
+    calibration_scores_ : ndarray of shape (n_windows,) or None
+        Scores of the windows that `calibrate` took, so far; None where it is not asked for.
     time_ : float
         Seconds of the stream so far, gaps included.
 
@@ -258,12 +263,14 @@ class StreamingDetector(LearningStream, StoredStream):
         self._evidence.rule.interrupt()
 
     def resume(self):
-        """Let windows that begin now, or later, count again: end `hold` and `learn`."""
+        """Let windows that begin now, or later, count again: end `hold`, `learn` and `calibrate`."""
         here = self._buffer.position
         self._hold_until = here if self._hold_until is None else min(self._hold_until, here)
         if self._learn_until:
             self._learn_until = 0
             self.learn_pending()
+        if self._evidence.is_calibrating:
+            self._evidence.end_calibration()
 
     def acknowledge(self):
         """End the alarm that stands, and forget what raised it."""
@@ -344,20 +351,25 @@ class StreamingDetector(LearningStream, StoredStream):
 
     def _judge(self, start, window, front):
         end = start + len(window)
+        self._end_learning(end)
         state, status = self._state_at(start, end), status_of(window, self.max_clipped)
         score = p = math.nan
         decision = 0
         if status == "ok":
             score, threshold = front.score(window)
-            decision = -1 if score > threshold else 1
-            last = fitted_steps(self.detector)[-1]  # each time: the detector may have learnt meanwhile
-            if hasattr(last, "p_value_of_scores"):
+            self._evidence.begin_anew_if_changed()  # the detector may have learnt meanwhile
+            last = fitted_steps(self.detector)[-1]
+            if (own := self._evidence.calibration) is not None:
+                threshold, p = own.threshold, own.p_value(score)
+            elif hasattr(last, "p_value_of_scores"):
                 p = float(last.p_value_of_scores([score])[0])
+            decision = -1 if score > threshold else 1
         else:
             self._front.reset()
             state = "hold"
-        self._learn_on(start, end, window, state)
-        if state == "watching":
+        if state == "learning":
+            self._learn_on(start, end, window, score)
+        elif state == "watching":
             self._evidence.count(score, decision, start, end)
         rule, rate = self._evidence.rule, self.sample_rate
         return Event(start / rate, end / rate, score, p, decision, rule.alarm, state, status, rule.evidence)
@@ -366,7 +378,7 @@ class StreamingDetector(LearningStream, StoredStream):
         """Return the state of a window."""
         if self._hold_until is None or start < self._hold_until:
             return "hold"
-        if end <= self._learn_until:
+        if end <= self._learn_until or self._evidence.is_calibrating:
             return "learning"
         return "watching"
 

@@ -1,0 +1,56 @@
+"""Healthy windows of the stream itself, which set its threshold in place of the detector's."""
+
+import numpy as np
+
+from ..scorers.thresholds import clips_needed, conformal_threshold, p_values
+
+
+class OwnCalibration:
+    """Scores of healthy windows that do not overlap: as many as are wanted, and what they say of other windows.
+
+    Parameters
+    ----------
+    n_windows : int
+        Wanted.
+    contamination : float
+        Rate of anomalous windows that the threshold aims at.
+    scores : iterable of float
+        Of the windows so far.
+    """
+
+    def __init__(self, n_windows, contamination, scores=()):
+        self.n_windows, self.contamination = n_windows, contamination
+        self.scores = np.array(list(scores), dtype=float)
+
+    @property
+    def is_complete(self):
+        """Whether there are as many windows as are wanted."""
+        return len(self.scores) >= self.n_windows
+
+    @property
+    def threshold(self):
+        """Score above which a window is anomalous."""
+        return conformal_threshold(self.scores, self.contamination)
+
+    def p_value(self, score):
+        """Return the share of healthy windows that is to be expected above a score."""
+        return float(p_values([score], self.scores, self.contamination, "cross")[0])
+
+    def add(self, score):
+        """Count the score of a window."""
+        self.scores = np.append(self.scores, score)
+
+
+def too_few_windows(n_windows, contamination, seconds):
+    """Return why so many windows cannot hold a rate, and what can be done, or None if they can.
+
+    Windows that do not overlap begin every `seconds`.
+    """
+    needed = clips_needed(contamination)
+    if n_windows >= needed:
+        return None
+    return (
+        f"{n_windows} windows that do not overlap cannot hold the rate contamination={contamination:g}: about 1 in "
+        f"{n_windows + 1} healthy windows scores higher than all of them. Calibrate for at least "
+        f"{needed * seconds:g} s, or with contamination={1 / (n_windows + 1):.2g} or more."
+    )
