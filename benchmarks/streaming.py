@@ -85,11 +85,12 @@ class Recorded:
         self.offset_ = -conformal_threshold(held_out, contamination)
 
     def score_samples(self, X):
+        """Return the scores with their sign changed."""
         return -np.array([window[0] for window in X], dtype=float)
 
 
 class Scores:
-    """Scores of windows of 10 s, one a second; those of a machine are computed once, and kept in a folder if there is one.
+    """Scores of windows of 10 s, one a second, computed once where there is a folder to keep them in.
 
     Parameters
     ----------
@@ -117,7 +118,9 @@ class Scores:
             later = islice(blocks, max(0, onset // 10 - 1), None)
             return np.array([event.score for block in later for event in stream.process(block)])
 
-        return self._kept(f"{machine}, {fault or 'healthy'}, {number}, {seconds}, {self.n_recordings}", compute)
+        return self._kept(
+            f"{machine}, {fault or 'healthy'}, {number}, {seconds}, {self.n_recordings}", compute
+        )
 
     def _detector(self, machine):
         if machine not in self.detectors:
@@ -154,13 +157,19 @@ def print_healthy(held_out, streams, args, rule, seconds, contamination):
     """Print false alarms in healthy streams after the time of calibration, whether or not it is used."""
     n, anomalous, with_one, capital = 0, [], 0, []
     for scores in streams:
-        raised, decisions, stream = alarms(scores[0], held_out[scores[1]], rule, seconds, contamination, args.alpha)
+        raised, decisions, stream = alarms(
+            scores[0], held_out[scores[1]], rule, seconds, contamination, args.alpha
+        )
         n_after = int(np.sum(raised > args.lead))
         n, with_one = n + n_after, with_one + (n_after > 0)
         anomalous.append(decisions[decisions[:, 0] >= args.lead, 1].mean())
         capital.append(stream.drift().capital)
     hours = sum(len(scores) - args.lead for scores, _ in streams) / 3600
-    stated = f"at most {3600 * contamination / 2:.0f} an hour" if rule == "confirm" else f"risk {args.alpha:g} a stream"
+    stated = (
+        f"at most {3600 * contamination / 2:.0f} an hour"
+        if rule == "confirm"
+        else f"risk {args.alpha:g} a stream"
+    )
     print(
         f"  {n} alarms in {hours:.1f} h = {n / hours:.2f} an hour (stated: {stated}), in {with_one} of {len(streams)} "
         f"streams; anomalous windows {np.mean(anomalous):.2%} ({', '.join(f'{x:.2%}' for x in anomalous)})",
@@ -181,7 +190,9 @@ def print_growing(held_out, streams, args, rule, seconds, contamination):
         above = excess[ends <= at][-1]
         found.append((fault, at, twice, above))
         if args.verbose:
-            print(f"    {machine}, {number}, {fault}: after {at:.0f} s, at {above:.1f} spreads; two after {twice:.0f} s")
+            print(
+                f"    {machine}, {number}, {fault}: after {at:.0f} s, at {above:.1f} spreads; two after {twice:.0f} s"
+            )
     for fault in FAULTS:
         _, at, twice, above = zip(*(row for row in found if row[0] == fault), strict=True)
         print(
@@ -190,7 +201,10 @@ def print_growing(held_out, streams, args, rule, seconds, contamination):
         )
     early = sum(at <= twice for _, at, twice, _ in found)
     later = np.median([at - twice for _, at, twice, _ in found])
-    print(f"  {early} of {len(found)} before the excess is 2 for the first time; median {later:+.0f} s from it", flush=True)
+    print(
+        f"  {early} of {len(found)} before the excess is 2 for the first time; median {later:+.0f} s from it",
+        flush=True,
+    )
 
 
 def print_rules(args):
@@ -231,7 +245,9 @@ def main():
     parser.add_argument("--seconds", type=int, default=86_400, help="length of the day")
     parser.add_argument("--machines", type=int, default=1, help="that alarms are counted on")
     parser.add_argument("--streams", type=int, default=1, help="of each machine")
-    parser.add_argument("--hours", type=int, default=1, help="healthy ones of a stream that alarms are counted in")
+    parser.add_argument(
+        "--hours", type=int, default=1, help="healthy ones of a stream that alarms are counted in"
+    )
     parser.add_argument("--lead", type=int, default=3600, help="healthy seconds before, to calibrate in")
     parser.add_argument("--calibrate", type=int, nargs="*", default=[1000, 3600], help="seconds")
     parser.add_argument("--healthy", type=int, default=300, help="seconds before the fault")

@@ -51,7 +51,7 @@ def add_arguments(parser):
         "--calibrate",
         type=float,
         metavar="SECONDS",
-        help="take so much sound as healthy first, and set the threshold of this stream from it; not again after a restart",
+        help="take so much sound as healthy first, and set the threshold of this stream from it (once)",
     )
     parser.add_argument(
         "--false-alarms",
@@ -296,7 +296,9 @@ def _parameters(args, detector):
     if not match:
         raise ValueError(f"--confirm {args.confirm}: give two numbers as 2/3.")
     if args.false_alarms is not None and args.calibrate is None:
-        raise ValueError("--false-alarms is for --calibrate; 'skasd calibrate' sets the threshold of the model.")
+        raise ValueError(
+            "--false-alarms is for --calibrate; 'skasd calibrate' sets the threshold of the model."
+        )
     conditions = getattr(detector, "training_conditions_", None)
     window = args.window
     if window is None:

@@ -29,9 +29,7 @@ def summary(detector):
             f"{where}{what}; about {max(wanted, rate):.1%} of healthy clips of new ones will be called anomalous"
         )
         if rate > wanted:
-            lines.append(
-                f"{where}{wanted:.1%} was asked for, which takes {clips_needed(wanted)} recordings"
-            )
+            lines.append(f"{where}{wanted:.1%} was asked for, which takes {clips_needed(wanted)} recordings")
     if set_later:
         n = len(sections.calibration_scores_)
         rate = max(sections.calibration_rate_, 1 / (n + 1))

@@ -57,7 +57,7 @@ class Evidence:
 
     @property
     def is_calibrating(self):
-        """Whether windows are taken for the stream's own calibration."""
+        """True while windows are taken for the stream's own calibration."""
         return self.own is not None and not self.own.is_complete
 
     @property

@@ -152,9 +152,10 @@ class LearningStream:
 
         Notes
         -----
-        Afterwards `threshold_`, and decisions and p-values of events, come from the scores of these windows (split-conformal
-        quantile), and alarms and `drift` begin anew, with windows ranked among them. It lasts until the detector's scores
-        change their meaning, as by `learn_one`. `resume` ends it earlier, with the windows there are.
+        Afterwards `threshold_`, and decisions and p-values of events, come from the scores of these windows
+        (split-conformal quantile), and alarms and `drift` begin anew, with windows ranked among them. It lasts until
+        the detector's scores change their meaning, as by `learn_one`. `resume` ends it earlier, with the windows there
+        are.
         """
         self._check_that_no_alarm_stands()
         n_samples = round(seconds_above_zero("seconds", seconds) * self.sample_rate)
@@ -162,7 +163,7 @@ class LearningStream:
             raise ValueError(f"seconds={seconds!r} is less than a window, {self.window_:g} s.")
         if contamination is None:
             contamination = getattr(fitted_steps(self.detector)[-1], "calibration_rate_", 0.1)
-        if not isinstance(contamination, Real) or not 0 < contamination <= 0.5:
+        if not isinstance(contamination, Real) or not 0 < float(contamination) <= 0.5:
             raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
         step = math.ceil(self._n_window / self._n_hop) * self._n_hop
         n_windows = 1 + (n_samples - self._n_window) // step
@@ -192,11 +193,11 @@ class LearningStream:
             self._learn_from = end
             self.learn_one(window)
 
-    def _end_learning(self, end):
-        """End what `learn` began, if a window that ends there is not part of it."""
-        if self._learn_until and end > self._learn_until:
-            self._learn_until = 0
-            self.learn_pending()
+    def _end_learning(self):
+        """End what `learn` began; what was learnt is neither ranked nor taken for a calibration."""
+        self._learn_until = 0
+        self._evidence.rank_from = max(self._evidence.rank_from, self._learn_from)
+        self.learn_pending()
 
     def _check_that_it_may_learn(self):
         if not callable(getattr(self.detector, "update", None)):

@@ -24,7 +24,7 @@ class OwnCalibration:
 
     @property
     def is_complete(self):
-        """Whether there are as many windows as are wanted."""
+        """True with as many windows as are wanted."""
         return len(self.scores) >= self.n_windows
 
     @property

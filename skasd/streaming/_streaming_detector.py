@@ -267,8 +267,7 @@ class StreamingDetector(LearningStream, StoredStream):
         here = self._buffer.position
         self._hold_until = here if self._hold_until is None else min(self._hold_until, here)
         if self._learn_until:
-            self._learn_until = 0
-            self.learn_pending()
+            self._end_learning()
         if self._evidence.is_calibrating:
             self._evidence.end_calibration()
 
@@ -351,7 +350,8 @@ class StreamingDetector(LearningStream, StoredStream):
 
     def _judge(self, start, window, front):
         end = start + len(window)
-        self._end_learning(end)
+        if self._learn_until and end > self._learn_until:
+            self._end_learning()
         state, status = self._state_at(start, end), status_of(window, self.max_clipped)
         score = p = math.nan
         decision = 0

@@ -90,6 +90,32 @@ def test_raw_samples_on_standard_input(model, detector, pipe, capsys):
     assert "watching" not in capsys.readouterr().err
 
 
+def test_calibrated_on_what_is_heard_first(model, detector, pipe, capsys):
+    """A machine that always hums is no anomaly; after a restart the calibration is that of then."""
+    asked = ["watch", model, "-", *OPTIONS, "--calibrate", "30", "--false-alarms", "0.05", "--continue"]
+    hum = noise(50, seed=4, tone=0.02)
+    pipe(hum.tobytes())
+    assert main(["watch", model, "-", *OPTIONS, "--state", model + ".other"]) == 0
+    assert any(event["alarm"] for event in lines(capsys.readouterr().out))
+    pipe(hum[: 20 * RATE].tobytes())
+    assert main(asked) == 0
+    captured = capsys.readouterr()
+    assert {event["state"] for event in lines(captured.out)} == {"learning"}
+    assert "calibrating: 30 s of sound are taken as healthy" in captured.err
+    pipe(np.concatenate([hum[20 * RATE :], noise(5, seed=5, tone=0.1)]).tobytes())
+    assert main(asked) == 0
+    captured = capsys.readouterr()
+    events = lines(captured.out)
+    watching = [event for event in events if event["state"] == "watching"]
+    assert watching[0]["start"] == 29.5
+    assert f"calibrated: the threshold is {watching[0]['threshold']:.4g}" in captured.err
+    assert "calibrating:" not in captured.err
+    assert {event["threshold"] for event in events[:10]} == {-detector.steps[-1][1].offset_}
+    scores = np.array([event["score"] for event in watching if event["end"] <= 50])
+    assert np.mean(scores > watching[0]["threshold"]) < 0.3 < 0.9 < np.mean(scores > events[0]["threshold"])
+    assert [event["end"] for event in watching if event["change"] == "raised"][-1] > 50
+
+
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"])
 @pytest.mark.parametrize("container", ["WAV", "WAVEX"])
 def test_wav_on_standard_input(model, detector, pipe, capsys, subtype, container):
@@ -361,6 +387,8 @@ def test_alarms_say_where_in_the_sound_they_lie(model, detector, pipe, tmp_path,
         (["--confirm", "2"], "--confirm 2: give two numbers as 2/3"),
         (["--confirm", "3/2"], r"confirm=(3, 2) must be (k, n)"),
         (["--alpha", "2"], "alpha=2.0 must be"),
+        (["--calibrate", "5"], "seconds=5.0 is less than a window, 10 s"),
+        (["--false-alarms", "0.1"], "--false-alarms is for --calibrate"),
         (["--window", "-1"], "window=-1.0 must be"),
         (["--rate", "0"], "--rate 0 must be above 0"),
         (["--channel", "3"], "channel=3 asked for, but there are 1 channel(s)"),

@@ -93,7 +93,8 @@ def test_a_time_of_learning(learner):
     assert not any(event.alarm for event in events[:19])
     assert learner.n_clips_ == 20
     assert stream.state_ == "watching"
-    quiet = np.mean([event.score for event in events[20:]])
+    quiet = np.mean([event.score for event in events[19:]])
+    assert events[19].score < 0.6 * events[18].score  # judged by what has just been learnt
     assert quiet < 0.5 * np.mean([event.score for event in events[:19]])
 
 
