@@ -12,6 +12,11 @@ LINEAR, RELU, HARD_SWISH = 0, 1, 2
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _rectified(x):
+    return np.float32(0) if x < 0 else x  # NaN stays NaN, unlike with max
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _hard_swish(x):
     return x * min(max(x + np.float32(3), np.float32(0)), np.float32(6)) * np.float32(1 / 6)
 
@@ -23,7 +28,7 @@ def _activate(x, bias, activation, out):
     for p in range(n_positions):
         if activation == RELU:
             for c in range(n_channels):
-                out[p, c] = max(x[p, c] + bias[c], np.float32(0))
+                out[p, c] = _rectified(x[p, c] + bias[c])
         elif activation == HARD_SWISH:
             for c in range(n_channels):
                 out[p, c] = _hard_swish(x[p, c] + bias[c])
@@ -134,7 +139,7 @@ def entry(frames, emphasis, floor, weights, bias, depthwise, depth_bias, project
                     for p in range(n_positions):
                         row[p] += depthwise[c, j, i] * columns[(t + j) % 3, c, p + i]
             for p in range(n_positions):
-                deep[c, p] = max(row[p], np.float32(0))
+                deep[c, p] = _rectified(row[p])
         for c in range(n_channels):
             for p in range(n_positions):
                 row[p] = project_bias[c] + columns[(t + 1) % 3, c, p + 1]

@@ -15,7 +15,7 @@ from ..labels import as_labels
 from ._blocks import find_blocks
 from ._held_out import ALL, merge_small
 from ._references import References
-from ._rows import skipped_rows
+from ._rows import checked_rows, skipped_rows
 from .thresholds import ThresholdMixin
 
 
@@ -280,7 +280,7 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
             If a row lies so far from those of `fit` that its score overflows.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
+        X = checked_rows(self, X)
         present = ~skipped_rows(X)
         section = None if section is None else as_labels("section", section, len(X))[present]
         scores = np.full(len(X), np.nan)

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike
-from ._rows import skipped_rows
+from ._rows import checked_rows, skipped_rows
 
 
 class ContributionMixin:
@@ -40,7 +40,7 @@ class ContributionMixin:
             everywhere.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
+        X = checked_rows(self, X)
         present = ~skipped_rows(X)
         shares = np.full(X.shape, np.nan)
         rows = X[present]

@@ -200,7 +200,8 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         return spread * largest
 
     def _score_reference(self, X, reference):
-        return np.linalg.norm((X - reference.mean) @ reference.whitening, axis=1)
+        whitened = (X - reference.mean) @ reference.whitening
+        return np.sqrt(np.einsum("ij,ij->i", whitened, whitened))  # of one row in half the time of norm
 
     def _contributions(self, X, reference):
         deviations = X - reference.mean

@@ -43,7 +43,7 @@ class WindowBuffer:
             self._filled += len(part)
             done += len(part)
             if self._filled == len(self._samples):
-                self._last[:], self._has_last = self._samples, True
+                self._last, self._samples, self._has_last = self._samples, self._last, True
                 start = self._start
                 self._advance()
                 yield start, self._last
@@ -55,7 +55,7 @@ class WindowBuffer:
         """Make room for the next window."""
         kept = max(0, len(self._samples) - self.n_hop)
         if kept:
-            self._samples[:kept] = self._samples[-kept:]
+            self._samples[:kept] = self._last[-kept:]
         self._start += self.n_hop
         self._filled = kept
         self._to_skip = max(0, self.n_hop - len(self._samples))
