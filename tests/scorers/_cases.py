@@ -16,10 +16,12 @@ from skasd.scorers import (
     LOFScorer,
     MahalanobisScorer,
     OEVAEScorer,
+    TermScorer,
 )
 
 ALL = [
     BandScorer(bands=2),
+    TermScorer(bands=[[4, 5]]),
     CosineMeanScorer(),
     GammaSoftmaxScorer(),
     KMeansScorer(n_clusters=3, random_state=0),

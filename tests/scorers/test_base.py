@@ -19,6 +19,7 @@ from skasd.scorers import (
     LOFScorer,
     MahalanobisScorer,
     OEVAEScorer,
+    TermScorer,
 )
 
 from ..estimator_excuses import QUICK
@@ -36,6 +37,7 @@ from ._cases import ALL, MedianScorer, clips, every_scorer, refitted_without_eac
         LOFScorer(calibration="train"),
         MahalanobisScorer(calibration="train"),
         OEVAEScorer(n_neighbors=3, calibration="train"),
+        TermScorer(bands=[[0]], calibration="train"),
         MedianScorer(calibration="train"),
     ]
 )
