@@ -21,7 +21,7 @@ from skasd.scorers import (
 
 ALL = [
     BandScorer(bands=2),
-    TermScorer(bands=[[4, 5]]),
+    TermScorer(bands=[[1, 2, 3]]),
     CosineMeanScorer(),
     GammaSoftmaxScorer(),
     KMeansScorer(n_clusters=3, random_state=0),
