@@ -90,37 +90,29 @@ class Recorded:
 
 
 class Scores:
-    """Scores of windows of 10 s, one a second, computed once where there is a folder to keep them in.
+    """Scores of windows, one a second, computed once where there is a folder to keep them in."""
 
-    Parameters
-    ----------
-    folder : path-like or None
-    n_recordings : int
-        To learn from.
-    """
-
-    def __init__(self, folder, n_recordings):
-        self.folder, self.n_recordings = folder and Path(folder), n_recordings
+    def __init__(self, folder, n_recordings, window):
+        self.folder, self.n_recordings, self.window = folder and Path(folder), n_recordings, window
         self.detectors = {}
 
     def held_out(self, machine):
         """Return the scores that the detector's threshold comes from."""
-        compute = lambda: np.asarray(self._detector(machine).steps_[-1].calibration_scores_)  # noqa: E731
-        return self._kept(f"{machine}, held out, {self.n_recordings}", compute)
+        return self._kept(
+            f"{machine}, held out", lambda: self._detector(machine).steps_[-1].calibration_scores_
+        )
 
     def of(self, machine, seconds, number, fault=None, onset=0):
-        """Return those of a stream; with a fault those of windows that begin 10 s before it, or later."""
+        """Return those of a stream; with a fault those of windows that begin one window before it, or later."""
 
         def compute():
-            stream = StreamingDetector(self._detector(machine))
+            stream = StreamingDetector(self._detector(machine), window=self.window)
             settings = {"fault": fault, "onset": onset, "growth": GROWTH} if fault else {}
             blocks = make_machine_stream(seconds, machine=machine, random_state=number, **settings)
-            later = islice(blocks, max(0, onset // 10 - 1), None)
-            return np.array([event.score for block in later for event in stream.process(block)])
+            later = islice(blocks, max(0, (onset - self.window) // 10), None)
+            return [event.score for block in later for event in stream.process(block)]
 
-        return self._kept(
-            f"{machine}, {fault or 'healthy'}, {number}, {seconds}, {self.n_recordings}", compute
-        )
+        return self._kept(f"{machine}, {fault or 'healthy'}, {number}, {seconds}, {self.window}", compute)
 
     def _detector(self, machine):
         if machine not in self.detectors:
@@ -129,110 +121,117 @@ class Scores:
 
     def _kept(self, name, compute):
         if self.folder is None:
-            return compute()
-        path = self.folder / f"{name}.npy"
+            return np.array(compute())
+        path = self.folder / f"{name}, {self.n_recordings}.npy"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            np.save(path, compute())
+            np.save(path, np.array(compute()))
         return np.load(path)
 
 
-def alarms(scores, held_out, rule, seconds, contamination, alpha):
-    """Return when alarms begin, the share of anomalous windows, and the stream, calibrated on itself for so long."""
-    hop = 10.0 if rule == "martingale" else 1.0  # it looks at no other windows with a shorter hop
+def hear(scores, held_out, args, rule, contamination, seconds):
+    """Return when alarms begin, and the events, of a stream that is calibrated on itself for so long."""
+    hop = args.window if rule == "martingale" else 1  # it looks at no other windows with a shorter hop
     stream = StreamingDetector(
-        Recorded(held_out, contamination), sample_rate=1, max_clipped=1, alarm=rule, hop=hop, alpha=alpha
+        Recorded(held_out, contamination),
+        window=args.window,
+        hop=hop,
+        sample_rate=1,
+        max_clipped=1,
+        alarm=rule,
+        alpha=args.alpha,
     )
     if seconds:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FewClipsWarning)
             stream.calibrate(seconds, contamination=contamination)
-    events = stream.process(scores)
+    events = stream.process(
+        np.append(scores, np.zeros(args.window - 1))
+    )  # a window has the score of its first sample
     stood = [False, *(event.alarm for event in events)]
     raised = [event.end for event, before in zip(events, stood, strict=False) if event.alarm and not before]
-    return np.array(raised), np.array([(event.start, event.decision < 0) for event in events]), stream
+    return np.array(raised), events
 
 
-def print_healthy(held_out, streams, args, rule, seconds, contamination):
+def print_healthy(streams, args, *rule):
     """Print false alarms in healthy streams after the time of calibration, whether or not it is used."""
-    n, anomalous, with_one, capital = 0, [], 0, []
-    for scores in streams:
-        raised, decisions, stream = alarms(
-            scores[0], held_out[scores[1]], rule, seconds, contamination, args.alpha
-        )
-        n_after = int(np.sum(raised > args.lead))
-        n, with_one = n + n_after, with_one + (n_after > 0)
-        anomalous.append(decisions[decisions[:, 0] >= args.lead, 1].mean())
-        capital.append(stream.drift().capital)
-    hours = sum(len(scores) - args.lead for scores, _ in streams) / 3600
-    stated = (
-        f"at most {3600 * contamination / 2:.0f} an hour"
-        if rule == "confirm"
-        else f"risk {args.alpha:g} a stream"
-    )
+    rates, anomalous, stood = [], [], []
+    for _, held_out, scores in streams:
+        raised, events = hear(scores, held_out, args, *rule)
+        events = [event for event in events if event.start >= args.lead]
+        rates.append(np.sum(raised > args.lead) / args.hours)
+        anomalous.append(np.mean([event.decision < 0 for event in events]))
+        stood.append(np.mean([event.alarm for event in events]))
     print(
-        f"  {n} alarms in {hours:.1f} h = {n / hours:.2f} an hour (stated: {stated}), in {with_one} of {len(streams)} "
-        f"streams; anomalous windows {np.mean(anomalous):.2%} ({', '.join(f'{x:.2%}' for x in anomalous)})",
+        f"  healthy, {args.hours * len(streams)} h: {np.mean(rates):.2f} alarms an hour (by stream "
+        f"{', '.join(f'{rate:.1f}' for rate in rates)}); an alarm stands for {np.mean(stood):.1%} of the time; "
+        f"anomalous windows {np.mean(anomalous):.2%} ({', '.join(f'{share:.2%}' for share in anomalous)})",
         flush=True,
     )
 
 
-def print_growing(held_out, streams, args, rule, seconds, contamination):
-    """Print when faults that grow are found, and by how many healthy spreads the windows then exceed healthy ones."""
-    found = []
-    for machine, number, fault, scores, healthy in streams:
-        raised, _, _ = alarms(scores, held_out[machine], rule, seconds, contamination, args.alpha)
-        onset = args.lead + args.healthy
-        excess = (scores - healthy) / healthy.std()
-        ends = np.arange(len(scores)) + 10 - onset
-        twice = ends[np.argmax(excess >= 2)]
-        at = min(raised[raised > onset] - onset, default=np.inf)
-        above = excess[ends <= at][-1]
-        found.append((fault, at, twice, above))
-        if args.verbose:
-            print(
-                f"    {machine}, {number}, {fault}: after {at:.0f} s, at {above:.1f} spreads; two after {twice:.0f} s"
-            )
+def print_growing(streams, args, *rule):
+    """Print when faults that grow are found: by the first alarm that the same stream without the fault does not raise.
+
+    The excess of a window is its score minus that without the fault, in standard deviations of the latter.
+    """
+    onset, found = args.lead + args.healthy, []
+    for name, held_out, healthy, growing in streams:
+        false, _ = hear(healthy, held_out, args, *rule)
+        ends = np.arange(len(healthy)) + args.window - onset
+        for fault, scores in growing.items():
+            raised, _ = hear(scores, held_out, args, *rule)
+            excess = (scores - healthy) / healthy.std()
+            at = min(set(raised[raised > onset]) - set(false), default=np.inf) - onset
+            found.append((fault, at, ends[np.argmax(excess >= 2)], excess[ends <= at][-1]))
+            if args.verbose:
+                print(
+                    f"    {name}: {fault} after {at:.0f} s, at {found[-1][3]:.1f} spreads; two after {found[-1][2]} s"
+                )
     for fault in FAULTS:
         _, at, twice, above = zip(*(row for row in found if row[0] == fault), strict=True)
         print(
-            f"  {fault}: alarm after {np.median(at):.0f} s ({min(at):.0f} to {max(at):.0f}), at {np.median(above):.1f} "
+            f"  {fault}: found after {np.median(at):.0f} s ({min(at):.0f} to {max(at):.0f}), at {np.median(above):.1f} "
             f"spreads ({min(above):.1f} to {max(above):.1f}); two spreads after {np.median(twice):.0f} s"
         )
     early = sum(at <= twice for _, at, twice, _ in found)
-    later = np.median([at - twice for _, at, twice, _ in found])
+    later, above = np.median([at - twice for _, at, twice, _ in found]), np.median([row[3] for row in found])
     print(
-        f"  {early} of {len(found)} before the excess is 2 for the first time; median {later:+.0f} s from it",
+        f"  {early} of {len(found)} no later than the excess is 2 for the first time; medians: {later:+.0f} s from "
+        f"that, {above:.1f} spreads",
         flush=True,
     )
 
 
 def print_rules(args):
     """Print what rules of alarms do, before and after the calibration on the stream itself."""
-    scored = Scores(args.scores, args.recordings)
-    machines = [f"gearbox {number}" for number in range(args.machines)]
-    held_out = {machine: scored.held_out(machine) for machine in machines}
-    healthy, growing = [], []
-    for place, machine in enumerate(machines):
-        for stream in range(args.streams):
-            number = 10 * place + stream
-            if args.alarms:
-                healthy.append((scored.of(machine, args.lead + 3600 * args.hours, 300 + number), machine))
+    kept = Scores(args.scores, args.recordings, args.window)
+    onset, healthy, growing = args.lead + args.healthy, [], []
+    for place in range(args.machines):
+        machine = f"gearbox {place}"
+        for number in range(10 * place, 10 * place + args.streams):
+            name, held_out = f"{machine}, {number}", kept.held_out(machine)
             if args.faults:
-                onset = args.lead + args.healthy
-                sound = scored.of(machine, onset + GROWTH, 200 + number)
-                for fault in FAULTS:
-                    own = scored.of(machine, onset + GROWTH, 200 + number, fault, onset)
-                    scores = np.concatenate([sound[: len(sound) - len(own)], own])
-                    growing.append((machine, number, fault, scores, sound))
+                sound = kept.of(machine, onset + GROWTH, 200 + number)
+                faults = {
+                    fault: kept.of(machine, onset + GROWTH, 200 + number, fault, onset) for fault in FAULTS
+                }
+                faults = {fault: np.append(sound[: -len(scores)], scores) for fault, scores in faults.items()}
+                growing.append((name, held_out, sound, faults))
+            if args.alarms:
+                healthy.append(
+                    (name, held_out, kept.of(machine, args.lead + 3600 * args.hours, 300 + number))
+                )
     for rule, contamination in [*(("confirm", rate) for rate in args.contamination), ("martingale", 0.01)]:
+        stated = f"risk {args.alpha:g} in a stream"
+        if rule == "confirm":
+            stated = f"contamination {contamination:g}, at most {3600 * contamination / 2:.0f} false alarms an hour"
         for seconds in (0, *args.calibrate):
-            how = f"calibrated on {seconds} s" if seconds else "as the detector is"
-            print(f"{rule}{f', contamination {contamination:g}' if rule == 'confirm' else ''}, {how}")
+            print(f"{rule}, {stated}, {f'calibrated on {seconds} s' if seconds else 'as the detector is'}")
             if healthy:
-                print_healthy(held_out, healthy, args, rule, seconds, contamination)
+                print_healthy(healthy, args, rule, contamination, seconds)
             if growing:
-                print_growing(held_out, growing, args, rule, seconds, contamination)
+                print_growing(growing, args, rule, contamination, seconds)
 
 
 def main():
@@ -252,7 +251,8 @@ def main():
     parser.add_argument("--calibrate", type=int, nargs="*", default=[1000, 3600], help="seconds")
     parser.add_argument("--healthy", type=int, default=300, help="seconds before the fault")
     parser.add_argument("--recordings", type=int, default=100, help="of 30 s each, to learn from")
-    parser.add_argument("--contamination", type=float, nargs="*", default=[0.01, 0.1])
+    parser.add_argument("--contamination", type=float, nargs="*", default=[0.01, 0.03, 0.1])
+    parser.add_argument("--window", type=int, default=10, help="seconds")
     parser.add_argument("--alpha", type=float, default=0.01)
     parser.add_argument("--scores", metavar="FOLDER", help="where scores of windows are kept")
     parser.add_argument("--verbose", action="store_true", help="every fault")

@@ -14,7 +14,8 @@ class Drift:
     Attributes
     ----------
     moved : bool
-        Whether the capital has ever reached ``1 / alpha`` since the stream began or the reference was last changed.
+        Whether the capital has ever reached ``1 / alpha`` since the stream began, was calibrated, or the
+        reference was last changed.
     direction : {"up", "down"} or None
         Whether the scores went up or down; None while nothing moved.
     since : float or None

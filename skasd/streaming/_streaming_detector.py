@@ -119,6 +119,9 @@ class StreamingDetector(LearningStream, StoredStream):
     at most `alpha`, in a stream however long; then there is an alarm. After each alarm that begins anew. Machines whose
     load wanders for minutes are not exchangeable; ``benchmarks/streaming.py`` tells what that costs.
 
+    Both statements are about streams that score as the recordings which the detector was calibrated on. A machine that
+    always scores higher or lower than these takes a `calibrate` of its own.
+
     An alarm ends when `release` windows in a row are normal; with the martingale its capital, held at `1 / alpha`
     at most, must be back at 1 as well.
 
@@ -276,7 +279,7 @@ class StreamingDetector(LearningStream, StoredStream):
         self._evidence.rule.clear()
 
     def drift(self) -> Drift:
-        """Say whether healthy sound has moved since the detector learnt it.
+        """Say whether healthy sound has moved since the detector learnt it, or since `calibrate`.
 
         Returns
         -------

@@ -191,6 +191,18 @@ def test_it_ends_with_the_meaning_of_scores():
     assert len(stream.calibration_scores_) < 6
 
 
+def test_detectors_that_keep_no_scores_get_p_values():
+    detector = Recorded(other_days())
+    del detector.calibration_scores_
+    stream, sound = stream_of(detector, confirm=(99, 99)), scores(900)
+    assert np.isnan(stream.process(sound[:10])[0].p_value)
+    with pytest.raises(TypeError, match="keeps no scores"):
+        stream.drift()
+    stream.calibrate(400)
+    assert 0 < stream.process(sound)[-1].p_value <= 1
+    assert stream.drift().n_windows == 49
+
+
 def test_what_is_refused():
     stream = stream_of(Recorded(other_days()))
     for seconds, contamination, message in (
