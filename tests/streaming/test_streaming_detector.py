@@ -19,6 +19,7 @@ from skasd import (
     STFTTransformer,
 )
 from skasd.compose import p_value_of, score_clips
+from skasd.nn import _encoder_kernels
 from skasd.streaming import StreamingDetector, StreamStateError
 
 from .conftest import RATE, clips, noise
@@ -114,6 +115,20 @@ def test_frames_are_computed_once(monkeypatch):
     listen(stream, SOUND[: 3 * RATE])
     assert seen[0] == 63
     assert max(sum(seen[1:][i : i + 3]) for i in range(0, len(seen) - 3, 3)) <= 3 + 4 + 4
+
+
+def test_columns_of_the_encoder_are_computed_once(default, monkeypatch):
+    lengths = []
+    block = _encoder_kernels.block
+
+    def counting(x, *weights):
+        lengths.append(len(weights[-1]))
+        block(x, *weights)
+
+    monkeypatch.setattr(_encoder_kernels, "block", counting)
+    listen(StreamingDetector(default, window=2.0, hop=0.3), SOUND[: 3 * RATE])
+    # columns of the second block, and of those behind it, which see two less each
+    assert lengths == [19, 17, 15, *[13] * 5, *[3] * 24]
 
 
 def test_hop_is_rounded_to_what_front_ends_share(default, pipeline):
