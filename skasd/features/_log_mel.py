@@ -239,17 +239,21 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         -------
         filters : ndarray of shape (n_mels, 1 + n_fft // 2), float64
         """
-        import librosa.filters  # heavy, and not needed by those who only import this module
+        import librosa  # heavy, and not needed by those who only import this module
 
+        if self.filters == "librosa" and self.norm is not None:
+            bands = self._bands()
+            return librosa.filters.mel(
+                sr=self.sample_rate, n_fft=self.n_fft, norm=self.norm, dtype=np.float64, **bands
+            )
+        # librosa normalises by none in a module that takes 20 s to be compiled for the first time
+        edges, bins = self._edges(), self._bin_frequencies()
         if self.filters == "kaldi":
-            edges = librosa.hz_to_mel(self._edges(), htk=True)[:, None]
-            bins = librosa.hz_to_mel(self._bin_frequencies(), htk=True)
-            rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-            falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-            return np.maximum(np.minimum(rising, falling), 0)
-        return librosa.filters.mel(
-            sr=self.sample_rate, n_fft=self.n_fft, norm=self.norm, dtype=np.float64, **self._bands()
-        )
+            edges, bins = (librosa.hz_to_mel(frequencies, htk=True) for frequencies in (edges, bins))
+        edges = edges[:, None]
+        rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+        falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+        return np.maximum(np.minimum(rising, falling), 0)
 
     def _frequencies(self):
         return self._edges()[1:-1]

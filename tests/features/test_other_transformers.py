@@ -204,6 +204,21 @@ def test_importing_and_using_features_does_without_torch():
         "import sys, numpy as np; from skasd.features import *; "
         "assert 'librosa' not in sys.modules and 'numba' not in sys.modules; "
         "ClipStatistics().fit_transform(LogMelTransformer().fit_transform(np.zeros((1, 4000)))); "
-        "assert 'torch' not in sys.modules"
+        "LogMelTransformer(norm=None).mel_filters(); "
+        # the latter takes 20 s to be compiled for the first time
+        "assert 'torch' not in sys.modules and 'librosa.util.utils' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"htk": True, "n_mels": 64, "fmin": 50}, {"n_fft": 2048, "fmax": 6000}]
+)
+@pytest.mark.parametrize("norm", [None, "slaney"])
+def test_mel_filters_are_librosas(settings, norm):
+    front_end = LogMelTransformer(norm=norm, **settings)
+    bands = {"fmin": front_end.fmin, "fmax": front_end.fmax, "htk": front_end.htk}
+    expected = librosa.filters.mel(
+        sr=16000, n_fft=front_end.n_fft, n_mels=front_end.n_mels, norm=norm, dtype=np.float64, **bands
+    )
+    np.testing.assert_array_equal(front_end.mel_filters(), expected)
