@@ -77,6 +77,7 @@ def test_the_default_detector(default, window, hop):
         LogMelTransformer(n_mels=16, standardize_waveform=True),
         STFTTransformer(n_fft=512, hop_length=160),
         PretrainedEmbedder(layer=("6", "mel", "11")),
+        PretrainedEmbedder(layer=("mel", "9"), device="cpu:0"),  # PyTorch's layers, as on a GPU
         PretrainedEmbedder(sample_rate=22050),
     ],
     ids=lambda front: type(front).__name__,
