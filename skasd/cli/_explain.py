@@ -59,7 +59,7 @@ def run(args, console):
     decision = "anomalous" if found.score > threshold else "normal"
     console.say(f"{printable(args.file)}: {decision} (score {found.score:.6g}, threshold {threshold:.6g})")
     console.say(found.sentence)
-    console.note(f"held against {printable(str(found.nearest_))}")
+    console.note(f"nearest healthy recording: {printable(str(found.nearest_))}")
     if args.output is not None:
         report_explanation(
             found,

@@ -16,10 +16,15 @@ from ._own_shares import own_shares
 from ._search import COARSE, Shares
 from ._segments import Levels, in_words, regions
 from ._tiles import FINE_BANDS, Tiles, mel_band_edges
+from ._usual_range import brought_back
 
 _LEAST_SECONDS = 0.064  # of a fine tile
 _FEWEST, _MOST = 8, 16  # coarse time steps
 _STEP = 1.25  # s, of a coarse time step of longer clips
+_NEAR = 8  # healthy clips whose range is the usual one
+# of what the clip scores above the nearest healthy clip, by what is unusual: little, for most of the rest is what any
+# new clip scores above one that was learnt
+_LEAST_OF_USUAL = 0.05
 _MOST_SEGMENTS = 3
 _LEAST_SHARE = 0.1
 _BATCH_BYTES = 1 << 26  # of waveforms scored at a time
@@ -101,8 +106,8 @@ class Explainer:
         waveform: Any
         (waveform,) = Clips([clip], **self._reading)
         samples = _time_edges(len(waveform), rate, span)
-        place, healthy = self._healthy.nearest(waveform)
-        healthy = aligned(healthy, waveform, rate)
+        place, near = self._healthy.nearest(waveform, _NEAR)
+        healthy = aligned(near[0], waveform, rate)
         frequencies = mel_band_edges(rate)
         known = {
             "frequencies": frequencies,
@@ -118,28 +123,38 @@ class Explainer:
 
         if np.abs(healthy - waveform).max() <= 1e-6 * np.abs(waveform).max():
             (own,) = score([waveform])
+            known |= {"reference": healthy, "reference_score": float(own)}
             return _empty(self.detector, "the clip is the healthy clip itself", own, own, 1, known)
+        usual = Tiles(waveform, brought_back(waveform, near, rate), rate, frequencies, samples)
         tiles = Tiles(waveform, healthy, rate, frequencies, samples)
-        shares = Shares(score, tiles)
+        own, of_healthy, replaced = score([waveform, tiles.all_replaced, usual.all_replaced])
+        than = "the healthy clips"
+        if own - replaced > max(_LEAST_OF_USUAL * (own - of_healthy), 0):
+            tiles = usual
+        else:
+            than, replaced = "the healthy clip", of_healthy
+        known |= {"reference": tiles.all_replaced, "reference_score": float(replaced)}
+        levels = Levels(waveform, tiles.all_replaced, rate)
+        shares = Shares(score, tiles, (own, replaced), levels.differences(frequencies, samples / rate))
         if not shares.map.any():
             said = "nothing in the clip scores higher than in the healthy clip"
-            return _empty(self.detector, said, shares.score, shares.healthy_score, shares.n_asked, known)
-        segments = _segments(shares, tiles, Levels(waveform, healthy, rate), rate)
+            return _empty(self.detector, said, own, of_healthy, 3 + shares.n_asked, known)
+        segments = _segments(shares, tiles, levels, rate)
         bands = shares.map.sum(axis=1).reshape(-1, COARSE[0]).sum(axis=1)
-        text = in_words(segments.iloc[0], len(waveform) / rate, rate / 2)
-        if shares.score <= shares.healthy_score:
+        text = in_words(segments.iloc[0], len(waveform) / rate, rate / 2, than)
+        if own <= of_healthy:
             text = f"the clip scores no higher than the healthy clip; what raises its score most: {text}"
         elif segments["share"].iloc[0] < _LEAST_SHARE:
             share = max(segments["share"].iloc[0], 0)
             text = f"no region stands out; the strongest, {share:.0%} of the difference: {text}"
         return Explanation(
-            score=float(shares.score),
-            healthy_score=float(shares.healthy_score),
+            score=float(own),
+            healthy_score=float(of_healthy),
             map=shares.map,
             bands_=_bands(waveform, self.detector, frequencies[:: COARSE[0]], bands),
             segments_=segments,
             sentence=text,
-            n_scored=shares.n_asked,
+            n_scored=3 + shares.n_asked,
             **known,
         )
 
@@ -177,8 +192,8 @@ def explain(
 ) -> Explanation:
     """Say where in time and frequency a clip differs from healthy ones in the ears of a detector.
 
-    Tiles of time and frequency of the clip are exchanged with those of the nearest healthy clip, and the detector is
-    asked for the anomaly scores.
+    Tiles of time and frequency of the clip are exchanged with those of the same sound in which levels outside the range
+    of healthy clips are brought back, and the detector is asked for the anomaly scores.
 
     Parameters
     ----------
@@ -215,31 +230,35 @@ def explain(
 
     Notes
     -----
-    *The healthy clip.* That with the smallest sum of absolute differences in the rows that the last step of the
-    detector gets, each number in units of its standard deviation over the healthy clips; for detectors without such
-    rows those of means and standard deviations of log-mels. It is laid over the clip where the levels of both run
-    most alike (a mean correlation that is larger by 0.1 than without a shift), repeated if it is shorter. One
-    recorded clip is taken, not a mean or a median of many: these have no phase, and fluctuate less than any sound,
-    which detectors hear. Its level is left as it is.
+    *What is usual.* Of the healthy clips the 8 nearest are taken: those with the smallest sum of absolute differences
+    in the rows that the last step of the detector gets, each number in units of its standard deviation over the
+    healthy clips; for detectors without such rows those of means and standard deviations of log-mels. Where levels of
+    the clip (means of 0.256 s at each frequency) lie outside of the range of these clips they are brought back to the
+    median, in the clip's own short-time Fourier transform. Compared with one healthy clip alone, whatever differs
+    between two healthy recordings would count. Where that takes less than a twentieth of what the clip scores above the
+    nearest healthy clip, as of faults that are in no level, the nearest clip itself takes the place: laid over the clip
+    where the levels of both run most alike (a mean correlation that is larger by 0.1 than without a shift), repeated
+    if it is shorter.
 
-    *Exchanging.* The difference between both clips is filtered to the band of a tile and faded in and out (32 ms) at
+    *Exchanging.* The difference between both sounds is filtered to the band of a tile and faded in and out (32 ms) at
     its times, and added to the clip. Filters and windows of neighbours sum to one: nothing replaced is the clip, all
-    replaced the healthy clip, and a tile the sum of its parts.
+    replaced the other sound, and a tile the sum of its parts.
 
     *Shares.* The mean of two numbers: by how much the clip's score falls where the tile is replaced, and by how much
-    the healthy clip's rises where the tile is put into it; the Shapley value [1]_ of the tile in a game of two
+    that of the other sound rises where the tile is put into it; the Shapley value [1]_ of the tile in a game of two
     players, it and the rest. The fall alone misleads: a clip in which some bands are of another recording than the
     others is anomalous by that, to detectors that hear how bands go together. In the second number this enters with
     the other sign.
 
-    *Where to look.* First 8 bands of equal width in mel, over all times; then up to two of them (at least 0.3 of the
-    largest share) in 8 to 16 stretches of time; then quarters of the strongest band and halves of its strongest
-    stretch: 44 to 110 questions, in four rounds, most often 64 for a clip of 10 s. A band's share is divided in
-    proportion to those of its parts, and evenly where these make up less than a quarter of it, as of a tone that
-    lasts: half a tone fluctuates, and may score no lower than the whole.
+    *Where to look.* Tiles in which both sounds are the same have no share. First 8 bands of equal width in mel, over
+    all times; then at most 12 of the 64 to 128 tiles of these bands and 8 to 16 stretches of time, the first in what
+    the band's share and the difference in level let expect (at least 0.3 of the largest); then quarters of the
+    strongest tile's band and halves of its stretch: up to 61 questions, in three rounds, most often 40 to 55. What was
+    not asked, or says less than a quarter of what it should, as half a tone that fluctuates by being cut, is divided
+    in proportion to the difference in level (mean magnitude, in dB).
 
     *Segments.* Contiguous tiles of at least 0.3 of the largest share; their edges are those of the level difference
-    between both clips, where it is half as large (in dB) as at its peak, if that is 3 dB or more. Each is then asked
+    between both sounds, where it is half as large (in dB) as at its peak, if that is 3 dB or more. Each is then asked
     for by itself, which gives its share.
 
     References
@@ -257,7 +276,7 @@ def explain(
     >>> clip[16000:] += 0.1 * np.sin(2 * np.pi * 3000 / 16000 * np.arange(16000))
     >>> detector = make_pipeline(LogMelTransformer(), ClipStatistics(), KNNScorer()).fit(healthy)
     >>> explain(detector, clip, healthy=healthy).sentence
-    '2.99-3.02 kHz, from 1.0 s on, 20 dB above the healthy clip'
+    '2.99-3.02 kHz, from 1.0 s on, 20 dB above the healthy clips'
     """
     explainer = Explainer(detector, healthy, sample_rate=sample_rate, max_healthy=max_healthy)
     return explainer.explain(clip, span=span, section=section)

@@ -23,9 +23,11 @@ class Explanation:
     score : float
         Anomaly score of the clip.
     healthy_score : float
-        That of the healthy clip in its place.
+        That of the nearest healthy clip in its place.
+    reference_score : float
+        That of `reference`.
     map : ndarray of shape (n_bands, n_times)
-        Share of each tile in what the clip scores above the healthy one: 1 altogether, 0 everywhere if it scores no
+        Share of each tile in what the clip scores above the reference: 1 altogether, 0 everywhere if it scores no
         higher.
     frequencies : ndarray of shape (n_bands + 1,)
         Edges of the map's rows in Hz.
@@ -37,13 +39,16 @@ class Explanation:
         errors, else NaN. It is negative where a band deviates as others would make the detector expect.
     segments_ : DataFrame
         The strongest contiguous regions, the strongest first: ``start``, ``end`` (s), ``low``, ``high`` (Hz), ``db``
-        (level against the healthy clip), ``share`` (of the region, in what the clip scores above the healthy one).
+        (level against the reference), ``share`` (of the region, in what the clip scores above it).
     nearest_ : str or int
-        The healthy clip that the clip was held against: its path, or its position among arrays.
+        The nearest healthy clip: its path, or its position among arrays.
     sentence : str
         The strongest segment in words.
     clip, healthy : ndarray of shape (n_samples,)
-        Both waveforms, the healthy one as it was laid over the other.
+        Both waveforms, the nearest healthy one as it was laid over the other.
+    reference : ndarray of shape (n_samples,)
+        The sound whose tiles took the place of the clip's: the clip with levels outside the range of the nearest
+        healthy clips brought back into it, or, where that takes little off its score, the nearest healthy clip.
     sample_rate : int
         Their sample rate in Hz.
     n_scored : int
@@ -61,6 +66,8 @@ class Explanation:
     sentence: str
     clip: np.ndarray
     healthy: np.ndarray
+    reference: np.ndarray
+    reference_score: float
     sample_rate: int
     n_scored: int
 

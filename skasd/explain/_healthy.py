@@ -43,17 +43,16 @@ class HealthyClips:
         spread = self._own.std(axis=0)
         self._scale = np.where(spread > 0, spread, 1)
 
-    def nearest(self, waveform):
-        """Return the position of the nearest clip, and its waveform.
+    def nearest(self, waveform, n):
+        """Return the position of the nearest clip, and the waveforms of the n nearest, the nearest first.
 
         By the sum of absolute differences, each in units of the healthy clips' spread: a fault that moves few numbers
         far then has no say in which of the healthy clips are like the rest of the sound.
         """
         row = self._rows([waveform])[0]
         distance = np.abs((self._own - row) / self._scale).sum(axis=1)
-        place = int(distance.argmin())
-        (found,) = Clips(take(self._clips, [place]), **self._reading)
-        return int(self.places[place]), found
+        order = np.argsort(distance, kind="stable")[:n]
+        return int(self.places[order[0]]), list(Clips(take(self._clips, order), **self._reading))
 
     def name(self, place):
         """Return the path of a clip, or its position where it is an array."""

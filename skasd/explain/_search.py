@@ -3,7 +3,7 @@
 import numpy as np
 
 COARSE = (4, 2)  # fine bands and fine time steps in a tile of the first level
-_MOST_ROWS = 2  # bands that are searched over time
+_MOST_TILES = 12  # coarse ones that are asked for by themselves
 _CONSPICUOUS = 0.3  # of the largest share: what is worth a closer look
 _LEAST_EXPLAINED = 0.25  # of a tile's share, by those of its parts; below, they say nothing
 
@@ -20,11 +20,14 @@ class Shares:
     score : callable
         Returns the anomaly scores of an iterable of waveforms.
     tiles : Tiles
+    ends : (float, float)
+        Scores of the clip as it is, and with all replaced.
+    weights : ndarray of shape (n_bands, n_times)
+        How much the clips differ in each fine tile: where to look, and how a share is divided that was not asked for
+        in parts.
 
     Attributes
     ----------
-    score, healthy_score : float
-        Of the clip as it is, and with all replaced.
     whole : float
         What `of` is to be divided by: the difference between both scores, or the sum of the bands' positive shares
         where that is more.
@@ -34,65 +37,88 @@ class Shares:
         Number of waveforms scored.
     """
 
-    def __init__(self, score, tiles):
+    def __init__(self, score, tiles, ends, weights):
         self._ask, self._tiles = score, tiles
+        self._score, self._replaced_score = ends
         self.n_asked = 0
         n_bands, n_times = tiles.n_bands, tiles.n_times
+        self._weights = np.where(weights.any(), weights, 1)
         self._rows = [(b, b + COARSE[0]) for b in range(0, n_bands, COARSE[0])]
         self._columns = [(t, min(t + COARSE[1], n_times)) for t in range(0, n_times, COARSE[1])]
-        self.score, self.healthy_score = self._scores([((0, 0), (0, n_times)), ((0, n_bands), (0, n_times))])
         bands = np.maximum(self.of([(row, (0, n_times)) for row in self._rows]), 0)
-        self.whole = max(self.score - self.healthy_score, bands.sum())
+        self.whole = max(self._score - self._replaced_score, bands.sum())
         self.map = np.zeros((n_bands, n_times))
-        if bands.sum() > 1e-6 * max(abs(self.score), 1e-3):
+        if bands.sum() > 1e-6 * max(abs(self._score), 1e-3):
             self._divide(bands)
 
     def of(self, rectangles):
-        """Return the shares of rectangles, (bands, times), in units of the score."""
-        without = self._scores(rectangles)
-        alone = self._scores(rectangles, others=True)
-        return (self.score - without + alone - self.healthy_score) / 2
-
-    def _scores(self, rectangles, **options):
-        self.n_asked += len(rectangles)
-        return self._ask(self._tiles.replaced(*rectangle, **options) for rectangle in rectangles)
+        """Return the shares of rectangles, (bands, times), in units of the score; 0 where the clips are the same."""
+        differ = np.array([self._weights[slice(*b), slice(*t)].any() for b, t in rectangles], dtype=bool)
+        asked = [rectangle for rectangle, is_asked in zip(rectangles, differ, strict=True) if is_asked]
+        questions = [(*rectangle, others) for others in (False, True) for rectangle in asked]
+        self.n_asked += len(questions)
+        found = self._ask(self._tiles.replaced(*question) for question in questions)
+        without, alone = found[: len(asked)], found[len(asked) :]
+        shares = np.zeros(len(rectangles))
+        shares[differ] = (self._score - without + alone - self._replaced_score) / 2
+        return shares
 
     def _divide(self, bands):
         """Share out what the bands have among fine tiles."""
-        order = np.argsort(-bands, kind="stable")
-        chosen = [b for b in order if bands[b] >= _CONSPICUOUS * bands[order[0]]][:_MOST_ROWS]
-        found = self.of([(self._rows[b], column) for b in chosen for column in self._columns])
-        rows = [
-            _divided(row, bands[b]) for b, row in zip(chosen, found.reshape(len(chosen), -1), strict=True)
-        ]
-        # the bands that were not asked stretch by stretch take the course of those that were
-        in_time = np.tile(np.average(rows, axis=0, weights=bands[chosen]), (len(bands), 1))
-        in_time[chosen] = rows
+        starts = [[first for first, _ in edges] for edges in (self._rows, self._columns)]
+        weights = np.add.reduceat(np.add.reduceat(self._weights, starts[0], axis=0), starts[1], axis=1)
+        coarse = bands[:, None] * _parts(weights, axis=1)
         lengths = np.array([last - first for first, last in self._columns])
-        over_time = np.repeat(in_time / lengths, lengths, axis=1)
-        over_bands = np.full((len(bands), COARSE[0]), 1 / COARSE[0])
-        self._cut(chosen[0], bands[chosen[0]], in_time[chosen[0]], over_bands, over_time)
-        fine = (bands[:, None] * over_bands)[:, :, None] * over_time[:, None, :]
-        self.map = fine.reshape(self.map.shape) / fine.sum()
+        density = (coarse / lengths).ravel()
+        order = np.argsort(-density, kind="stable")[:_MOST_TILES]
+        order = order[density[order] >= _CONSPICUOUS * density[order[0]]]
+        asked = np.zeros(coarse.shape, dtype=bool)
+        asked.flat[order] = True
+        places = np.argwhere(asked)
+        found = np.zeros(coarse.shape)
+        found[asked] = np.maximum(self.of([(self._rows[b], self._columns[t]) for b, t in places]), 0)
+        for b in np.unique(places[:, 0]):
+            some, expected = asked[b], coarse[b, asked[b]].sum()
+            if found[b].sum() > _LEAST_EXPLAINED * expected:
+                coarse[b] = np.where(some, found[b], coarse[b] * found[b].sum() / expected)
+                coarse[b] *= bands[b] / coarse[b].sum()
+        for b, row in enumerate(self._rows):
+            for t, column in enumerate(self._columns):
+                tile = slice(*row), slice(*column)
+                self.map[tile] = coarse[b, t] * _parts(self._weights[tile])
+        self._cut(coarse, lengths)
+        self.map /= self.map.sum()
 
-    def _cut(self, band, share, in_time, over_bands, over_time):
-        """Cut the strongest band over the times that matter in it, and its strongest tile over time."""
+    def _cut(self, coarse, lengths):
+        """Cut the band of the strongest tile over the times that matter in it, and that tile over time."""
+        band, strongest = np.unravel_index((coarse / lengths).argmax(), coarse.shape)
+        row, in_time = self._rows[band], coarse[band]
         matter = np.flatnonzero(in_time >= _CONSPICUOUS * in_time.max())
-        times = self._columns[matter[0]][0], self._columns[matter[-1]][1]
-        strongest = int(in_time.argmax())
-        steps = range(*self._columns[strongest])
+        times = slice(self._columns[matter[0]][0], self._columns[matter[-1]][1])
+        steps = self._columns[strongest]
         found = self.of(
-            [((b, b + 1), times) for b in range(*self._rows[band])]
-            + [(self._rows[band], (t, t + 1)) for t in steps]
+            [((b, b + 1), (times.start, times.stop)) for b in range(*row)]
+            + [(row, (t, t + 1)) for t in range(*steps)]
         )
-        inside = share * in_time[matter[0] : matter[-1] + 1].sum()
-        over_bands[band] = _divided(found[: COARSE[0]], inside)
-        over_time[band, steps] = in_time[strongest] * _divided(found[COARSE[0] :], share * in_time[strongest])
+        part = self.map[slice(*row), times]
+        over_bands = _divided(found[: COARSE[0]], part.sum(axis=1))
+        over_time = part.sum(axis=0)
+        first = steps[0] - times.start
+        here = slice(first, first + steps[1] - steps[0])
+        over_time[here] = _divided(found[COARSE[0] :], over_time[here])
+        self.map[slice(*row), times] = np.outer(over_bands, _parts(over_time))
 
 
-def _divided(parts, whole):
-    """Return how a share is shared out among parts: in proportion to theirs, or evenly where these say nothing."""
-    parts = np.maximum(parts, 0)
-    if parts.sum() <= _LEAST_EXPLAINED * whole:
-        return np.full(len(parts), 1 / len(parts))
-    return parts / parts.sum()
+def _divided(found, expected):
+    """Return shares in proportion to those found, or as expected where these say nothing; the sum stays."""
+    found = np.maximum(found, 0)
+    if found.sum() <= _LEAST_EXPLAINED * expected.sum():
+        return expected
+    return found * expected.sum() / found.sum()
+
+
+def _parts(weights, axis=None):
+    """Return weights in parts of their sum, even ones where they are all 0."""
+    total = weights.sum(axis=axis, keepdims=True)
+    even = np.ones_like(weights) / (weights.size if axis is None else weights.shape[axis])
+    return np.divide(weights, total, out=even, where=total > 0)

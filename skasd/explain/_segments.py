@@ -1,5 +1,6 @@
 """The strongest regions of a map of shares, with edges where the levels differ, and in words."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ _SAMPLES = (
     32  # seconds times hertz that a level is averaged over, so that chance moves it by less than a decibel
 )
 _CERTAIN_DB = 6.0  # in a band that may be much wider than the difference
+_SAME_DB = 0.1  # below, clips are taken to be the same
 _USUAL = 0.5  # s
 _GAP = 0.3  # s that a region may be interrupted for
 _FLOOR = 1e-14  # power of the dither of 24 bits, so that silence has a level
@@ -114,6 +116,26 @@ class Levels:
         first, last = (self.times[place] for place in found)
         return max(0.0, first - self.hop / 2), min(last + self.hop / 2, self.seconds)
 
+    def differences(self, frequencies, times):
+        """Return by how many dB the levels of both differ in tiles: the mean magnitude over time, (n_bands, n_times).
+
+        Parameters
+        ----------
+        frequencies, times : ndarray of shape (n_bands + 1,) and (n_times + 1,)
+            Edges in Hz and s.
+        """
+
+        def along(axis, edges):
+            return [_within(axis, *pair) for pair in pairwise(edges)]
+
+        bands = along(self.frequencies, frequencies)
+        own, other = (
+            np.array([part[rows].sum(axis=0) for rows in bands]) for part in (self.clip, self.healthy)
+        )
+        difference = np.abs(_difference(own, other))
+        difference[difference < _SAME_DB] = 0
+        return np.stack([difference[:, columns].mean(axis=1) for columns in along(self.times, times)], axis=1)
+
     def db(self, low, high, start, end):
         """Return by how many dB the clip is louder than the healthy one there; NaN where both are silent."""
         rows, columns = _within(self.frequencies, low, high), _within(self.times, start, end)
@@ -159,8 +181,8 @@ def _around_peak(power, other, inside, n, gap, least=_LEAST_DB):
     return first, last
 
 
-def in_words(segment, seconds, top):
-    """Return where a segment lies and how much louder it is there.
+def in_words(segment, seconds, top, than="the healthy clip"):
+    """Return where a segment lies and how much louder it is there than something.
 
     Examples
     --------
@@ -169,7 +191,8 @@ def in_words(segment, seconds, top):
     >>> in_words(segment, seconds=10.0, top=8000.0)
     '6.1-6.4 kHz, from 3.2 s on, 14 dB above the healthy clip'
     """
-    return f"{_where(segment.low, segment.high, top)}, {_when(segment.start, segment.end, seconds)}, {_by(segment.db)}"
+    where = _where(segment.low, segment.high, top)
+    return f"{where}, {_when(segment.start, segment.end, seconds)}, {_by(segment.db, than)}"
 
 
 def _where(low, high, top):
@@ -215,9 +238,9 @@ def _when(start, end, seconds):
     return f"from {start:.{digits}f} to {end:.{digits}f} s"
 
 
-def _by(db):
+def _by(db, than):
     if np.isnan(db):
-        return "silent as the healthy clip"
+        return f"silent as {than}"
     if abs(db) < 1:
-        return "as loud as the healthy clip, though not like it"
-    return f"{abs(db):.0f} dB {'above' if db > 0 else 'below'} the healthy clip"
+        return f"as loud as {than}, though not like it"
+    return f"{abs(db):.0f} dB {'above' if db > 0 else 'below'} {than}"

@@ -68,18 +68,19 @@ class Tiles:
         ndarray of float32 of shape (n_samples,)
         """
         if bands[0] == bands[1] or times[0] == times[1]:
-            return (self._all_replaced if others else self.clip).copy()
+            return (self.all_replaced if others else self.clip).copy()
         (first, whole_from), (whole_to, last) = self._fades[times[0]], self._fades[times[1]]
         change = self._band(bands)[first - self._first : last - self._first].copy()
         rising, falling = whole_from - first, last - whole_to
         change[:rising] *= _rising(rising)
         change[len(change) - falling :] *= _rising(falling)[::-1]
-        out = (self._all_replaced if others else self.clip).copy()
+        out = (self.all_replaced if others else self.clip).copy()
         out[first:last] += -change if others else change
         return out
 
     @cached_property
-    def _all_replaced(self):
+    def all_replaced(self):
+        """The clip with all tiles replaced."""
         return self.replaced((0, self.n_bands), (0, self.n_times))
 
     def covering(self, low, high, start, end):

@@ -37,6 +37,7 @@ class _Shown:
     row: object
     sound: Sound
     healthy: Sound | None = None
+    near: list[str] | None = None
     group: Healthy | None = None
     explanation: Explanation | None = None
 
@@ -107,9 +108,9 @@ def _find_healthy(page, table, clips, knowledge):
     for machine in dict.fromkeys(clip.row.machine for clip in clips):
         own = [clip for clip in clips if clip.row.machine == machine]
         group = Healthy(table[table["machine"] == machine], knowledge, names)
-        for clip, healthy in zip(own, group.nearest([clip.sound for clip in own]), strict=True):
-            clip.healthy, clip.group = healthy, group
-            if healthy is not None:
+        for clip, near in zip(own, group.nearest([clip.sound for clip in own]), strict=True):
+            clip.healthy, clip.near, clip.group = group.read(near[0]) if near else None, near, group
+            if clip.healthy is not None:
                 said[f"{group.said}, nearest {group.space}"] = None
     if knowledge.n_training and not knowledge.files:
         page.missing(
@@ -186,8 +187,9 @@ _MAP_CAPTIONS = {
     "squared error": "Where in time and frequency the detector fails to reconstruct the clip.",
 }
 EXPLANATION_CAPTION = (
-    "Share of each part of the clip in what it scores above the healthy recording: by how much its score falls without "
-    "the part, and that of the healthy one rises with it."
+    "Share of each part of the clip in what it scores above the same with all that is unusual brought back to what "
+    "healthy recordings have (or above a healthy one, where no level is unusual): by how much its score falls without "
+    "the part, and that of the other rises with it."
 )
 
 
@@ -262,7 +264,7 @@ def _maps(files, detector):
 
 
 def _explain(page, clips, detector):
-    """Ask the detector what in each clip makes its score, against the healthy recording beside it."""
+    """Ask the detector what in each clip makes its score, against the nearest healthy recordings."""
     for clip in clips:
         if clip.healthy is None:
             continue
@@ -274,7 +276,7 @@ def _explain(page, clips, detector):
             )
             continue
         try:
-            clip.explanation = Explainer(detector, [clip.healthy.file]).explain(clip.sound.file)
+            clip.explanation = Explainer(detector, clip.near).explain(clip.sound.file)
         except (ValueError, TypeError) as error:
             page.missing(f"Where its score comes from is not shown of {clip.row.name_}: {error}")
 

@@ -130,7 +130,7 @@ def _write_shares(page, explanation, name):
             "share (%)": segments["share"].map("{:.0%}".format).str.rstrip("%"),
         }
     )
-    page.table(table, "Segments: level against the healthy recording, share in what the score differs by")
+    page.table(table, "Segments: level against healthy recordings, share in what the score differs by")
     bands = explanation.bands_
     table = pd.DataFrame(
         {

@@ -10,6 +10,7 @@ from ._bands import band_edges, band_fluctuations, band_levels, differing_bands
 
 _MOST_RATE = 48000
 _MOST_HEARD = 60  # healthy recordings whose band levels are taken
+_MOST_NEAR = 8  # beside one recording, the range of which is the usual one
 _MOST_SCORED = 200  # scored clips that stand for healthy ones
 
 
@@ -102,14 +103,14 @@ class Healthy:
         return np.array(list(self._levels.values()))
 
     def nearest(self, sounds):
-        """Return the nearest healthy recording of each of some; None where there is no other.
+        """Return the files of the nearest healthy recordings of each of some, the nearest first, 8 at most.
 
         In the detector's features, each in units of its standard deviation over the healthy recordings; without such
         in the levels of the frequency bands.
         """
         self.listen(sounds)
         if not self.files:
-            return [None] * len(sounds)
+            return [[]] * len(sounds)
         files, rows = self.files, self._knowledge.features([*self.files, *(sound.file for sound in sounds)])
         if rows is not None:
             own, others = rows[: len(files)], rows[len(files) :]
@@ -126,7 +127,8 @@ class Healthy:
         for sound, row in zip(sounds, others, strict=True):
             distance = np.linalg.norm(own - row, axis=1)
             distance[[file == sound.file for file in files]] = np.nan
-            found.append(None if np.isnan(distance).all() else self.read(files[int(np.nanargmin(distance))]))
+            order = np.argsort(distance, kind="stable")[:_MOST_NEAR]
+            found.append([files[place] for place in order if not np.isnan(distance[place])])
         return found
 
     def read(self, file):

@@ -194,7 +194,7 @@ class LivePage:
             if "why" in entry:
                 sentence, healthy = entry["why"]
                 page.paragraph(f"To the detector: {sentence}.")
-                page.note(f"Held against the nearest healthy recording, {healthy}.")
+                page.note(f"The nearest healthy recording is {healthy}.")
             if entry["picture"]:
                 page.picture(*entry["picture"])
                 page.audio(entry["sound"], f"Sound of the alarm at {_moment(entry['when'])}")

@@ -370,13 +370,13 @@ def test_alarms_say_where_in_the_sound_they_lie(model, detector, pipe, tmp_path,
     (sentence,) = said.values()
     low, high = map(int, re.match(r"(\d+)-(\d+) Hz, ", sentence).groups())
     assert low < 255 < high
-    assert sentence.endswith("dB above the healthy clip")
+    assert sentence.endswith("dB above the healthy clips")
     assert f"skasd: {sentence}" in captured.err
     assert "left out" in captured.err
     text = page.read_text(encoding="utf-8")
     assert f"To the detector: {sentence}." in text
     assert "boxes: where its score comes from" in text
-    assert re.search(r"nearest healthy recording, [^<]*\d\.wav", text)
+    assert re.search(r"nearest healthy recording is [^<]*\d\.wav", text)
     assert main(["watch", model, "-", *OPTIONS, "--healthy", str(tmp_path / "nowhere")]) == 2
     assert "nowhere" in capsys.readouterr().err
 

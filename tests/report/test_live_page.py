@@ -32,6 +32,8 @@ def explanation(waveform):
         sentence="1.9-2.4 kHz, from 6.0 to 9.0 s, 14 dB above the healthy clip",
         clip=waveform,
         healthy=waveform,
+        reference=waveform,
+        reference_score=3.0,
         sample_rate=16000,
         n_scored=64,
     )

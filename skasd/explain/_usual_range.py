@@ -1,0 +1,68 @@
+"""A clip whose levels are brought back to what is usual in healthy clips, where they lie outside of it."""
+
+import numpy as np
+import scipy.ndimage
+import scipy.signal
+
+_WINDOW = 0.064  # s, of a spectrum
+_LEVEL = 0.256  # s that a level is the mean over
+_AROUND = (250.0, 1.0)  # Hz, s
+_LEAST_DB = 3.0  # of the mean around; less is how one healthy recording differs from the next
+_MOST = 60.0  # s of each healthy clip
+_FLOOR = 1e-14  # power of the dither of 24 bits
+
+
+def brought_back(clip, healthy, rate):
+    """Return a clip with levels that lie outside the range of healthy clips set to their median.
+
+    The level is the mean power over 0.256 s at each frequency of a short-time Fourier transform, in dB; the range is
+    that from the lowest to the highest of all times of all healthy clips. Before that, where the mean of the levels
+    over 250 Hz and 1 s is outside of its own range, which is narrower, and 3 dB or more from the median, all there is
+    shifted. Phases and fluctuations stay the clip's.
+
+    Parameters
+    ----------
+    clip : ndarray of shape (n_samples,)
+    healthy : list of ndarrays of shape (n_samples_i,)
+    rate : int
+
+    Returns
+    -------
+    ndarray of float32 of shape (n_samples,)
+    """
+    n_fft = 1 << max(5, round(np.log2(_WINDOW * rate)))
+    while n_fft > min(map(len, [clip, *healthy])):
+        n_fft //= 2
+    hop = n_fft // 2
+    transform = scipy.signal.ShortTimeFFT(scipy.signal.windows.hann(n_fft, sym=False), hop, rate)
+    n = max(1, round(_LEVEL * rate / hop))
+
+    def levels(spectrum):
+        power = spectrum.real**2 + spectrum.imag**2
+        power = scipy.ndimage.uniform_filter1d(power, n, axis=1, mode="nearest") / n_fft
+        return 10 * np.log10(power + _FLOOR)
+
+    usual = [levels(transform.stft(part[: round(_MOST * rate)], padding="even")) for part in healthy]
+    some = np.concatenate([part[:, :: max(1, n // 2)] for part in usual], axis=1)
+    median = np.median(some, axis=1, keepdims=True)
+    spectrum = transform.stft(clip, padding="even")
+    own = levels(spectrum) - median
+    usual = [part - median for part in usual]
+    around = [max(1, round(_AROUND[0] * n_fft / rate)), max(1, round(_AROUND[1] * rate / hop))]
+    wide = _mean(own, around)
+    gain = -wide * (np.abs(wide) >= _LEAST_DB) * _outside(wide, [_mean(part, around) for part in usual])
+    own += gain
+    gain -= own * _outside(own, usual)
+    found = transform.istft(spectrum * 10 ** (gain / 20), k1=len(clip))
+    return found.astype(np.float32)
+
+
+def _mean(levels, around):
+    return scipy.ndimage.uniform_filter(levels, around, mode="nearest")
+
+
+def _outside(levels, usual):
+    """Tell where levels are lower or higher than all of some others at the same frequency."""
+    lowest = np.min([part.min(axis=1) for part in usual], axis=0)
+    highest = np.max([part.max(axis=1) for part in usual], axis=0)
+    return (levels < lowest[:, None]) | (levels > highest[:, None])
