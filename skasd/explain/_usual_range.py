@@ -1,8 +1,8 @@
 """A clip whose levels are brought back to what is usual in healthy clips, where they lie outside of it."""
 
 import numpy as np
+import scipy.fft
 import scipy.ndimage
-import scipy.signal
 
 _WINDOW = 0.064  # s, of a spectrum
 _LEVEL = 0.256  # s that a level is the mean over
@@ -34,7 +34,6 @@ def brought_back(clip, healthy, rate):
     while n_fft > min(map(len, [clip, *healthy])):
         n_fft //= 2
     hop = n_fft // 2
-    transform = scipy.signal.ShortTimeFFT(scipy.signal.windows.hann(n_fft, sym=False), hop, rate)
     n = max(1, round(_LEVEL * rate / hop))
 
     def levels(spectrum):
@@ -42,10 +41,10 @@ def brought_back(clip, healthy, rate):
         power = scipy.ndimage.uniform_filter1d(power, n, axis=1, mode="nearest") / n_fft
         return 10 * np.log10(power + _FLOOR)
 
-    usual = [levels(transform.stft(part[: round(_MOST * rate)], padding="even")) for part in healthy]
+    usual = [levels(_spectrum(part[: round(_MOST * rate)], n_fft)) for part in healthy]
     some = np.concatenate([part[:, :: max(1, n // 2)] for part in usual], axis=1)
     median = np.median(some, axis=1, keepdims=True)
-    spectrum = transform.stft(clip, padding="even")
+    spectrum = _spectrum(clip, n_fft)
     own = levels(spectrum) - median
     usual = [part - median for part in usual]
     around = [max(1, round(_AROUND[0] * n_fft / rate)), max(1, round(_AROUND[1] * rate / hop))]
@@ -53,8 +52,31 @@ def brought_back(clip, healthy, rate):
     gain = -wide * (np.abs(wide) >= _LEAST_DB) * _outside(wide, [_mean(part, around) for part in usual])
     own += gain
     gain -= own * _outside(own, usual)
-    found = transform.istft(spectrum * 10 ** (gain / 20), k1=len(clip))
-    return found.astype(np.float32)
+    return _sound(spectrum * 10 ** (gain / 20), n_fft, len(clip))
+
+
+def _window(n_fft):
+    return np.sin(np.pi * np.arange(n_fft) / n_fft).astype(np.float32) ** 2
+
+
+def _spectrum(waveform, n_fft):
+    """Return the Fourier transform of frames that overlap by half, (n_bins, n_frames)."""
+    hop = n_fft // 2
+    padded = np.pad(np.asarray(waveform, np.float32), (hop, hop + -len(waveform) % hop), mode="symmetric")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]
+    return scipy.fft.rfft(frames * _window(n_fft), axis=1).T
+
+
+def _sound(spectrum, n_fft, n_samples):
+    """Return the waveform whose frames are least-squares nearest to a spectrum's."""
+    hop = n_fft // 2
+    window = _window(n_fft)
+    frames = scipy.fft.irfft(spectrum.T.astype(np.complex64), n_fft, axis=1) * window
+    halves = np.zeros((len(frames) + 1, hop), np.float32)
+    halves[:-1] += frames[:, :hop]
+    halves[1:] += frames[:, hop:]
+    halves /= window[:hop] ** 2 + window[hop:] ** 2
+    return halves.ravel()[hop : hop + n_samples]
 
 
 def _mean(levels, around):

@@ -183,7 +183,7 @@ def test_what_differs_between_healthy_recordings_is_not_blamed():
     detector = make_pipeline(LogMelTransformer(), ClipStatistics(), KNNScorer()).fit(healthy)
     explainer = Explainer(detector, healthy)
     for seed in (700, 701, 702):
-        clip = recording(seed) + ((T > 1) & (T < 2)) * 0.03 * np.sin(2 * np.pi * 2900 * T)
+        clip = recording(seed) + ((T > 1) & (T < 2)) * 0.05 * np.sin(2 * np.pi * 2900 * T)
         found = explainer.explain(clip)
         segment = found.segments_.iloc[0]
         assert segment.low < 2900 < segment.high
