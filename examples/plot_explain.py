@@ -37,8 +37,8 @@ print(found.sentence)
 found.segments_.round(2)
 
 # %%
-# The box is where the level differs from what healthy clips have, in the tiles that matter to the score; on the right the
-# share of each tile in what the clip scores above the same with all that is unusual brought back.
+# The box is where the level differs from what healthy clips have, in the tiles that matter to the score; on the right
+# the share of each tile in what the clip scores above the same with all that is unusual brought back.
 found.plot()
 plt.show()
 
