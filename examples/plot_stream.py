@@ -49,7 +49,7 @@ print(f"alarm {first.end - 120:.1f} s after the fault began, while it was at {(f
 time = np.array([event.end for event in events])
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.plot(time, [event.score for event in events], linewidth=1)
-ax.step(time, thresholds, color="black", linestyle="--", linewidth=1)
+ax.step(time, np.array(thresholds, float), color="black", linestyle="--", linewidth=1)
 ax.fill_between(
     time,
     0,
