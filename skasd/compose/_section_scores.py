@@ -288,7 +288,7 @@ def _deal(sections, domain, groups, n_clips, n_folds):
 
 def _embed(embedder, X):
     n_clips = num_samples(X)
-    parts = [np.arange(n_clips)[start : start + _CHUNK] for start in range(0, n_clips, _CHUNK)]
+    parts = [np.arange(n_clips)[start : start + _CHUNK] for start in range(0, max(n_clips, 1), _CHUNK)]
     return np.concatenate([embedder.transform(take(X, rows)) for rows in parts])
 
 

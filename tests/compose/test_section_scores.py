@@ -137,3 +137,15 @@ def test_errors_say_what_is_missing():
         SectionScores(StandardScaler()).fit(X, section=section)
     with pytest.raises(ValueError, match="section has 3 entries for 4 clips"):
         SectionScores(StandardScaler()).fit(X, section=section[:3])
+
+
+def test_tables_from_both_methods():
+    X, section = two_sections()
+    scores = SectionScores(StandardScaler(), random_state=0)
+    held_out, own = scores.fit_transform(X, section=section), scores.transform(X)
+    names = [f"sectionscores{i}" for i in range(4)]
+    scores.set_output(transform="pandas")
+    for table, expected in ((scores.fit_transform(X, section=section), held_out), (scores.transform(X), own)):
+        assert list(table.columns) == names
+        np.testing.assert_array_equal(table, expected)
+    assert (held_out != own).all()

@@ -207,7 +207,7 @@ WITH_SECTIONS = [
     PerSection(None, KNNScorer()),
     NormalOnly(PerSection(StandardScaler(), LOFScorer())),
     make_pipeline(StandardScaler(), PerSection(None, MahalanobisScorer())),
-    NormalOnly(make_pipeline(StandardScaler(), CosineMeanScorer())),
+    NormalOnly(make_pipeline(StandardScaler(), PerSection(None, CosineMeanScorer()))),
 ]
 
 
