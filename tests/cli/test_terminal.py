@@ -75,6 +75,7 @@ def test_fit_with_a_network_score_and_evaluate(recordings, tmp_path, in_terminal
     assert all(part.verbose == 0 for _, part in skasd.load(model).steps if hasattr(part, "verbose"))
 
 
+@pytest.mark.long
 def test_demo_and_report(tmp_path, in_terminal):
     shown = in_terminal([*SKASD, "demo", "-o", str(tmp_path / "demo"), "--clips", "24"])
     assert shown.code == 0, shown.err
@@ -86,6 +87,7 @@ def test_demo_and_report(tmp_path, in_terminal):
     assert reported.out.startswith(f"report: {page}")
 
 
+@pytest.mark.long
 def test_benchmark_and_systems(recordings, tmp_path, in_terminal):
     arguments = ["benchmark", str(recordings), "-o", str(tmp_path / "b")]
     run = in_terminal([*SKASD, *arguments])

@@ -415,6 +415,7 @@ def feed(process, sound):
     process.stdin.flush()
 
 
+@pytest.mark.long
 def test_killed_and_restarted(model, detector):
     """What is lost is a hop at most, whatever ends the process."""
     kept, found = np.zeros(0, "<i2"), []

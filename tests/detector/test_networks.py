@@ -54,6 +54,7 @@ def sounds():
     return data.X, data.y, data.table["section"].to_numpy(), train
 
 
+@pytest.mark.long
 def test_networks_join_the_rows_and_all_else_goes_on(few_are_many, sounds, tmp_path):
     X, y, section, train = sounds
     detector = AnomalousSoundDetector(mode="best").fit(X[train], section=section[train])

@@ -96,12 +96,13 @@ def test_what_has_no_such_form_is_refused(sounds, tmp_path, detector, message):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    knots=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=6, unique=True).map(sorted),
+    # NumPy's own is infinite between knots that are next to each other
+    knots=st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=6, unique=True).map(sorted),
     heights=st.lists(st.floats(-10, 10), min_size=6, max_size=6),
     x=st.lists(st.floats(-2e6, 2e6), min_size=1, max_size=5),
 )
 def test_functions_between_knots_are_those_of_numpy(knots, heights, x):
-    knots, heights = np.array(knots), np.array(heights[: len(knots)])
+    knots, heights = np.array(knots) / 1000, np.array(heights[: len(knots)])
     x = np.array([*x, *knots, np.nextafter(knots[0], np.inf)])
     graph = Graph()
     value = interpolated(graph, graph.input("x", np.float64, ["n"]), knots, heights)

@@ -94,6 +94,7 @@ def test_baselines_stand_beside_the_machines_that_have_some(out, tmp_path):
     np.testing.assert_allclose(sorted(shown), sorted(published["value"]), atol=6e-4)
 
 
+@pytest.mark.long
 def test_pictures_of_every_system_and_clips_of_the_best(out, tmp_path):
     found = Elements(report_benchmark(out, tmp_path / "r.html", n_clips=2))
     # histogram and ROC of 2 systems on 2 + 1 machines, 2 clips of each data set beside healthy ones, with levels
