@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
+from .._docs import CLIPS, shared_docstring
 from .._metadata import warn_about_anomalies
 from .._sklearn_compat import Interval, StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
@@ -23,6 +24,7 @@ from ._summary import summary
 _OF_EMBEDDERS = ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
 
 
+@shared_docstring(CLIPS)
 class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
     r"""Clips of a healthy machine in, a detector of faults out; nothing has to be chosen or tuned.
 
@@ -43,26 +45,15 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
     sample_rate : int, default=16000
         Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it. 32000 hears up to 15 kHz.
 
-    channel : "mean" or int, default="mean"
-        What to take of files with several channels.
-
     on_error : {"raise", "skip"}, default="raise"
         With "raise", an error lists all clips that cannot be used. With "skip", a warning does; they are left out of
         `fit`, score NaN and are predicted -1.
 
-    limits : dict or None, default=None
-        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
-        ``{"max_seconds": 7200}``.
-
-    n_jobs : int, default=None
-        Number of threads, each working on a clip of its own.
-
-    verbose : int, default=0
-        Show a progress bar if positive.
-
     max_clips : int or None, default=10000
         Most clips of a section that are learnt from and kept, as rows, for `update`; see Notes for which. None: all.
         0: all are learnt from and none is kept, which makes model files smaller and `update` impossible.
+
+    {shared}
 
     Attributes
     ----------

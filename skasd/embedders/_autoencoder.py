@@ -8,16 +8,17 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .. import nn
+from .._docs import shared_docstring
 from .._sklearn_compat import Interval
 from .._threads import fixed_threads, resolve_threads
 from ._base import BaseEmbedder
 from ._batches import AllWindows
 from ._clips import take_rows
-from ._docs import with_shared_docstring
+from ._docs import ATTRIBUTES, PARAMETERS
 from ._patches import FrameStacks, average_windows
 
 
-@with_shared_docstring
+@shared_docstring(PARAMETERS, ATTRIBUTES)
 class AutoencoderEmbedder(BaseEmbedder):
     r"""Reconstruct windows of frames by a dense autoencoder, and hand on how badly that works.
 

@@ -1,7 +1,6 @@
 """Docstring parts that the embedders share, so that each is written once."""
 
-import inspect
-import re
+from .._docs import CLIPS, shared_docstring
 
 PARAMETERS = """
 loss : {"arcface", "adacos", "subcluster_adacos", "focal", "cross_entropy", "binary_cross_entropy"} or callable, \
@@ -90,9 +89,6 @@ net_ : skorch.NeuralNet
 classes_ : ndarray of shape (n_classes,)
     Classes of the auxiliary task, sorted.
 
-pseudo_labels_ : ndarray of int of shape (n_clips,) or None
-    Cluster of each training clip where clusters stood in for sections.
-
 patch_frames_ : int
     Frames of the patches that the network takes.
 
@@ -106,42 +102,9 @@ n_features_in_ : int
     Number of frequency bins.
 """
 
+PSEUDO_LABELS = """
+pseudo_labels_ : ndarray of int of shape (n_clips,) or None
+    Cluster of each training clip where clusters stood in for sections.
+"""
 
-def with_shared_docstring(cls):
-    """Complete the docstring of an embedder, as a class decorator.
-
-    ``{shared}`` stands for the parameters that the class has and does not document itself, with its own defaults, all
-    in the order of the signature; ``{attributes}`` for the attributes.
-    """
-    head, parameters, tail = re.split(
-        r"(?<=Parameters\n----------\n)(.*?)(?=\n\n[\w ]+\n-{3,}\n)",
-        inspect.getdoc(cls),
-        maxsplit=1,
-        flags=re.DOTALL,
-    )
-    own, shared = _entries(parameters), _entries(PARAMETERS)
-    entries = []
-    for name, parameter in inspect.signature(cls).parameters.items():
-        entry = own.get(name) or re.sub(
-            r"default=.*",
-            lambda _, default=parameter.default: f"default={_as_text(default)}",
-            shared[name],
-            count=1,
-        )
-        entries.append(entry)
-    documented = set(re.findall(r"^(\w+) : ", tail, flags=re.MULTILINE))
-    if "n_pseudo_classes" not in inspect.signature(cls).parameters:
-        documented.add("pseudo_labels_")
-    attributes = [entry for name, entry in _entries(ATTRIBUTES).items() if name not in documented]
-    cls.__doc__ = head + "\n\n".join(entries) + tail.replace("{attributes}", "\n\n".join(attributes))
-    return cls
-
-
-def _entries(section):
-    """Return the entries of a section of a docstring by name."""
-    return {entry.split(" : ")[0]: entry for entry in re.split(r"\n\n(?=\w+ : |\{)", section.strip())}
-
-
-def _as_text(value):
-    """Return a default as docstrings have it: strings in double quotes."""
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+with_shared_docstring = shared_docstring(CLIPS + PARAMETERS, ATTRIBUTES + PSEUDO_LABELS)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import validate_data
 
+from .._docs import CLIPS, shared_docstring
 from .._sklearn_compat import Interval, StrOptions
 from .._threads import fixed_threads, resolve_threads
 from .._typing import PathName
@@ -18,6 +19,7 @@ from ._loading import ENCODERS, load_encoder
 from ._rows import SlidingRow, row_of
 
 
+@shared_docstring(CLIPS)
 class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     """Turn each clip into a row of means of the middle layers of a frozen network.
 
@@ -53,15 +55,8 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it. For an encoder that works at
         another rate they are resampled once more.
 
-    channel : "mean" or int, default="mean"
-        What to take of files with several channels.
-
     on_error : {"raise", "skip"}, default="raise"
         With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their rows are NaN.
-
-    limits : dict or None, default=None
-        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
-        ``{"max_seconds": 7200}``.
 
     device : str, default="auto"
         Where the network runs: on CUDA where there is one, else on the CPU (``"auto"``), or on any torch device.
@@ -70,11 +65,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         Threads of torch for each clip; ``"skasd"`` takes one on the CPU. None: the environment variable
         ``SKASD_NUM_THREADS``, else 1.
 
-    n_jobs : int, default=None
-        Number of threads, each working on a clip of its own.
-
-    verbose : int, default=0
-        Show a progress bar if positive.
+    {shared}
 
     Attributes
     ----------

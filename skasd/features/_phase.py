@@ -7,61 +7,20 @@ import numpy as np
 from .._sklearn_compat import StrOptions
 from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
+from ._docs import with_shared_docstring
 from ._stft_transformer import BINS
 
 
+@with_shared_docstring
 class PhaseTransformer(ShortTimeFourierTransformer):
     """Turn clips into the phase of their short-time Fourier transform.
 
     Parameters
     ----------
-    sample_rate : int, default=16000
-        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
-
-    n_fft : int, default=1024
-        Length of the Fourier transform in samples.
-
-    hop_length : int, default=512
-        Samples from one frame to the next.
-
-    win_length : int, default=None
-        Length of the window, centred in `n_fft` and padded with zeros; None is `n_fft`.
-
-    window : str, tuple, float or array-like of shape (win_length,), default="hann"
-        Window, by its name in :func:`scipy.signal.get_window` or by its values.
-
-    center : bool, default=True
-        Centre frame t at sample ``t * hop_length``, padding both ends of the clip with
-        ``n_fft // 2`` samples. Without, the first frame begins at sample 0.
-
-    pad_mode : {"constant", "reflect"}, default="constant"
-        What to pad with: zeros or the mirrored clip.
-
     bins : {"all", "no_dc", "no_nyquist"}, default="all"
         The rows to keep, as in :class:`STFTTransformer`.
 
-    channel : "mean" or int, default="mean"
-        What to take of files with several channels.
-
-    dtype : {"float16", "float32", "float64"}, default="float32"
-        Type of the output.
-
-    fft_dtype : {"float32", "float64"} or None, default=None
-        Precision of the arithmetic; None is that of X.
-
-    on_error : {"raise", "skip"}, default="raise"
-        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their
-        features are NaN.
-
-    limits : dict or None, default=None
-        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
-        ``{"max_seconds": 7200}``.
-
-    n_jobs : int, default=None
-        Number of threads, each working on a clip of its own.
-
-    verbose : int, default=0
-        Show a progress bar if positive.
+    {shared}
 
     See Also
     --------

@@ -7,9 +7,11 @@ import numpy as np
 
 from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
+from ._docs import with_shared_docstring
 from ._levels import LEVEL_CONSTRAINTS, check_amin, to_power, write_level
 
 
+@with_shared_docstring
 class SpectrogramImageTransformer(ShortTimeFourierTransformer):
     """Turn each clip, of any length, into a spectrogram image of one size.
 
@@ -20,27 +22,11 @@ class SpectrogramImageTransformer(ShortTimeFourierTransformer):
     shape : tuple of (int, int), default=(320, 320)
         Height (frequency) and width (time) of the image.
 
-    sample_rate : int, default=16000
-        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
-
     n_fft : int, default=4096
         Length of the Fourier transform in samples: 256 ms at 16 kHz.
 
     hop_length : int, default=2048
         Samples from one frame to the next: 50 % overlap.
-
-    win_length : int, default=None
-        Length of the window, centred in `n_fft` and padded with zeros; None is `n_fft`.
-
-    window : str, tuple, float or array-like of shape (win_length,), default="hann"
-        Window, by its name in :func:`scipy.signal.get_window` or by its values.
-
-    center : bool, default=True
-        Centre frame t at sample ``t * hop_length``, padding both ends of the clip with
-        ``n_fft // 2`` samples. Without, the first frame begins at sample 0.
-
-    pad_mode : {"constant", "reflect"}, default="constant"
-        What to pad with: zeros or the mirrored clip.
 
     power : float, default=1.0
         Exponent of the magnitude.
@@ -51,28 +37,7 @@ class SpectrogramImageTransformer(ShortTimeFourierTransformer):
     amin : float, default=1e-10
         Floor of the magnitudes under a logarithm.
 
-    channel : "mean" or int, default="mean"
-        What to take of files with several channels.
-
-    dtype : {"float16", "float32", "float64"}, default="float32"
-        Type of the output.
-
-    fft_dtype : {"float32", "float64"} or None, default=None
-        Precision of the arithmetic; None is that of X.
-
-    on_error : {"raise", "skip"}, default="raise"
-        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their
-        features are NaN.
-
-    limits : dict or None, default=None
-        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
-        ``{"max_seconds": 7200}``.
-
-    n_jobs : int, default=None
-        Number of threads, each working on a clip of its own.
-
-    verbose : int, default=0
-        Show a progress bar if positive.
+    {shared}
 
     See Also
     --------

@@ -9,8 +9,10 @@ import scipy.fft
 from .._sklearn_compat import Interval
 from ..clips import KeptBuffers
 from ._base import ClipTransformer
+from ._docs import with_shared_docstring
 
 
+@with_shared_docstring
 class SpectrumTransformer(ClipTransformer):
     """Turn each clip into the magnitude spectrum of its whole length.
 
@@ -23,31 +25,7 @@ class SpectrumTransformer(ClipTransformer):
         Every clip is brought to this length: a longer one is cut, a shorter one repeated from its
         beginning.
 
-    sample_rate : int, default=16000
-        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
-
-    channel : "mean" or int, default="mean"
-        What to take of files with several channels.
-
-    dtype : {"float16", "float32", "float64"}, default="float32"
-        Type of the output.
-
-    fft_dtype : {"float32", "float64"} or None, default=None
-        Precision of the arithmetic; None is that of X.
-
-    on_error : {"raise", "skip"}, default="raise"
-        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their
-        features are NaN.
-
-    limits : dict or None, default=None
-        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
-        ``{"max_seconds": 7200}``.
-
-    n_jobs : int, default=None
-        Number of threads, each working on a clip of its own.
-
-    verbose : int, default=0
-        Show a progress bar if positive.
+    {shared}
 
     See Also
     --------

@@ -5,38 +5,18 @@ from typing import Literal
 from .._sklearn_compat import StrOptions
 from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
+from ._docs import with_shared_docstring
 from ._levels import LEVEL_CONSTRAINTS, check_amin, to_power, write_level
 
 BINS = {"all": slice(None), "no_dc": slice(1, None), "no_nyquist": slice(None, -1)}
 
 
+@with_shared_docstring
 class STFTTransformer(ShortTimeFourierTransformer):
     """Turn clips into magnitude or power spectrograms.
 
     Parameters
     ----------
-    sample_rate : int, default=16000
-        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
-
-    n_fft : int, default=1024
-        Length of the Fourier transform in samples.
-
-    hop_length : int, default=512
-        Samples from one frame to the next.
-
-    win_length : int, default=None
-        Length of the window, centred in `n_fft` and padded with zeros; None is `n_fft`.
-
-    window : str, tuple, float or array-like of shape (win_length,), default="hann"
-        Window, by its name in :func:`scipy.signal.get_window` or by its values.
-
-    center : bool, default=True
-        Centre frame t at sample ``t * hop_length``, padding both ends of the clip with
-        ``n_fft // 2`` samples. Without, the first frame begins at sample 0.
-
-    pad_mode : {"constant", "reflect"}, default="constant"
-        What to pad with: zeros or the mirrored clip.
-
     bins : {"all", "no_dc", "no_nyquist"}, default="all"
         The rows to keep: all ``1 + n_fft // 2``, or (`n_fft` even) exactly ``n_fft // 2``, without the
         lowest or without the highest frequency, for networks that take 512 or 1024 bins.
@@ -50,30 +30,11 @@ class STFTTransformer(ShortTimeFourierTransformer):
     amin : float, default=2.220446049250313e-16
         Floor of S under a logarithm: what digital silence gives.
 
-    channel : "mean" or int, default="mean"
-        What to take of files with several channels.
-
     dtype : {"float16", "float32", "float64"}, default="float32"
         Type of the output. float16 halves the memory; without `log` it holds magnitudes up to 65504 and
         is not meant for energies.
 
-    fft_dtype : {"float32", "float64"} or None, default=None
-        Precision of the arithmetic; None is that of X: float64 for float64 arrays, float32 for all others
-        and for files.
-
-    on_error : {"raise", "skip"}, default="raise"
-        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their
-        features are NaN.
-
-    limits : dict or None, default=None
-        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
-        ``{"max_seconds": 7200}``.
-
-    n_jobs : int, default=None
-        Number of threads, each working on a clip of its own.
-
-    verbose : int, default=0
-        Show a progress bar if positive.
+    {shared}
 
     See Also
     --------

@@ -12,6 +12,7 @@ from .._threads import fixed_threads, resolve_threads
 from .._typing import ArrayLike
 from ._base import BaseScorer
 from ._contributions import ContributionMixin
+from ._docs import with_shared_docstring
 from ._held_out import mean_and_spread
 from ._mahalanobis import MahalanobisScorer
 
@@ -22,6 +23,7 @@ def _has_contributions(scorer):
     return scorer.estimator is None or isinstance(scorer.estimator, ContributionMixin)
 
 
+@with_shared_docstring
 class BandScorer(ContributionMixin, BaseScorer):
     r"""Sum of the scores that a scorer gives to each of several groups of features.
 
@@ -45,20 +47,7 @@ class BandScorer(ContributionMixin, BaseScorer):
         Factor of each band's score, not negative; in the order of `bands`, of labels in the order in which they
         appear. None: all equal. They are scaled to a sum of 1.
 
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at.
-
-    calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`.
-
-    domain_normalization : {"zscore"} or None, default=None
-        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
-
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to the reference, see `BaseScorer`.
-
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own.
+    {shared}
 
     Attributes
     ----------
@@ -68,16 +57,8 @@ class BandScorer(ContributionMixin, BaseScorer):
         The factors, which sum to 1.
     references_ : dict
         By domain ("all" without domains): the reference of each band and the spread of its scores.
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+
+    {attributes}
 
     See Also
     --------

@@ -13,12 +13,14 @@ from .._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from .._typing import ArrayLike
 from ..labels import as_labels
 from ._blocks import find_blocks
+from ._docs import with_shared_docstring
 from ._held_out import ALL, merge_small
 from ._references import References
 from ._rows import checked_rows, skipped_rows
 from .thresholds import ThresholdMixin
 
 
+@with_shared_docstring
 class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the scorers: outlier detectors on one row of features per clip.
 
@@ -28,9 +30,6 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
 
     Parameters
     ----------
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at: the share of normal clips called anomalous.
-
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from.
 
@@ -53,16 +52,10 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         `domain`. The threshold is set from the training clips alone: each fold of them is scored against
         references made, and augmented, without it.
 
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own. False: one reference from all clips;
-        both domains still count the same for the threshold.
+    {shared}
 
     Attributes
     ----------
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``: clips with an anomaly score above it are called anomalous.
     training_scores_ : ndarray of shape (n_training_clips,)
         Held-out anomaly scores, from which the threshold was set, in the order of the recorded rows that were kept.
     blocks_ : ndarray of int of shape (n_training_clips,)
@@ -76,10 +69,8 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         training clips, or of the clips that `set_threshold` got.
     references_ : dict
         What the formula keeps, by domain ("all" without domains).
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+
+    {attributes}
 
     See Also
     --------

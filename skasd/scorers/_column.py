@@ -8,8 +8,10 @@ import numpy as np
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
 from ._base import BaseScorer
+from ._docs import with_shared_docstring
 
 
+@with_shared_docstring
 class ColumnScorer(BaseScorer):
     r"""Take features that are anomaly scores already for the score, and set the threshold.
 
@@ -29,18 +31,11 @@ class ColumnScorer(BaseScorer):
     margin : float, default=0.04
         The margin of ``calibration="mean"``.
 
+    {shared}
+
     Attributes
     ----------
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+    {attributes}
 
     See Also
     --------

@@ -2,43 +2,27 @@
 
 from ._base import BaseScorer
 from ._cosine import cosine_distance, unit_rows
+from ._docs import with_shared_docstring
 
 
+@with_shared_docstring
 class CosineMeanScorer(BaseScorer):
     r"""Cosine distance to the mean of the training clips.
 
     Parameters
     ----------
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at.
-
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip out of its mean.
 
-    domain_normalization : {"zscore"} or None, default=None
-        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
-
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to the reference, see `BaseScorer`.
-
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own.
+    {shared}
 
     Attributes
     ----------
     references_ : dict
         Unit vector of the mean, shape (n_features + 1,), and sum of the rows, by domain ("all" without domains). The
         last feature is 0 but for a mean of zeros.
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+
+    {attributes}
 
     See Also
     --------

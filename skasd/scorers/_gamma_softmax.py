@@ -10,12 +10,14 @@ from .._sklearn_compat import StrOptions
 from .._typing import ArrayLike
 from ..labels import find_columns, group_rows, sort_labels
 from ._base import BaseScorer
+from ._docs import with_shared_docstring
 
 SMALLEST_PROBABILITY = np.finfo(float).eps  # 2.22e-16, the clamp of the challenge's baselines
 LARGEST_SUM = 1.001  # of a row's probabilities: 1, and what float32 adds
 LEAST_SUM = 0.1  # of the training clip whose patches agree best
 
 
+@with_shared_docstring
 class GammaSoftmaxScorer(BaseScorer):
     r"""Improbability of a clip's own section under a section classifier, with a gamma threshold.
 
@@ -41,24 +43,22 @@ class GammaSoftmaxScorer(BaseScorer):
         their scores are lower than those of new clips, and only clips kept from its training make an honest
         threshold.
 
+    {shared}
+
     Attributes
     ----------
     columns_ : dict
         Column of the class, by section; empty without sections.
     sections_ : list
         The known sections; empty without sections.
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
     section_offset_ : float
         The offset where `decision_function` is given the section.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
     n_features_in_ : int
         Number of classes seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `X` had names that are all strings.
+
+    {attributes}
 
     See Also
     --------

@@ -9,8 +9,10 @@ from sklearn.cluster import KMeans
 from .._sklearn_compat import Interval
 from ._base import BaseScorer
 from ._cosine import unit_rows
+from ._docs import with_shared_docstring
 
 
+@with_shared_docstring
 class KMeansScorer(BaseScorer):
     r"""Cosine distance to the nearest of the source domain's cluster centres and the target domain's clips.
 
@@ -19,39 +21,21 @@ class KMeansScorer(BaseScorer):
     n_clusters : int, default=16
         Number of clusters of the source clips; at most the number of distinct clips.
 
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at.
-
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from, see `BaseScorer`. "cross" clusters again in 10 folds.
 
-    domain_normalization : {"zscore"} or None, default=None
-        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
-
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to the reference, see `BaseScorer`.
-
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own.
-
     random_state : int, RandomState instance or None, default=None
         Seeds the clustering. Pass an int for reproducible results.
+
+    {shared}
 
     Attributes
     ----------
     references_ : dict
         The centres or clips, each of shape (n_references, n_features + 1), by domain ("all" without domains). The
         last feature is 0 but for rows of zeros.
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+
+    {attributes}
 
     See Also
     --------

@@ -3,61 +3,21 @@
 import numpy as np
 
 from ._contributions import ContributionMixin
+from ._docs import with_neighbor_docstring
 from ._neighbors import NeighborScorer
 
 
+@with_neighbor_docstring
 class KNNScorer(ContributionMixin, NeighborScorer):
     r"""Mean Euclidean distance to the nearest training clips.
 
     Parameters
     ----------
-    n_neighbors : int, default=1
-        Number of neighbours; a domain with fewer other clips uses those it has, see `n_neighbors_`.
-
-    density_normalization : {"ratio", "difference", "variance"} or None, default=None
-        Local-density normalisation of the distances, see Notes. It serves domain shift without knowing the
-        domains, so leave `domain` out.
-
-    n_density_neighbors : int, default=1
-        Number of neighbours K of a training clip that its density is taken from.
-
-    density_decay : float in (0, 1], default=1.0
-        Factor of the weight in the density from each neighbour to the next: 1 for the plain mean of the K nearest. With
-        less, and `n_density_neighbors` as large as the number of clips, the weighted ranking of [2]_.
-
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at.
-
-    calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`. "cross" is the exact leave-one-out. With "train"
-        and one neighbour the threshold is 0, as every training clip is its own nearest: almost every new
-        clip lies above.
-
-    domain_normalization : {"zscore"} or None, default=None
-        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
-
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to the reference, see `BaseScorer`.
-
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own.
+    {shared}
 
     Attributes
     ----------
-    references_ : dict
-        The search index over the training rows, by domain ("all" without domains).
-    n_neighbors_ : dict
-        Number of neighbours used, by domain.
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+    {attributes}
 
     See Also
     --------

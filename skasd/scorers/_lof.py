@@ -8,11 +8,13 @@ from sklearn.neighbors import LocalOutlierFactor
 
 from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
+from ._docs import with_shared_docstring
 
 # distances that a shift of all rows does not change
 SHIFT_INVARIANT = {"minkowski", "euclidean", "l1", "l2", "manhattan", "cityblock", "chebyshev", "sqeuclidean"}
 
 
+@with_shared_docstring
 class LOFScorer(BaseScorer):
     r"""Local outlier factor: a clip's neighbourhood is sparser than its neighbours' neighbourhoods.
 
@@ -28,20 +30,10 @@ class LOFScorer(BaseScorer):
     p : float, default=2
         Order of the Minkowski distance; 2 is the Euclidean distance.
 
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at.
-
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from, see `BaseScorer`. "cross" is the exact leave-one-out.
 
-    domain_normalization : {"zscore"} or None, default=None
-        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
-
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to the reference, see `BaseScorer`.
-
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own.
+    {shared}
 
     Attributes
     ----------
@@ -50,16 +42,8 @@ class LOFScorer(BaseScorer):
         without domains).
     n_neighbors_ : dict
         Number of neighbours used, by domain.
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+
+    {attributes}
 
     See Also
     --------

@@ -11,6 +11,7 @@ from sklearn.covariance import oas
 from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
 from ._contributions import ContributionMixin, scaled_to_sum
+from ._docs import with_shared_docstring
 
 EPS = np.finfo(float).eps
 EXACT_BELOW = 100  # rows; above, what is kept in leave-one-out changes the false-alarm rate by less than 0.01
@@ -25,6 +26,7 @@ class MahalanobisReference(NamedTuple):
     shrinkage: float
 
 
+@with_shared_docstring
 class MahalanobisScorer(ContributionMixin, BaseScorer):
     r"""Mahalanobis distance to the nearest domain mean, with one covariance for all domains.
 
@@ -40,21 +42,11 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         the shrinkage is towards a diagonal matrix of the features' variances and does not depend on their
         units. Without shrinkage, and with more clips than features, it makes no difference.
 
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at.
-
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from, see `BaseScorer`. "cross" is the exact leave-one-out; from 100 clips on
         shrinkage weight and standard deviations are those with all clips.
 
-    domain_normalization : {"zscore"} or None, default=None
-        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
-
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to the reference, see `BaseScorer`.
-
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own.
+    {shared}
 
     Attributes
     ----------
@@ -66,16 +58,8 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         Weight of the identity in the covariance.
     references_ : dict
         Mean, covariance and whitening matrix, by domain ("all" without domains).
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+
+    {attributes}
 
     See Also
     --------

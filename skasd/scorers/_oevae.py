@@ -7,10 +7,12 @@ import numpy as np
 
 from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
+from ._docs import with_neighbor_docstring
 from ._held_out import mean_and_spread, own_statistics
 from ._neighbors import NeighborScorer
 
 
+@with_neighbor_docstring
 class OEVAEScorer(NeighborScorer):
     r"""Weigh a score that comes in and the distance to the nearest embeddings.
 
@@ -23,9 +25,6 @@ class OEVAEScorer(NeighborScorer):
         Weight of alpha. "auto": alpha counts only by how far it exceeds the largest alpha of the training clips; see
         Notes.
 
-    n_neighbors : int, default=1
-        Number of neighbours; a domain with fewer others uses those it has.
-
     n_segments : int, default=1
         Segments of a clip whose embeddings stand side by side in a row (``merge="segments"`` of the embedder). Each
         is compared with the segments of other clips, and beta is the mean over the clip's.
@@ -36,9 +35,6 @@ class OEVAEScorer(NeighborScorer):
         standardises it by them (``standardize_alpha``). False: equation 6 of [1]_ to the letter, if the embedder
         does not either.
 
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at.
-
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip, with all its segments, out of
         its neighbours.
@@ -46,11 +42,7 @@ class OEVAEScorer(NeighborScorer):
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise beta per domain before the minimum over domains, see `BaseScorer`.
 
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to the reference, see `BaseScorer`.
-
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own.
+    {shared}
 
     Attributes
     ----------
@@ -60,20 +52,8 @@ class OEVAEScorer(NeighborScorer):
         What beta is standardised by; 0 and 1 without `standardize_beta`.
     alpha_limit_ : float
         The largest alpha of the training clips.
-    references_ : dict
-        The search index over the training rows, by domain ("all" without domains).
-    n_neighbors_ : dict
-        Number of neighbours used, by domain.
-    offset_ : float
-        ``decision_function = score_samples - offset_``.
-    threshold_ : float
-        ``-offset_``.
-    training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores the threshold was set from.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where `X` had names that are all strings.
+
+    {attributes}
 
     See Also
     --------

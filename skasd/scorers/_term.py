@@ -8,9 +8,11 @@ import numpy as np
 from .._typing import ArrayLike
 from ..labels import as_label, as_labels
 from ._band import BandScorer
+from ._docs import with_shared_docstring
 from ._held_out import mean_and_spread
 
 
+@with_shared_docstring
 class TermScorer(BandScorer):
     r"""Sum of the scores of groups of features, as in `BandScorer`, and of columns that are anomaly scores already.
 
@@ -31,25 +33,14 @@ class TermScorer(BandScorer):
     weights : array-like of shape (n_bands + n_ready,) or None, default=None
         Factor of each band's score, then of each of these columns. None: all equal. They are scaled to a sum of 1.
 
-    contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at.
-
-    calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`.
-
-    domain_normalization : {"zscore"} or None, default=None
-        Whether to standardise the scores per domain before the minimum over domains, see `BaseScorer`.
-
-    augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to the reference, see `BaseScorer`.
-
-    by_domain : bool, default=True
-        Whether each `domain` that `fit` gets has a reference of its own.
+    {shared}
 
     Attributes
     ----------
     bands_ : list of ndarray of int
         The features of each band, and each of the columns that are scores.
+
+    {attributes}
 
     See Also
     --------
