@@ -1,7 +1,7 @@
 """Estimators made of estimators."""
 
 from ._augmented import Augmented
-from ._detection import DetectionMixin as DetectionMixin
+from ._detection import StepsMixin as StepsMixin
 from ._domain_dependent import DomainDependent
 from ._held_out import threshold_for
 from ._last_step import fitted_steps

@@ -1,51 +1,107 @@
-"""Methods of all detectors made of detectors."""
+"""What all detectors made of detectors share."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, OutlierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike
-from ..scorers.thresholds import ThresholdMixin
+from ..scorers import ThresholdMixin
 
 
 class DetectionMixin(ThresholdMixin, MetaEstimatorMixin, OutlierMixin):
     """Scores, both ways round, and threshold; a subclass has ``anomaly_score(X)`` and ``offset_``."""
 
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Return how normal each clip is, with nothing known about it; higher is more normal.
+    def _keep_names_of(self, estimator):
+        for attribute in ("n_features_in_", "feature_names_in_"):
+            if hasattr(estimator, attribute):
+                setattr(self, attribute, getattr(estimator, attribute))
+
+
+class StepsMixin(DetectionMixin):
+    """Scores and threshold of the last of ``steps_``, a `PerSection`, on the rows that ``_rows(X)`` makes of clips."""
+
+    steps_: list
+    _rows: Any
+
+    @property
+    def offset_(self) -> float:
+        """``decision_function = score_samples - offset_`` where the section is not given."""
+        return self.steps_[-1].offset_
+
+    @property
+    def calibration_rate_(self) -> float:
+        """False-alarm rate that the threshold aims at: `contamination`, or what `set_threshold` got."""
+        return self.steps_[-1].calibration_rate_
+
+    def anomaly_score(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return the anomaly score of each clip; higher is more anomalous.
 
         Parameters
         ----------
-        X : clips or features
-            Whatever was fitted on.
+        X : array-like or list of n_clips items
+            Clips or features of the kind that was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known.
 
         Returns
         -------
         ndarray of shape (n_clips,)
             NaN for skipped clips.
         """
-        return -self.anomaly_score(X)
+        check_is_fitted(self)
+        return self.steps_[-1].anomaly_score(self._rows(X), section=section)
 
-    def fit_predict(self, X: Any, y: ArrayLike | None = None, **metadata) -> np.ndarray:
-        """Fit to the clips and predict them.
+    def decision_function(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return the signed distance to the threshold; negative means anomalous.
 
         Parameters
         ----------
-        X : clips or features
-            Whatever `fit` takes.
-        y : array-like of shape (n_clips,), default=None
-            Not learnt from.
-        **metadata : dict
-            Metadata for `fit`.
+        X : array-like or list of n_clips items
+            Clips or features of the kind that was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: its scorer decides.
 
         Returns
         -------
-        ndarray of int of shape (n_clips,)
+        ndarray of shape (n_clips,)
+            NaN for skipped clips.
         """
-        return self.fit(X, y, **metadata).predict(X)
+        check_is_fitted(self)
+        return self.steps_[-1].decision_function(self._rows(X), section=section)
 
-    def _keep_names_of(self, estimator):
-        for attribute in ("n_features_in_", "feature_names_in_"):
-            if hasattr(estimator, attribute):
-                setattr(self, attribute, getattr(estimator, attribute))
+    def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
+        """Return the p-values of anomaly scores, where the section is not given.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_clips,)
+            Anomaly scores; higher is more anomalous.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; NaN for NaN.
+        """
+        check_is_fitted(self)
+        return self.steps_[-1].p_value_of_scores(scores)
+
+    def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
+        """Set the threshold from anomaly scores of healthy clips of later recordings.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_clips,)
+            Anomaly scores; NaN is left out.
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self)
+        rate = self.contamination if contamination is None else contamination
+        self.steps_[-1].set_threshold_from_scores(scores, contamination=rate)
+        return self

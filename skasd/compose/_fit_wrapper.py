@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._last_step import last_step
-from ._later_clips import p_value_of, set_threshold
+from ._later_clips import LaterClipsMixin
 
 
 def _estimator_has(method):
@@ -23,7 +23,7 @@ def _estimator_has(method):
     return check
 
 
-class FitWrapper(MetaEstimatorMixin, BaseEstimator):
+class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
     """Base of the estimators that prepare what the inner estimator is fitted on; everything else is the inner one's.
 
     A subclass has the parameter ``estimator`` and a ``fit`` that ends in ``_fit_inner``.
@@ -118,41 +118,6 @@ class FitWrapper(MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_clips,)
         """
         return self._call("decision_function", X, **params)
-
-    def p_value(self, X):
-        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the estimator takes.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            See :func:`skasd.compose.p_value_of`.
-        """
-        check_is_fitted(self)
-        return p_value_of(self.estimator_, X)
-
-    def set_threshold(self, X, *, contamination=None):
-        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Healthy clips that were not fitted on.
-
-        contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: that of the detector.
-
-        Returns
-        -------
-        self : object
-        """
-        check_is_fitted(self)
-        set_threshold(self.estimator_, X, contamination=contamination)
-        return self
 
     @available_if(_estimator_has("score_samples"))
     def score_samples(self, X):

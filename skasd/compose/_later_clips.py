@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from ..scorers.thresholds import ThresholdMixin
+from ..scorers import ThresholdMixin
 from ._last_step import last_step
 
 
@@ -31,6 +32,7 @@ def p_value_of(detector: Any, X: Any) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
+    from sklearn.utils.validation import check_is_fitted
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skasd import KNNScorer
@@ -77,6 +79,7 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
     Examples
     --------
     >>> import numpy as np
+    from sklearn.utils.validation import check_is_fitted
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skasd import KNNScorer
@@ -93,6 +96,44 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
         -detector.score_samples(X), contamination=contamination
     )
     return detector
+
+
+class LaterClipsMixin:
+    """Methods of an estimator at the end of which a detector may stand."""
+
+    def p_value(self, X):
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Clips or features of the kind that was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            See :func:`skasd.compose.p_value_of`.
+        """
+        check_is_fitted(self)
+        return p_value_of(self, X)
+
+    def set_threshold(self, X, *, contamination=None):
+        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Healthy clips that were not fitted on.
+
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: that of the detector.
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self)
+        return set_threshold(self, X, contamination=contamination)
 
 
 def _with_threshold(detector):

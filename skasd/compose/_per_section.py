@@ -118,8 +118,6 @@ class PerSection(BestFittingDetector):
 
     # scikit-learn mangles these names
     __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
-    __metadata_request__decision_function = {"section": True}
-    __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
         "embedder": [HasMethods(["fit", "transform"]), None],

@@ -7,11 +7,11 @@ import sklearn.pipeline
 from sklearn import get_config
 from sklearn.utils import Bunch
 
-from ._later_clips import p_value_of, set_threshold
+from ._later_clips import LaterClipsMixin
 from ._origin import origin_parameter, origins
 
 
-class Pipeline(imblearn.pipeline.Pipeline):
+class Pipeline(LaterClipsMixin, imblearn.pipeline.Pipeline):
     """A pipeline in which samplers may stand, whose new clips carry the metadata of those they were made from.
 
     Transformers, samplers (:class:`~skasd.augment.MixupSMOTEAugmenter`) and a final estimator, as in
@@ -72,38 +72,6 @@ class Pipeline(imblearn.pipeline.Pipeline):
     >>> detector[-2].sampling_strategy_
     {'source': 0, 'target': 6}
     """
-
-    def p_value(self, X):
-        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Whatever the first step takes.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            See :func:`p_value_of`.
-        """
-        return p_value_of(self, X)
-
-    def set_threshold(self, X, *, contamination=None):
-        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
-
-        Parameters
-        ----------
-        X : array-like or list of n_clips items
-            Healthy clips that were not fitted on.
-
-        contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: that of the detector.
-
-        Returns
-        -------
-        self : object
-        """
-        return set_threshold(self, X, contamination=contamination)
 
     def _check_method_params(self, method, props, **kwargs):
         params = super()._check_method_params(method, props, **kwargs)

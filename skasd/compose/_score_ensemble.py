@@ -130,8 +130,6 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
 
     # scikit-learn mangles these names
     __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
-    __metadata_request__decision_function = {"section": True}
-    __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
         "estimators": [list],

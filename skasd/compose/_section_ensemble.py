@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn_compat import Interval, fit_context, num_samples
 from .._typing import ArrayLike
@@ -15,13 +14,13 @@ from ..features import ClipStatistics, check_time_frequency
 from ..labels import as_labels
 from ..scorers import BaseScorer, TermScorer
 from ..scorers.recordings import recording_blocks
-from ._detection import DetectionMixin
+from ._detection import StepsMixin
 from ._per_section import PerSection
 from ._rows import check_lengths, not_proxies, take
 from ._section_scores import SectionScores
 
 
-class SectionEnsemble(DetectionMixin, BaseEstimator):
+class SectionEnsemble(StepsMixin, BaseEstimator):
     r"""Spectrograms of several sections in, one score of statistics and of networks that tell sections apart out.
 
     What `AnomalousSoundDetector` does with ``mode="best"`` where sections and clips are many, for those who have
@@ -85,8 +84,6 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
     """
 
     __metadata_request__fit = {"section": True, "domain": True, "proxy": True, "groups": True}
-    __metadata_request__decision_function = {"section": True}
-    __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
         "networks": [list],
@@ -179,65 +176,7 @@ class SectionEnsemble(DetectionMixin, BaseEstimator):
         ready, _ = ready_columns(networks, 2 * n_bins)
         return TermScorer(bands=[means_and_deviations, means], ready=ready, contamination=self.contamination)
 
-    @property
-    def offset_(self) -> float:
-        """``decision_function = score_samples - offset_`` where the section is not given."""
-        return self.steps_[-1].offset_
-
-    def anomaly_score(self, X: Any, *, section: Any = None) -> np.ndarray:
-        """Return the anomaly score of each clip; higher is more anomalous.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
-            Spectrograms.
-        section : sequence of hashables of length n_clips, default=None
-            The section of each clip, where known.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            NaN for skipped clips.
-        """
-        rows = self._rows(X)
-        return self.steps_[-1].anomaly_score(rows, section=section)
-
-    def decision_function(self, X: Any, *, section: Any = None) -> np.ndarray:
-        """Return the signed distance to the threshold; negative means anomalous.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
-            Spectrograms.
-        section : sequence of hashables of length n_clips, default=None
-            The section of each clip, where known: its scorer decides.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            NaN for skipped clips.
-        """
-        rows = self._rows(X)
-        return self.steps_[-1].decision_function(rows, section=section)
-
-    def predict(self, X: Any, *, section: Any = None) -> np.ndarray:
-        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
-            Spectrograms.
-        section : sequence of hashables of length n_clips, default=None
-            As in `decision_function`.
-
-        Returns
-        -------
-        ndarray of int of shape (n_clips,)
-        """
-        return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
-
     def _rows(self, X):
-        check_is_fitted(self)
         return np.hstack([step.transform(X) for step in self.steps_[:-1]])
 
 

@@ -14,7 +14,7 @@ from .._sklearn_compat import Interval, StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
 from ..clips import check_clips
-from ..compose import DetectionMixin, PerSection, check_lengths, not_proxies, take
+from ..compose import PerSection, StepsMixin, check_lengths, not_proxies, take
 from ..embedders import PretrainedEmbedder
 from ._networks import with_networks
 from ._reference_clips import bounded, joined, reference_clips
@@ -25,7 +25,7 @@ _OF_EMBEDDERS = ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verb
 
 
 @shared_docstring(CLIPS)
-class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
+class AnomalousSoundDetector(StepsMixin, BaseEstimator):
     r"""Clips of a healthy machine in, a detector of faults out; nothing has to be chosen or tuned.
 
     A frozen encoder that comes with the library turns each clip into a row; the row's distance from those of the
@@ -121,8 +121,6 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
 
     # a clip's metadata, as of the scorers behind
     __metadata_request__fit = {"section": True, "domain": True, "proxy": True, "groups": True}
-    __metadata_request__decision_function = {"section": True}
-    __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
         "mode": [StrOptions({"fast", "best"})],
@@ -269,98 +267,6 @@ class AnomalousSoundDetector(DetectionMixin, BaseEstimator):
         new = reference_clips(checked, self._rows(X), self.n_clips_, **known)
         clips = joined(self.reference_, new, self.n_clips_, self.steps_[-1].estimators_)
         self._learn(self.steps_[0], clips, self.n_clips_ + len(new["rows"]))
-        return self
-
-    @property
-    def offset_(self) -> float:
-        """``decision_function = score_samples - offset_`` where the section is not given."""
-        return self.steps_[-1].offset_
-
-    def anomaly_score(self, X: Any, *, section: Any = None) -> np.ndarray:
-        """Return the anomaly score of each clip; higher is more anomalous.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-            The clips.
-        section : sequence of hashables of length n_clips, default=None
-            The section of each clip, where known.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            NaN for skipped clips.
-        """
-        check_is_fitted(self)
-        return self.steps_[-1].anomaly_score(self._rows(X), section=section)
-
-    def decision_function(self, X: Any, *, section: Any = None) -> np.ndarray:
-        """Return the signed distance to the threshold; negative means anomalous.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-            The clips.
-        section : sequence of hashables of length n_clips, default=None
-            The section of each clip, where known: its scorer decides.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            NaN for skipped clips.
-        """
-        check_is_fitted(self)
-        return self.steps_[-1].decision_function(self._rows(X), section=section)
-
-    def predict(self, X: Any, *, section: Any = None) -> np.ndarray:
-        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-            The clips.
-        section : sequence of hashables of length n_clips, default=None
-            As in `decision_function`.
-
-        Returns
-        -------
-        ndarray of int of shape (n_clips,)
-        """
-        return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
-
-    def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
-        """Return the p-values of anomaly scores, where the section is not given.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_clips,)
-            Anomaly scores; higher is more anomalous.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            In (0, 1]; NaN for NaN.
-        """
-        check_is_fitted(self)
-        return self.steps_[-1].p_value_of_scores(scores)
-
-    def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
-        """Set the threshold from anomaly scores of healthy clips of later recordings.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_clips,)
-            Anomaly scores; NaN is left out.
-        contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
-
-        Returns
-        -------
-        self : object
-        """
-        check_is_fitted(self)
-        rate = self.contamination if contamination is None else contamination
-        self.steps_[-1].set_threshold_from_scores(scores, contamination=rate)
         return self
 
     def summary(self) -> str:

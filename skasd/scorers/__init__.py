@@ -16,6 +16,7 @@ from ._lof import LOFScorer
 from ._mahalanobis import MahalanobisScorer
 from ._oevae import OEVAEScorer
 from ._term import TermScorer
+from ._threshold_mixin import ThresholdMixin as ThresholdMixin
 from .thresholds import FewClipsWarning
 
 __all__ = [

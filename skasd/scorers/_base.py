@@ -17,7 +17,7 @@ from ._docs import with_shared_docstring
 from ._held_out import ALL, merge_small
 from ._references import References
 from ._rows import checked_rows, skipped_rows
-from .thresholds import ThresholdMixin
+from ._threshold_mixin import ThresholdMixin
 
 
 @with_shared_docstring
@@ -131,8 +131,6 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         "groups": True,
         "origin": True,
     }
-    __metadata_request__decision_function = {"section": True}
-    __metadata_request__predict = {"section": True}
 
     _parameter_constraints: dict = {
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
@@ -237,20 +235,6 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         self._learn(X, sets, blocks, domain, section)
         return self
 
-    def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Return how normal each clip is; higher is more normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            The opposite of the anomaly score; NaN for rows that are NaN everywhere.
-        """
-        return -self.anomaly_score(X)
-
     def anomaly_score(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
@@ -286,52 +270,3 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
                 "clips, and scale features alike before fit and before scoring."
             )
         return scores
-
-    def decision_function(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
-        """Return the signed distance to the threshold; negative means anomalous.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features)
-        section : sequence of hashables of length n_clips, default=None
-            Ignored, but by `GammaSoftmaxScorer`.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            ``score_samples(X) - offset_`` where `section` is not given; NaN for rows that are NaN
-            everywhere.
-        """
-        return -self.anomaly_score(X, section=section) - self.offset_
-
-    def predict(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
-        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features)
-        section : sequence of hashables of length n_clips, default=None
-            As in `decision_function`.
-
-        Returns
-        -------
-        ndarray of int of shape (n_clips,)
-        """
-        return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
-
-    def fit_predict(self, X: ArrayLike, y: ArrayLike | None = None, **metadata) -> np.ndarray:
-        """Fit to the clips and predict them, which flatters: they are in the reference.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features)
-        y : array-like of shape (n_clips,), default=None
-            Not learnt from.
-        **metadata : dict
-            Metadata for `fit`.
-
-        Returns
-        -------
-        ndarray of int of shape (n_clips,)
-        """
-        return self.fit(X, y, **metadata).predict(X)

@@ -2,17 +2,14 @@
 
 import math
 import warnings
-from typing import Any, Self
 
 import numpy as np
 from scipy import stats
 
-from .._typing import ArrayLike
 from ..labels import group_rows
 
 __all__ = [
     "FewClipsWarning",
-    "ThresholdMixin",
     "clips_needed",
     "conformal_threshold",
     "domain_weights",
@@ -41,138 +38,6 @@ class FewClipsWarning(UserWarning):
     >>> caught[0].category is FewClipsWarning
     True
     """
-
-
-class ThresholdMixin:
-    """Threshold and p-values from the anomaly scores of healthy clips that were not learnt.
-
-    A subclass has ``anomaly_score(X)``, the parameters `contamination` and `calibration`, and calls `_calibrate_on`.
-    """
-
-    anomaly_score: Any
-    contamination: float
-    calibration: Any
-
-    def p_value(self, X: Any, **metadata) -> np.ndarray:
-        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
-
-        Parameters
-        ----------
-        X : clips or features
-            Whatever was fitted on.
-        **metadata : dict
-            What `anomaly_score` takes, as `section`.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            In (0, 1]; NaN for skipped clips. ``predict`` is -1 where it is below ``contamination`` (and +1 where
-            it is just that); where there are fewer scores than that takes, where the score is above all of them, which
-            has the p-value ``1 / (n + 1)``, the least there is.
-
-        Notes
-        -----
-        The share of new healthy clips to be expected above the score: the conformal p-value, interpolated between
-        the scores of healthy clips that the threshold comes from, too (``calibration_scores_``).
-        """
-        return self.p_value_of_scores(self.anomaly_score(X, **metadata))
-
-    def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
-        """Return the p-values of anomaly scores; for detectors in front of which there are other steps.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_clips,)
-            Anomaly scores; higher is more anomalous.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-        """
-        return p_values(
-            scores, self.calibration_scores_, self._asked_for, self._rule, self.calibration_weights_
-        )
-
-    def set_threshold(self, X: Any, *, contamination: float | None = None) -> Self:
-        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
-
-        Parameters
-        ----------
-        X : clips or features
-            Healthy clips that were not fitted on, from as many recordings as can be.
-        contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1
-            where there is none).
-
-        Returns
-        -------
-        self : object
-
-        Warns
-        -----
-        FewClipsWarning
-            If there are fewer than ``1 / contamination - 1`` clips.
-        """
-        return self.set_threshold_from_scores(self.anomaly_score(X), contamination=contamination)
-
-    def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
-        """Set the threshold from anomaly scores of healthy clips of later recordings.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n_clips,)
-            Anomaly scores; NaN is left out.
-        contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1
-            where there is none).
-
-        Returns
-        -------
-        self : object
-        """
-        contamination = getattr(self, "contamination", 0.1) if contamination is None else contamination
-        if not 0 < contamination <= 0.5:
-            raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
-        scores = np.asarray(scores, dtype=float)
-        scores = scores[~np.isnan(scores)]
-        if not len(scores):
-            raise ValueError("A threshold takes the score of one healthy clip at least; got none.")
-        warn_about_few_clips(len(scores), contamination)
-        before = self.offset_
-        self._calibrate_on(
-            scores, rule="gamma" if self._rule == "gamma" else "cross", contamination=contamination
-        )
-        self._follow(self.offset_ - before)
-        return self
-
-    def _follow(self, change):
-        """Change what depends on `offset_`, which has gone up by `change`."""
-        if hasattr(self, "section_offset_"):
-            self.section_offset_ += change
-
-    @property
-    def threshold_(self):
-        """Anomaly score above which a clip is called anomalous: ``-offset_``."""
-        return -self.offset_
-
-    @property
-    def calibration_rate_(self):
-        """False-alarm rate that the threshold aims at: `contamination`, or what `set_threshold` got."""
-        return self._asked_for
-
-    def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
-        """Set `offset_`, and keep what it comes from."""
-        self._keep_for_p_values(
-            scores,
-            weights,
-            self.calibration if rule is None else rule,
-            self.contamination if contamination is None else contamination,
-        )
-        self.offset_ = -set_threshold(scores, self._asked_for, self._rule, weights)
-
-    def _keep_for_p_values(self, scores, weights=None, rule="cross", contamination=0.1):
-        self.calibration_scores_, self.calibration_weights_ = scores, weights
-        self._rule, self._asked_for = rule, contamination
 
 
 def set_threshold(scores, contamination, calibration, weights=None):

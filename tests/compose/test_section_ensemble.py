@@ -88,3 +88,15 @@ def test_skipped_clips_and_proxies_are_left_out():
     np.testing.assert_allclose(scores[kept], plain.score_samples(X[kept]))
     with pytest.raises(ValueError, match="all of them skipped or proxies"):
         SectionEnsemble(networks).fit(X[:3], proxy=[True] * 3)
+
+
+def test_p_values_and_a_threshold_from_later_clips_are_those_of_its_scorers():
+    X, section = machines()
+    detector = SectionEnsemble([], contamination=0.2).fit(X, section=section)
+    new = np.concatenate([machines(10, 1)[0], machines(10, 2, fault=6.0)[0]])
+    p = detector.p_value(new)
+    assert p[:30].mean() > 0.3 > 0.05 > p[30:].max()
+    np.testing.assert_array_equal(detector.predict(new) == -1, p < 0.2)
+    assert detector.set_threshold(new[:30], contamination=0.1).calibration_rate_ == 0.1
+    assert np.sum(detector.predict(new[:30]) == -1) <= 3
+    assert detector.offset_ == -detector.threshold_

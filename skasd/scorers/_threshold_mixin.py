@@ -1,0 +1,212 @@
+"""Methods of all detectors: scores, decisions, threshold and p-values."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from .._typing import ArrayLike
+from .thresholds import p_values, set_threshold, warn_about_few_clips
+
+
+class ThresholdMixin:
+    """Scores both ways round, decisions, and threshold and p-values from scores of healthy clips that were not learnt.
+
+    A subclass has ``fit``, ``anomaly_score(X)``, the parameters `contamination` and `calibration`, and calls
+    `_calibrate_on`.
+    """
+
+    # scikit-learn mangles these names
+    __metadata_request__decision_function = {"section": True}
+    __metadata_request__predict = {"section": True}
+
+    fit: Any
+    anomaly_score: Any
+    contamination: float
+    calibration: Any
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return how normal each clip is, with nothing known about it; higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Clips or features of the kind that was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            The opposite of the anomaly score; NaN for skipped clips (rows that are NaN everywhere).
+        """
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return the signed distance to the threshold; negative means anomalous.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Clips or features of the kind that was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known; ignored by scorers but `GammaSoftmaxScorer`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            ``score_samples(X) - offset_`` where `section` is not given; NaN for skipped clips.
+        """
+        return -self.anomaly_score(X, section=section) - self.offset_
+
+    def predict(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return +1 for clips that sound normal and -1 for anomalous and for skipped ones.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Clips or features of the kind that was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
+
+    def fit_predict(self, X: Any, y: ArrayLike | None = None, **metadata) -> np.ndarray:
+        """Fit to the clips and predict them, which flatters: they were learnt.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Whatever `fit` takes.
+        y : array-like of shape (n_clips,), default=None
+            Not learnt from.
+        **metadata : dict
+            Metadata for `fit`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_clips,)
+        """
+        return self.fit(X, y, **metadata).predict(X)
+
+    def p_value(self, X: Any, **metadata) -> np.ndarray:
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever was fitted on.
+        **metadata : dict
+            What `anomaly_score` takes, as `section`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; NaN for skipped clips. ``predict`` is -1 where it is below ``contamination`` (and +1 where
+            it is just that); where there are fewer scores than that takes, where the score is above all of them, which
+            has the p-value ``1 / (n + 1)``, the least there is.
+
+        Notes
+        -----
+        The share of new healthy clips to be expected above the score: the conformal p-value, interpolated between
+        the scores of healthy clips that the threshold comes from, too (``calibration_scores_``).
+        """
+        return self.p_value_of_scores(self.anomaly_score(X, **metadata))
+
+    def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
+        """Return the p-values of anomaly scores; for detectors in front of which there are other steps.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_clips,)
+            Anomaly scores; higher is more anomalous.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+        """
+        return p_values(
+            scores, self.calibration_scores_, self._asked_for, self._rule, self.calibration_weights_
+        )
+
+    def set_threshold(self, X: Any, *, contamination: float | None = None) -> Self:
+        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
+
+        Parameters
+        ----------
+        X : clips or features
+            Healthy clips that were not fitted on, from as many recordings as can be.
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1
+            where there is none).
+
+        Returns
+        -------
+        self : object
+
+        Warns
+        -----
+        FewClipsWarning
+            If there are fewer than ``1 / contamination - 1`` clips.
+        """
+        return self.set_threshold_from_scores(self.anomaly_score(X), contamination=contamination)
+
+    def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
+        """Set the threshold from anomaly scores of healthy clips of later recordings.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_clips,)
+            Anomaly scores; NaN is left out.
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1
+            where there is none).
+
+        Returns
+        -------
+        self : object
+        """
+        contamination = getattr(self, "contamination", 0.1) if contamination is None else contamination
+        if not 0 < contamination <= 0.5:
+            raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
+        scores = np.asarray(scores, dtype=float)
+        scores = scores[~np.isnan(scores)]
+        if not len(scores):
+            raise ValueError("A threshold takes the score of one healthy clip at least; got none.")
+        warn_about_few_clips(len(scores), contamination)
+        before = self.offset_
+        self._calibrate_on(
+            scores, rule="gamma" if self._rule == "gamma" else "cross", contamination=contamination
+        )
+        self._follow(self.offset_ - before)
+        return self
+
+    def _follow(self, change):
+        """Change what depends on `offset_`, which has gone up by `change`."""
+        if hasattr(self, "section_offset_"):
+            self.section_offset_ += change
+
+    @property
+    def threshold_(self):
+        """Anomaly score above which a clip is called anomalous: ``-offset_``."""
+        return -self.offset_
+
+    @property
+    def calibration_rate_(self):
+        """False-alarm rate that the threshold aims at: `contamination`, or what `set_threshold` got."""
+        return self._asked_for
+
+    def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
+        """Set `offset_`, and keep what it comes from."""
+        self._keep_for_p_values(
+            scores,
+            weights,
+            self.calibration if rule is None else rule,
+            self.contamination if contamination is None else contamination,
+        )
+        self.offset_ = -set_threshold(scores, self._asked_for, self._rule, weights)
+
+    def _keep_for_p_values(self, scores, weights=None, rule="cross", contamination=0.1):
+        self.calibration_scores_, self.calibration_weights_ = scores, weights
+        self._rule, self._asked_for = rule, contamination
