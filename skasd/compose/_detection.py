@@ -1,4 +1,4 @@
-"""What all detectors made of detectors share."""
+"""Base classes of the detectors made of detectors."""
 
 from typing import Any, Self
 
