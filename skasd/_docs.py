@@ -30,19 +30,7 @@ def shared_docstring(parameters: str = "", attributes: str = "") -> Callable:
 
     In the section "Parameters" of the class, ``{shared}`` stands for the parameters that the class has and does not
     document itself; all stand in the order of the signature, with the defaults of the class. ``{attributes}`` stands
-    for the attributes that it does not document itself.
-
-    Parameters
-    ----------
-    parameters : str, default=""
-        The shared entries of parameters, as in a docstring.
-
-    attributes : str, default=""
-        Those of attributes.
-
-    Returns
-    -------
-    callable
+    for the attributes that it does not document itself. The shared entries are given as in a docstring.
     """
 
     def complete(cls):

@@ -28,19 +28,10 @@ def as_mask(name, values, n_rows):
 
 
 def check_metadata(n_rows, **metadata):
-    """Return metadata as arrays of one entry per clip; entries that are None stay None.
+    """Return metadata by name as arrays of one entry per clip; entries that are None stay None.
 
-    Parameters
-    ----------
-    n_rows : int
-        Number of clips.
-    **metadata : iterable of hashables or None
-        By name. ``domain`` and ``proxy`` are checked for their values, others only for their length. Sections come
-        back as objects, numbers (``y``, ``attribute``) as numbers.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_rows,) or None
+    ``domain`` and ``proxy`` are checked for their values, others only for their length. Sections come back as objects,
+    numbers (``y``, ``attribute``) as numbers.
     """
     checked = {}
     for name, values in metadata.items():

@@ -40,22 +40,10 @@ def take_shard(items, wanted):
 
 
 def joined(tables):
-    """Return one table made of several, of which each may be a shard, without the column that tells.
+    """Return one table of the tables of several files, each of which may be a shard, in the order of the whole.
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        By the name of the file.
-
-    Returns
-    -------
-    DataFrame
-        Of shards, in the order of the whole.
-
-    Raises
-    ------
-    ValueError
-        If shards are missing or there twice, or are of different wholes; if a recording is there twice.
+    The column that tells shards is left out. Raises ValueError if shards are missing, or there twice, or of different
+    wholes; if a recording is there twice.
     """
     labels = {name: table[COLUMN].unique().tolist() for name, table in tables.items() if COLUMN in table}
     if labels:

@@ -33,18 +33,11 @@ def resolve_threads(n_threads):
 
 @contextmanager
 def fixed_threads(n_threads, blas=True):
-    """Run a block with a number of threads of torch, and of BLAS and OpenMP.
+    """Run a block with a number of threads of torch; with ``blas`` of BLAS and OpenMP too, which takes some ms.
 
     These numbers belong to the whole process. Where several threads are in such blocks at a time, the last to leave
     gives back what there was before the first, or the others would go on with another number; a thread that leaves
     earlier keeps the number.
-
-    Parameters
-    ----------
-    n_threads : int
-
-    blas : bool
-        Whether it is for matrix products outside of torch too; to look for their libraries takes some ms.
     """
     global _n_users
     stack = vars(_OWN).setdefault("stack", [])

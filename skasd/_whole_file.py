@@ -58,18 +58,7 @@ def whole_file(path):
 
 
 def check_output(path, is_folder=False):
-    """Make the folder of an output, or the output itself if it is a folder, and find out whether it can be written.
-
-    Parameters
-    ----------
-    path : path-like
-    is_folder : bool, default=False
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, with the reason.
-    """
+    """Make the folder of an output, or the output itself if it is a folder; raise OSError if it cannot be written."""
     path = os.path.realpath(path)
     if os.path.isdir(path) and not is_folder:
         raise IsADirectoryError(f"{path!r} is a folder: give the name of a file in it.")

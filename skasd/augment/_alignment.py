@@ -20,20 +20,10 @@ def healthy_rows(y, proxy, n_clips):
 
 
 def append_metadata(metadata, origin, weight):
-    """Return metadata with the entries of the new clips appended.
+    """Return metadata, by name, with the entries of the new clips appended.
 
-    Parameters
-    ----------
-    metadata : dict of str to ndarray of shape (n_clips,) or None
-    origin : ndarray of int of shape (n_new, 2)
-        The two clips between which each new clip lies.
-    weight : ndarray of shape (n_new,)
-        Weight of the second.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_clips + n_new,) or None
-        A numeric ``attribute`` is interpolated; all else is that of the nearer clip.
+    Each lies between the two clips of its row of ``origin`` (n_new, 2), of which the second has this weight. A numeric
+    ``attribute`` is interpolated; all else is that of the nearer clip.
     """
     first, second = origin.T
     nearer = np.where(weight > 0.5, second, first)

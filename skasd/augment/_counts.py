@@ -11,20 +11,9 @@ from imblearn.utils import check_sampling_strategy
 def count_new(strategy, rows, classes, sampling_type):
     """Return the number of new clips by class.
 
-    Parameters
-    ----------
-    strategy : float, str, dict or callable
-        ``sampling_strategy`` of :class:`skasd.augment.MixupSMOTEAugmenter`.
-    rows : dict of hashable to ndarray of int
-        The clips of each class that can be multiplied.
-    classes : list of hashable
-        The class of each such clip.
-    sampling_type : str
-        Imbalanced-learn's kind of sampler.
-
-    Returns
-    -------
-    dict of hashable to int
+    ``strategy`` is the ``sampling_strategy`` of :class:`skasd.augment.MixupSMOTEAugmenter`, ``rows`` are the clips of
+    each class that can be multiplied, ``classes`` the class of each of these, ``sampling_type`` imbalanced-learn's kind
+    of sampler.
     """
     counts = {label: len(members) for label, members in rows.items()}
     if callable(strategy):

@@ -8,23 +8,10 @@ _CHUNK = 2**22
 
 
 def smote_pairs(X, rows, k_neighbors, n_new, rng):
-    """Pair clips of one class with their neighbours.
+    """Pair clips of one class, ``rows`` of X, with their neighbours.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_values)
-    rows : ndarray of int
-        Rows of X that are the class.
-    k_neighbors : int
-    n_new : int
-    rng : RandomState
-        Called in the order of imbalanced-learn's SMOTE: the same seed gives the same clips.
-
-    Returns
-    -------
-    pairs : ndarray of int of shape (n_new, 2)
-    weight : ndarray of shape (n_new,)
-        Weight of the second, from U(0, 1); 0 where there is no neighbour.
+    ``rng`` is called in the order of imbalanced-learn's SMOTE: the same seed gives the same clips. Returns the pairs
+    (n_new, 2), and the weight of the second, from U(0, 1); 0 where there is no neighbour.
     """
     k = min(k_neighbors, len(rows) - 1)
     if k == 0:
@@ -40,25 +27,11 @@ def smote_pairs(X, rows, k_neighbors, n_new, rng):
 
 
 def mixup_pairs(rows, pools, alpha, across, n_new, rng):
-    """Pair clips with any others.
+    """Pair clips, drawn from ``rows``, with any others.
 
-    Parameters
-    ----------
-    rows : ndarray of int
-        Rows that the first of a pair is drawn from.
-    pools : list of (ndarray of int, ndarray of int)
-        For some of the rows, where the second is drawn from; together they hold all rows.
-    alpha : float
-    across : bool
-        Whether the first shall have the larger weight.
-    n_new : int
-    rng : RandomState
-
-    Returns
-    -------
-    pairs : ndarray of int of shape (n_new, 2)
-    weight : ndarray of shape (n_new,)
-        Weight of the second, from Beta(alpha, alpha); 0 where there is no second.
+    ``pools`` says for some of the rows each where the second is drawn from; together they hold all rows. With
+    ``across`` the first has the larger weight. Returns the pairs (n_new, 2), and the weight of the second, from
+    Beta(alpha, alpha); 0 where there is no second.
     """
     first = rows[rng.randint(0, len(rows), size=n_new)]
     second = first.copy()

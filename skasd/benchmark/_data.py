@@ -115,19 +115,10 @@ class DataSet:
         return [tuple(self.machines)] if joint else [(machine,) for machine in self.machines]
 
     def training(self, machines, exposed):
-        """Return the rows to train on and what is known of them.
+        """Return the rows of some machines to train on and what is known of them.
 
-        Parameters
-        ----------
-        machines : tuple of str
-        exposed : bool
-            Whether clips of other machines are wanted as proxies: those marked in the table, else, with one machine,
-            the training clips of the others.
-
-        Returns
-        -------
-        rows : ndarray of int
-        metadata : dict of str to ndarray
+        With ``exposed`` clips of other machines are added as proxies: those marked in the table, else, with one
+        machine, the training clips of the others.
         """
         table = self.table
         own = table["machine"].isin(machines).to_numpy() & ~table["proxy"].to_numpy()
@@ -159,11 +150,6 @@ class DataSet:
 
         As in the challenges that is the section, and in 2021 the domain; nothing where there is only one section or
         where embedders learnt other classes.
-
-        Returns
-        -------
-        rows : ndarray of int
-        metadata : dict of str to ndarray
         """
         table = self.table
         rows = np.flatnonzero(self._test & table["machine"].isin(machines).to_numpy())

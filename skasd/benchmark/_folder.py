@@ -12,16 +12,7 @@ from ._store import write_text
 
 
 def write_folder(result, out, years):
-    """Write all that was found, in place of what an earlier run wrote there.
-
-    Parameters
-    ----------
-    result : BenchmarkResult
-        Its `settings` get a list of the files.
-    out : Path
-    years : dict of str to int
-        By data set.
-    """
+    """Write all that was found, in place of what an earlier run wrote; ``result.settings`` gets a list of the files."""
     earlier = _files_of(out)
     settings = result.settings
     settings["scores"], settings["submissions"], settings["no_submission"] = [], [], []

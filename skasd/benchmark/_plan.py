@@ -76,12 +76,8 @@ def _values(metadata):
 def share(tasks):
     """Mark what several of the tasks need, and return one task for each such stage, by depth.
 
-    A stage is worth storing where the ways part: features that always go into one and the same next step are not.
-
-    Returns
-    -------
-    levels : list of list of (Task, int)
-        Tasks, and how many steps of them to compute; each level needs the ones before.
+    A stage is worth storing where the ways part: features that always go into one and the same next step are not. Each
+    level has tasks, and how many steps of them to compute, and needs the ones before.
     """
     followers: dict[str, set] = {}
     for task in tasks:

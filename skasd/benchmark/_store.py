@@ -32,16 +32,7 @@ class Features:
 
 
 class Store:
-    """Folder of what has been computed, by key.
-
-    Parameters
-    ----------
-    folder : path-like
-        Made if need be.
-
-    keeps_cells : bool
-        Whether finished cells are kept; shared features always are.
-    """
+    """Folder, made if need be, of what has been computed, by key; finished cells are kept only if ``keeps_cells``."""
 
     def __init__(self, folder, keeps_cells=True):
         self.folder = Path(folder).absolute()

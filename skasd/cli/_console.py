@@ -11,15 +11,7 @@ from tqdm import tqdm
 
 
 class Console:
-    """Print for people, or one JSON object for programs, or nothing.
-
-    Parameters
-    ----------
-    quiet : bool
-        Print troubles only.
-    as_json : bool
-        Print the result as JSON, and nothing else to standard output.
-    """
+    """Print for people, or with ``as_json`` one JSON object for programs; with ``quiet`` troubles only."""
 
     def __init__(self, quiet=False, as_json=False):
         self.quiet = quiet

@@ -84,21 +84,9 @@ def run(args, console):
 
 
 def healthy_recordings(given, detector, most, but=""):
-    """Return the paths of the healthy recordings to look at.
+    """Return the paths of at most ``most`` healthy recordings, evenly drawn, ``but`` one that is held against them.
 
-    Parameters
-    ----------
-    given : list of str or None
-        Folders, wildcards or files; None: those that the detector was fitted on.
-    detector : estimator
-    most : int
-        No more than so many, evenly drawn.
-    but : str, default=""
-        A recording that is not to be held against itself.
-
-    Returns
-    -------
-    list of str
+    ``given`` are folders, wildcards or files; None: those that the detector was fitted on.
     """
     if given is not None:
         wanted, where = find_recordings(given), " ".join(given)

@@ -89,14 +89,7 @@ def _decoded(content, kind):
 
 
 class OneChannel:
-    """Brings samples of several channels, at another rate, to one channel at the rate wanted.
-
-    Parameters
-    ----------
-    rate, wanted_rate : int
-        In Hz.
-    channel : "mean" or int
-    """
+    """Brings samples of several channels, at another rate, to one channel at the rate wanted."""
 
     def __init__(self, rate, wanted_rate, channel):
         self.channel = channel
@@ -115,14 +108,7 @@ class OneChannel:
 
 
 class Microphone:
-    """Samples from a sound card, by the package sounddevice.
-
-    Parameters
-    ----------
-    rate, channels : int
-    device : str, int or None
-        As sounddevice takes it; None: the system's.
-    """
+    """Samples from a sound card, by the package sounddevice."""
 
     def __init__(self, rate, channels, device):
         try:
@@ -156,14 +142,7 @@ class Microphone:
 
 
 class Folder:
-    """Files that appear in a folder or below, each given once, when it no longer grows.
-
-    Parameters
-    ----------
-    path : path-like
-    settle : float
-        Seconds for which a file must not have changed.
-    """
+    """Files that appear in a folder or below, each given once, when they have not changed for ``settle`` seconds."""
 
     def __init__(self, path, settle):
         self.path, self.settle = Path(path), settle

@@ -50,24 +50,11 @@ _CONTAINERS = {
 
 
 def sample_chunks(file, end):
-    """Return where the samples of an audio file are, by its header.
+    """Return where the samples are of an audio file, open at its beginning and ``end`` bytes long, by its header.
 
-    Parameters
-    ----------
-    file : binary file
-        Open, at its beginning.
-
-    end : int
-        Its length in bytes.
-
-    Returns
-    -------
-    promised : list of (int, int)
-        Where each chunk of samples begins and how many bytes the header says it has. Empty for kinds of files that
-        are not made of chunks, and for streamed files, which say nothing.
-
-    unfilled : int or None
-        Where the samples of a streamed WAV file begin whose header says 0.
+    ``promised`` says where each chunk of samples begins and how many bytes the header says it has; it is empty for
+    kinds of files that are not made of chunks, and for streamed files, which say nothing. ``unfilled`` is where the
+    samples begin of a streamed WAV file whose header says 0; else None.
     """
     head = file.read(12)
     if head[:4] in (b".snd", b"dns."):

@@ -39,18 +39,7 @@ def _is_task_of_a_cluster():
 
 
 def filled_elsewhere(clips, out, write, *, n_jobs, verbose, description):
-    """Have arrays written by workers, a few clips at a time.
-
-    Parameters
-    ----------
-    clips, out, write, n_jobs, verbose, description
-        As in `Clips.fill`.
-
-    Returns
-    -------
-    dict of int to str
-        The bad clips that workers found, by position, with the cause.
-    """
+    """Have arrays written by workers, a few clips at a time, see `Clips.fill`; return the causes of bad clips."""
     good = np.flatnonzero(clips.n_samples >= 0)
     n_parts = 4 * effective_n_jobs(n_jobs)
     step = max(1, min(_MOST_CLIPS, -(-len(good) // n_parts)))

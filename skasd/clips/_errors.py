@@ -30,13 +30,7 @@ class ClipWarning(UserWarning):
 def report(bad_clips, n_clips, on_error):
     """Raise the error, or with ``on_error="skip"`` give the warning, that lists the bad clips, if there are any.
 
-    Parameters
-    ----------
-    bad_clips : dict of int to (str, str)
-        For the position of every bad clip: what it is and the cause.
-    n_clips : int
-        Number of all clips.
-    on_error : {"raise", "skip"}
+    ``bad_clips`` says for the position of each what it is and the cause.
     """
     if not bad_clips:
         return

@@ -87,17 +87,10 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
     def _calibrate(self, X, held_out, groups):
         """Set the threshold for clips of unknown name.
 
-        As many of the training clips are to be called anomalous without the name as with it: the best of
-        several decisions is greater than the own one, and the threshold goes up accordingly.
-
-        Parameters
-        ----------
-        X : what the detectors take, of the training clips
-        held_out : dict
-            Held-out decisions on the common scale by name, shape (n_clips,); NaN for clips that the detector
-            has not learnt.
-        groups : dict
-            The clips of which a detector is the own one, by name.
+        As many of the training clips X are to be called anomalous without the name as with it: the best of several
+        decisions is greater than the own one, and the threshold goes up accordingly. ``held_out`` has by name the
+        held-out decisions (n_clips,) on the common scale, NaN for clips that the detector has not learnt; ``groups``
+        the clips whose own one it is.
         """
         n_rows = num_samples(X)
         own, best = np.full(n_rows, np.nan), np.full(n_rows, -np.inf)

@@ -16,14 +16,7 @@ def spread(scores):
 
 
 class Standardization:
-    """Put scores in relation to held-out scores of training clips.
-
-    Parameters
-    ----------
-    kind : {"zscore", "rank"} or None
-    held_out : ndarray of shape (n_clips,)
-        NaN is left out.
-    """
+    """Put scores in relation to held-out scores of training clips, those that are not NaN."""
 
     def __init__(self, kind, held_out):
         self.kind = kind
@@ -54,21 +47,7 @@ class Standardization:
 
 
 def combine_scores(scores, combine, weights, names):
-    """Return one score per clip.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_clips, n_detectors)
-        Standardised anomaly scores.
-    combine : str or callable
-    weights : ndarray of shape (n_detectors,)
-    names : list of str
-        Of the detectors, for messages.
-
-    Returns
-    -------
-    ndarray of shape (n_clips,)
-    """
+    """Return one score per clip of standardised scores (n_clips, n_detectors); ``names`` are for messages."""
     if combine == "product":
         for name, column in zip(names, scores.T, strict=True):
             if (column < 0).any():

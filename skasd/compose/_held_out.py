@@ -18,33 +18,15 @@ from ._rows import not_proxies, take, take_rows
 
 
 def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", own_threshold=True):
-    """Fit a clone of an estimator and score its training clips as if it had not learnt them.
+    """Fit a clone of an estimator to some rows of X, and score these as if it had not learnt them.
 
-    Scorers of this package carry such scores (``training_scores_``), which are taken as they are.
-    Other detectors are fitted again on the training clips of each fold.
+    Scorers of this package carry such scores (``training_scores_``), which are taken as they are. Other detectors are
+    fitted again on the training clips of each of ``splits``, folds by rows of X; None: five shuffled ones. ``metadata``
+    is what is routed to ``fit``, for all rows; ``label`` says where an error came from. Without ``own_threshold`` the
+    estimator's threshold is of no use, and warnings about it are silenced.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Detector, or pipeline that ends in one.
-    X, y : clips or features, and ground truth or None
-    metadata : dict
-        What is routed to ``fit``, for all rows of `X`.
-    rows : ndarray of int
-        The rows to fit on.
-    splits : list of (train, test) or None
-        Folds, by rows of `X`; None: five shuffled ones.
-    label : str
-        Where an error of the estimator came from.
-    own_threshold : bool
-        Whether the threshold of the estimator is of use; else it is nobody's business what it rests on.
-
-    Returns
-    -------
-    fitted : estimator
-    scores : ndarray of shape (n_clips,)
-        Anomaly scores; NaN for clips that were not learnt from - rows left out, skipped clips, proxies, and
-        those that `NormalOnly` dropped - and for made ones.
+    Returns the fitted estimator and anomaly scores (n_clips,): NaN for clips that were not learnt from - rows left out,
+    skipped clips, proxies, those that `NormalOnly` dropped - and for made ones.
     """
     n_rows = num_samples(X)
     metadata = take_rows(metadata, rows, n_rows)
@@ -124,14 +106,7 @@ def _drops_anomalies(detector):
 
 
 def offset_of(detector: Any, X: Any):
-    """Return ``score_samples - decision_function``, a constant, of a fitted detector.
-
-    Parameters
-    ----------
-    detector : estimator
-    X : clips or features
-        Looked at only if the detector has no ``offset_``.
-    """
+    """Return ``score_samples - decision_function``, a constant, of a fitted detector; by X if it has no ``offset_``."""
     offset = getattr(last_step(detector), "offset_", None)
     if offset is None:
         first = take(X, np.array([0]))

@@ -10,19 +10,9 @@ from ._fit_wrapper import FitWrapper
 
 
 def origins(n_clips, made):
-    """Return the metadata ``origin`` of clips and of those that samplers made of them.
+    """Return the metadata ``origin`` of clips and of those that samplers made of them, as tuples of clips.
 
-    Parameters
-    ----------
-    n_clips : int
-        Number of recorded clips.
-    made : list of ndarray of int of shape (n_new,) or (n_new, 2)
-        ``sample_origin_`` of the samplers, in their order.
-
-    Returns
-    -------
-    list of tuple of int
-        Of a recorded clip itself, of a made one two entries or more.
+    ``made`` has the ``sample_origin_`` of the samplers, (n_new,) or (n_new, 2), in their order.
     """
     entries = [(clip,) for clip in range(n_clips)]
     for rows in made:
@@ -33,15 +23,8 @@ def origins(n_clips, made):
 def origin_parameter(estimator):
     """Return the name of the parameter of ``fit`` that takes ``origin``; None where there is none.
 
-    Parameters
-    ----------
-    estimator : estimator
-        A scorer, or what may hold one: pipelines, wrappers, detectors made of detectors.
-
-    Returns
-    -------
-    str or None
-        ``"origin"``, with the names of the steps before it where routing is off and there is a pipeline.
+    ``estimator`` is a scorer, or what may hold one: pipelines, wrappers, detectors made of detectors. In a pipeline the
+    name has those of the steps before it, where routing is off.
     """
     requested = bool(get_routing_for_object(estimator).consumes("fit", ["origin"]))
     if get_config()["enable_metadata_routing"] or isinstance(

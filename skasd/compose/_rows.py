@@ -19,13 +19,7 @@ def route_metadata():
 
 
 def routed_to(owner, method, **metadata):
-    """Return what `metadata` goes to which part and method of `owner`.
-
-    Returns
-    -------
-    Bunch
-        ``routed[part][method]`` is a dict; None values are left out.
-    """
+    """Return what `metadata`, but for None, goes to which part and method of `owner`: ``routed[part][method]``."""
     given = {name: value for name, value in metadata.items() if value is not None}
     return process_routing(owner, method, **given)
 

@@ -181,19 +181,9 @@ class SectionEnsemble(StepsMixin, BaseEstimator):
 
 
 def ready_columns(networks, first):
-    """Return which columns are the scores of networks, and how many of them a section has.
+    """Return which columns, from ``first`` on, are the scores of fitted networks, and how many of them a section has.
 
-    Parameters
-    ----------
-    networks : list of SectionScores
-        Fitted; their columns stand side by side.
-    first : int
-        The first of these columns.
-
-    Returns
-    -------
-    ready : dict of section to list of int, or list of int without sections
-    n_ready : int
+    Columns are a dict of section to list of int; a list without sections.
     """
     sections = [name for network in networks for name in network.column_sections_]
     ready: dict = {name: [] for name in sections}

@@ -184,12 +184,7 @@ class ClipFolder(NamedTuple):
 def clip_folders(base, files):
     """Sort sound files at or below a folder by what their places are in the challenge's layout.
 
-    Returns
-    -------
-    folders : list of ClipFolder
-        Those called train, test ...; if there are none, the folder itself.
-    outside : list of Path
-        Files in other folders.
+    Returns the folders called train, test ..., or if there are none the folder itself; and the files in others.
     """
     by_parent: dict[Path, list[Path]] = {}
     for path in files:

@@ -33,21 +33,11 @@ def rows_of(path):
 
 
 def read_ground_truth(where, year=None):
-    """Read the ground truth of evaluation clips.
+    """Read the ground truth of evaluation clips: ``{(machine, ClipName.key): Truth}``.
 
-    Parameters
-    ----------
-    where : path-like
-        A checkout of an official evaluator (with ``ground_truth_data`` in it), that folder itself, a folder
-        of ``<machine>/attributes_00_test_correspondence.csv`` files, or an ``eval_data_list_<year>.csv`` (or
-        the folder that holds it).
-    year : int, default=None
-        Chooses among the lists of several years.
-
-    Returns
-    -------
-    dict
-        ``{(machine, ClipName.key): Truth}``.
+    ``where`` is a checkout of an official evaluator (with ``ground_truth_data`` in it), that folder itself, a folder of
+    ``<machine>/attributes_00_test_correspondence.csv`` files, or an ``eval_data_list_<year>.csv`` or its folder;
+    ``year`` chooses among the lists of several years.
     """
     where = Path(where)
     if where.is_file():

@@ -40,17 +40,8 @@ class Conditions:
 class Rotor:
     """A machine of one make: its name and section fix its geometry, nothing else does.
 
-    Parameters
-    ----------
-    machine : str
-        Name of the machine type.
-    section : int
-        Number of the unit. Its speed, teeth, bearing and resonances follow a low-discrepancy sequence, so
-        that sections of one machine are never close to each other.
-    sample_rate : int
-        In Hz.
-    n_samples : int
-        Length of its sounds.
+    Speed, teeth, bearing and resonances of the unit, ``section``, follow a low-discrepancy sequence, so that sections
+    of one machine are never close to each other.
     """
 
     def __init__(self, machine, section, sample_rate, n_samples):

@@ -19,15 +19,7 @@ _RING_SECONDS = 0.5  # after which nothing is left of a knock
 
 
 class RunningRotor:
-    """A `Rotor` whose phases, noises and ringing go on from block to block.
-
-    Parameters
-    ----------
-    machine : str
-    sample_rate, seed : int
-    wander, snr : float
-        As of `make_machine_stream`.
-    """
+    """A `Rotor` whose phases, noises and ringing go on from block to block."""
 
     def __init__(self, machine, sample_rate, seed, *, wander, snr):
         self.rotor = rotor = Rotor(machine, 0, sample_rate, 4 * _N_TAPS)

@@ -17,13 +17,7 @@ _SEED = 0
 
 
 def are_many(section):
-    """Return whether there are enough sections and clips for networks to learn from.
-
-    Parameters
-    ----------
-    section : ndarray of shape (n_clips,) or None
-        The section of each clip.
-    """
+    """Return whether there are enough sections and clips for networks to learn from, given the section of each clip."""
     if section is None or len(section) < FEWEST_CLIPS:
         return False
     sizes = [len(rows) for rows in group_rows(section).values()]
@@ -33,21 +27,8 @@ def are_many(section):
 def with_networks(features, X, clips, *, sample_rate, channel, on_error, limits, n_jobs, verbose):
     """Train networks where sections and clips are many, and add their scores to the rows of the clips.
 
-    Parameters
-    ----------
-    features : FeatureUnion
-        The fitted encoders; the fitted networks join them.
-    X : clips
-        Those that could be used.
-    clips : dict
-        As `reference_clips` made it of all of them.
-    sample_rate, channel, on_error, limits, n_jobs, verbose
-        Parameters of the front end.
-
-    Returns
-    -------
-    dict
-        The clips, with columns for the networks.
+    The fitted networks join ``features``, the `FeatureUnion` of the fitted encoders. X are the clips that could be
+    used, ``clips`` what `reference_clips` made of them, the other parameters those of the front end.
     """
     if not are_many(clips["section"]):
         return clips

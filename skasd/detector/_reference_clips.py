@@ -17,21 +17,9 @@ _BY_CLIP = ("rows", "numbers", "section", "domain", "groups", "paths")
 
 
 def reference_clips(checked, rows, first=0, *, section=None, domain=None, groups=None):
-    """Return what is kept of clips.
+    """Return what is kept of clips, given as `skasd.clips.check_clips` returns them, and of their rows.
 
-    Parameters
-    ----------
-    checked : ndarray of shape (n_clips, n_samples) or list
-        The clips, as `skasd.clips.check_clips` returns them.
-    rows : array-like of shape (n_clips, n_features)
-        NaN throughout for skipped clips, which are left out.
-    first : int
-        Number of clips that came before.
-    section, domain, groups : sequence of length n_clips or None
-
-    Returns
-    -------
-    dict
+    Skipped clips, whose rows are NaN, are left out. ``first`` is the number of clips that came before.
     """
     rows = np.asarray(rows)
     n_clips = len(rows)
@@ -54,24 +42,10 @@ def reference_clips(checked, rows, first=0, *, section=None, domain=None, groups
 
 
 def joined(old, new, n_before, scorers):
-    """Return clips and those that came after them, in one.
+    """Return clips and those that came after them, in one; raise ValueError if something is known of the one alone.
 
-    Parameters
-    ----------
-    old, new : dict
-    n_before : int
-        Number of clips that `old` had before some were left out.
-    scorers : dict
-        By section (None: all), those fitted to `old`: ``blocks_`` are the recordings found in the order of the rows.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ValueError
-        If something is known of the one alone.
+    ``n_before`` is the number of clips that ``old`` had before some were left out. The ``blocks_`` of the scorers
+    fitted to ``old``, by section, are the recordings found in the order of the rows.
     """
     for name, remedy in (
         ("section", "the section of each clip; it may be a new one"),
@@ -104,22 +78,13 @@ def joined(old, new, n_before, scorers):
 
 
 def bounded(clips, max_clips):
-    """Return no more than some clips of each section, every recording and domain represented.
+    """Return no more than ``max_clips`` of each section, every recording and domain represented.
 
     Kept are as many of each domain as can be, of these as many of each recording, and of a recording those that divide
     it most evenly: clips whose numbers, written in binary and read backwards, are the least (van der Corput). So every
     second, fourth, eighth ... clip is left, whatever it sounds like, and which ones does not depend on how many at a
     time the clips came. Leaving out those that resemble others most would leave the odd ones, and widen what passes for
     healthy.
-
-    Parameters
-    ----------
-    clips : dict
-    max_clips : int
-
-    Returns
-    -------
-    dict
     """
     n_clips = len(clips["rows"])
     kept = []

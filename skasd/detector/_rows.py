@@ -15,14 +15,7 @@ _WHOLE_ONLY = ("mel",)  # statistics of single mel bands say little by themselve
 
 
 def encoders(mode, **common):
-    """Return names and encoders, not fitted.
-
-    Parameters
-    ----------
-    mode : {"fast", "best"}
-    **common : dict
-        Parameters of all of them.
-    """
+    """Return names and encoders, not fitted; ``common`` are parameters of all of them."""
     found = [("skasd", PretrainedEmbedder(layer=_LAYERS, **common))]
     if mode == "best":
         found += [
@@ -69,18 +62,7 @@ def find_terms(features, rows):
 
 
 def row_scorer(features, terms, sections, contamination):
-    """Return the scorer of the rows, not fitted: every term counts the same.
-
-    Parameters
-    ----------
-    features : FeatureUnion
-        Fitted encoders and, behind them, networks.
-    terms : dict
-        As `find_terms` found them.
-    sections : sequence of hashables or None
-        The sections of the clips to be learnt.
-    contamination : float
-    """
+    """Return the scorer of the rows, not fitted: every term, as `find_terms` found them, counts the same."""
     networks = [step for _, step in features.transformer_list if isinstance(step, SectionScores)]
     n_terms = len(terms) - len(networks) * len(NETWORK_TERMS)
     groups = list(terms.values())[:n_terms]

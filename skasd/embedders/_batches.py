@@ -18,22 +18,16 @@ class PatchDataset(Dataset):
     ----------
     patches : Patches
         What cuts patches out of the clips.
-
     targets : dict of str to ndarray, each of n_clips rows
         Per-clip targets; ``"label"`` holds class weights of shape (n_clips, n_classes).
-
     make_batch : callable
         ``make_batch(x, targets, generator) -> (inputs, targets)``: what the embedder makes of a batch.
-
     generator : torch.Generator
         The random generator of the run: order, crops, mixing.
-
     is_target : ndarray of bool of shape (n_clips,) or None
         Clips of the target domain where mini-batches are to hold both domains.
-
     mixing : callable or None
         ``mixing(x, y, generator=..., partner=...) -> (x, y)``.
-
     patch_hop : int
         Hop of the regular grid on which held-out clips are looked at.
     """

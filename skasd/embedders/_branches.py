@@ -10,23 +10,10 @@ KINDS = ("stft", "spectrum", "phase")
 
 
 def make_transformers(branches, n_samples, **params):
-    """Return the transformer of each branch, by the name of the branch.
+    """Return the transformer of each branch by name, with ``params`` set on all.
 
-    Parameters
-    ----------
-    branches : sequence of str or (str, transformer)
-        Kind of each branch, and what computes its features where that is not the default.
-
-    n_samples : int
-        Length of the waveforms.
-
-    **params : dict
-        Set on all transformers.
-
-    Returns
-    -------
-    dict of str to transformer
-        Names as :class:`skasd.nn.MultiBranchNet` has them: the kind; a kind's second branch is "stft_2".
+    A branch is a kind, or a kind and what computes its features in place of the default. Names are as in
+    :class:`skasd.nn.MultiBranchNet`: the kind; a kind's second branch is "stft_2".
     """
     transformers: dict = {}
     for entry in branches:
@@ -52,19 +39,9 @@ def kind_of(name):
 
 
 def features(transformers, waveforms):
-    """Return the inputs of the branches, by name.
+    """Return the inputs of the branches, by name, for waveforms (n, 1, n_samples) on the CPU.
 
-    Parameters
-    ----------
-    transformers : dict of str to transformer
-
-    waveforms : torch.Tensor of shape (n, 1, n_samples)
-        On the CPU.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        Spectra (n, n_bins); spectrograms (n, 1, n_bins, n_frames), channels last.
+    Spectra are (n, n_bins); spectrograms (n, 1, n_bins, n_frames), channels last.
     """
     inputs = {}
     for name, transformer in transformers.items():
@@ -77,15 +54,7 @@ def features(transformers, waveforms):
 
 
 class Spectra:
-    """The spectrograms (or else the spectra) of clips, computed one by one while iterating.
-
-    Parameters
-    ----------
-    transformers : dict of str to transformer
-
-    patches : ClipPatches
-        Of the waveforms; the first patch of each clip is looked at.
-    """
+    """The spectrograms (or else the spectra) of the first patches of clips, computed one by one while iterating."""
 
     def __init__(self, transformers, patches):
         self.patches = patches

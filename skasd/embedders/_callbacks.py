@@ -11,13 +11,7 @@ from tqdm.auto import tqdm
 
 
 class Divergence(Callback):
-    """Raise ValueError as soon as a loss, or after an epoch a weight, is not finite; warn where the loss has grown.
-
-    Parameters
-    ----------
-    name : str
-        Of the embedder, for the message.
-    """
+    """Raise ValueError as soon as a loss, or after an epoch a weight, is not finite; warn where the loss has grown."""
 
     def __init__(self, name):
         self.name = name
@@ -58,13 +52,7 @@ class Divergence(Callback):
 class OneCycle(Callback):
     """Torch's one-cycle schedule, one step a batch, that can be resumed in the middle.
 
-    Parameters
-    ----------
-    max_lr : float
-        Learning rate at the top of the cycle, reached after 30 % of the steps.
-
-    total_steps : int
-        Number of batches of the whole training run.
+    The learning rate reaches ``max_lr`` after 30 % of ``total_steps``, the batches of the whole run.
     """
 
     def __init__(self, max_lr, total_steps):

@@ -61,18 +61,9 @@ class Checkpoint(Callback):
         self.folder = folder
 
     def _for_run(self, name, run, generator):
-        """Return the checkpoint of one training run; this object stays as it is.
+        """Return the checkpoint of one training run of an embedder of this name; this object stays as it is.
 
-        Parameters
-        ----------
-        name : str
-            Of the embedder.
-
-        run : object
-            All that makes the run what it is: parameters, callbacks, data.
-
-        generator : torch.Generator
-            The generator of the run's batches; its state is saved and restored.
+        ``run`` is all that makes the run what it is: parameters, callbacks, data.
         """
         check_output(self.folder, is_folder=True)
         return RunCheckpoint(Path(self.folder) / f"{name}-{self._fingerprint(name, run)}.pt", generator)
@@ -96,15 +87,9 @@ def callback_identity(callback):
 
 
 class RunCheckpoint(Callback):
-    """The checkpoint of one training run.
+    """The checkpoint of one training run, whose name identifies parameters and data, so that different runs never meet.
 
-    Parameters
-    ----------
-    path : path-like
-        The file. Its name identifies parameters and data, so that different runs never meet.
-
-    generator : torch.Generator
-        The generator of the run's batches; its state is saved and restored.
+    The state of the generator of the run's batches is saved and restored.
     """
 
     def __init__(self, path, generator):
@@ -116,12 +101,8 @@ class RunCheckpoint(Callback):
     def load(self, net):
         """Bring the net to where an earlier run was, if there is one; its callbacks follow when training begins.
 
-        A damaged file is told and counts as none.
-
-        Returns
-        -------
-        bool
-            Whether that run was at its end before its last epoch, because its patience was.
+        A damaged file is told and counts as none. Returns whether that run was at its end before its last epoch,
+        because its patience was.
         """
         self._remove_lost_parts()
         try:

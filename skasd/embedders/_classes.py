@@ -9,20 +9,10 @@ from ..labels import as_labels, encode
 
 
 def section_labels(section, y):
-    """Return the class label of every clip, or None if nothing distinguishes the clips.
+    """Return the class label of every clip as an array of objects; None where there are fewer than two different ones.
 
-    Parameters
-    ----------
-    section : sequence of hashables of length n_clips or None
-        Used as it is when given; ``y`` is then not looked at.
-
-    y : array-like of shape (n_clips,) or None
-        A discrete ``y`` that is not the ground truth coded {+1, -1} stands in for ``section``.
-
-    Returns
-    -------
-    labels : ndarray of object of shape (n_clips,) or None
-        None when there are fewer than two different labels.
+    ``section`` is used as it is when given. Without it a discrete ``y`` that is not the ground truth coded {+1, -1}
+    stands in for it.
     """
     if section is None and y is not None:
         kind = type_of_target(y, input_name="y", raise_unknown=True)
@@ -40,20 +30,9 @@ def section_labels(section, y):
 
 
 def pseudo_labels(clips, n_classes, random_state):
-    """Cluster clips by the mean and standard deviation of each frequency bin over time.
+    """Cluster clips by the mean and standard deviation of each frequency bin over time; return their numbers.
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
-
-    n_classes : int
-        Number of clusters; fewer for fewer than ``2 * n_classes`` clips, down to two.
-
-    random_state : int
-
-    Returns
-    -------
-    labels : ndarray of int of shape (n_clips,)
+    There are fewer clusters than ``n_classes`` for fewer than ``2 * n_classes`` clips, down to two.
     """
     seen = [clip.astype(np.float32, copy=False) for clip in clips]  # as networks see them
     statistics = np.stack(

@@ -10,33 +10,8 @@ from ..labels import natural_array
 def training_rows(name, clips, missing, y, metadata, uses_proxies):
     """Check what is known of the clips, and leave out those that are not learnt from.
 
-    Parameters
-    ----------
-    name : str
-        Of the embedder, for messages.
-
-    clips : ndarray of shape (n_clips, ...) or list of ndarrays
-        Time-frequency clips.
-
-    missing : ndarray of bool of shape (n_clips,)
-        Skipped clips, which are NaN everywhere.
-
-    y : array-like of shape (n_clips,) or None
-        Labels or ground truth.
-
-    metadata : dict of str to array-like of shape (n_clips,) or None
-        Section, domain and so on.
-
-    uses_proxies : bool
-        Whether clips of other machines are learnt from.
-
-    Returns
-    -------
-    clips : ndarray or list
-        Those that are learnt from.
-
-    metadata : dict of str to ndarray or None
-        Their entries, those of ``"y"`` among them.
+    ``name`` is the embedder's, for messages; ``missing`` a mask of skipped clips. Proxies are left out unless
+    ``uses_proxies``. Returns the clips kept, and their metadata, arrays or None, with those of ``"y"`` among them.
     """
     metadata = check_metadata(len(missing), **metadata)
     if y is not None:
@@ -84,20 +59,10 @@ def check_single_precision(clips):
 
 
 def moments(clips, per_bin):
-    """Return mean and standard deviation over all frames, per frequency bin or overall, accumulated in float64.
+    """Return mean and standard deviation over all frames of clips, accumulated in float64.
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
-        Time-frequency clips.
-
-    per_bin : bool
-        Whether each frequency bin has its own.
-
-    Returns
-    -------
-    mean, std : ndarrays of shape (n_bins,) or floats
-        A standard deviation of zero (a constant bin) is returned as 1.
+    They are arrays (n_bins,) with ``per_bin``, else numbers. A standard deviation of zero (a constant bin) is returned
+    as 1.
     """
     count, total, square = 0, 0.0, 0.0
     first = np.asarray(clips[0], dtype=np.float64)

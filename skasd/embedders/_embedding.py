@@ -18,32 +18,10 @@ def fold(network, precision="auto"):
 
 
 def embed(network, patches, hop, outputs, *, verbose=0):
-    """Put the patches on a regular grid through a network.
+    """Put the patches of clips, on a regular grid with a hop of ``hop`` frames, through a network in evaluation mode.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In evaluation mode, on any device.
-
-    patches : Patches
-        What cuts patches out of the clips.
-
-    hop : int
-        Frames between the patches of a clip.
-
-    outputs : callable
-        ``outputs(network, x)`` returns tensors by name, each with a row for each patch.
-
-    verbose : int, default=0
-        Whether there is a progress bar.
-
-    Returns
-    -------
-    values : dict of str to ndarray of shape (n_patches, ...), float32
-        What ``outputs`` names.
-
-    index : ndarray of int of shape (n_patches,)
-        The clip of each patch, in ascending order.
+    ``outputs(network, x)`` returns tensors by name, each with a row for each patch. Returned are these as arrays of
+    float32, and the clip of each patch, in ascending order.
     """
     index, start = patches.grid(hop)
     device = next(network.parameters()).device
@@ -60,26 +38,10 @@ def embed(network, patches, hop, outputs, *, verbose=0):
 
 
 def merge(values, index, ways="mean", n_segments=1):
-    """Merge the values of patches into one row per clip.
+    """Merge the values (n_patches, n_features) of patches into one row per clip; ``index`` ascends and names the clip.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_patches, n_features)
-        Clip by clip.
-
-    index : ndarray of int of shape (n_patches,)
-        The clip of each patch, in ascending order.
-
-    ways : {"mean", "std", "segments"} or sequence of them, default="mean"
-        "segments": ``n_segments`` of a clip's patches side by side, of fewer each several times. Several ways are
-        concatenated.
-
-    n_segments : int, default=1
-        For "segments".
-
-    Returns
-    -------
-    ndarray of shape (n_clips, n_columns)
+    Several ways are concatenated. "segments" puts ``n_segments`` of a clip's patches side by side, of fewer each
+    several times.
     """
     first = np.flatnonzero(np.diff(index, prepend=-1))
     count = np.diff(np.append(first, len(index)))[:, None]
@@ -97,23 +59,10 @@ def merge(values, index, ways="mean", n_segments=1):
 
 
 def class_outputs(objective, embedding, names):
-    """Return an embedding and what an objective says of its classes.
+    """Return by name those of "embedding", "log_proba" and "log_odds" that ``names`` holds, for embeddings of patches.
 
-    Parameters
-    ----------
-    objective : torch.nn.Module
-        With ``log_proba(embedding)``.
-
-    embedding : torch.Tensor of shape (n, embedding_dim)
-        Of patches.
-
-    names : sequence of {"embedding", "log_proba", "log_odds"}
-        Which are asked for; ``"log_odds"`` is ``log p - log(1 - p)``, with p and 1 - p of at least the epsilon of
-        float64, as in the official baseline.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
+    The log-odds are ``log p - log(1 - p)``, with p and 1 - p of at least the epsilon of float64, as in the official
+    baseline.
     """
     outputs = {"embedding": embedding}
     if {"log_proba", "log_odds"} & set(names):
@@ -128,19 +77,7 @@ def class_outputs(objective, embedding, names):
 def check_finite(rows, positions, name, lr):
     """Raise ValueError for rows that are not finite: NaN is for skipped clips alone.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_clips, n_columns)
-        What an embedder makes of clips.
-
-    positions : ndarray of int of shape (n_clips,)
-        Places of these clips in X.
-
-    name : str
-        Of the embedder.
-
-    lr : float
-        Its learning rate.
+    ``positions`` are the places of the clips in X; ``name`` and ``lr`` are the embedder's.
     """
     bad = positions[~np.isfinite(rows).all(axis=1)]
     if len(bad):

@@ -12,15 +12,9 @@ from ..features import band_names
 
 
 class Layer(NamedTuple):
-    """A layer of an encoder.
+    """A layer of an encoder: channels, and the centres of its frequency positions in Hz, None where it has none.
 
-    Attributes
-    ----------
-    n_channels : int
-    frequencies : ndarray of shape (n_positions,) or None
-        Centres of its frequency positions in Hz; None: it has none.
-    spread : bool
-        Whether a row has the standard deviations over time of its channels after their means.
+    With ``spread`` a row has the standard deviations over time of its channels after their means.
     """
 
     n_channels: int
@@ -36,24 +30,9 @@ class Layer(NamedTuple):
 class Encoder(ABC):
     """A frozen network with its front end.
 
-    Attributes
-    ----------
-    sample_rate : int
-        Of the waveforms that it takes, in Hz.
-
-    names : tuple of str
-        The layers that there are; empty where that depends on the weights.
-
-    wanted : tuple of str
-        Those asked for.
-
-    layers : list of Layer
-        What these are.
-
-    network : torch.nn.Module
-
-    device : str
-        Where the network is; the front end is on the CPU, and so are the maps.
+    ``names`` are the layers that there are, empty where that depends on the weights; ``wanted`` those asked for,
+    ``layers`` what these are. It takes waveforms at ``sample_rate``. The front end is on the CPU, and so are the maps;
+    the network is on ``device``.
     """
 
     names: tuple[str, ...] = ()

@@ -29,19 +29,9 @@ def held_out_clips(is_normal, share=HELD_OUT):
 
 
 def attribute_values(attribute, is_normal):
-    """Return the attribute of each clip as a number, centred; 0 for proxies.
+    """Return the attribute of each clip as a number (float64), centred over the machine's clips; 0 for proxies.
 
-    Parameters
-    ----------
-    attribute : ndarray of object of shape (n_clips,)
-        Numbers, or strings, which are coded in the order of the sorted values.
-
-    is_normal : ndarray of bool of shape (n_clips,)
-        Clips of the machine.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n_clips,)
+    Strings are coded in the order of the sorted values.
     """
     normal = attribute[is_normal]
     if all(isinstance(value, Real) for value in normal):

@@ -30,18 +30,7 @@ ENCODERS = {
 
 
 def load_encoder(encoder, weights, layer, sample_rate, device, verbose):
-    """Return an encoder and the SHA-256 of its weights, which are read anew only where the file has changed.
-
-    Parameters
-    ----------
-    encoder, weights, layer, sample_rate, device, verbose
-        As of :class:`PretrainedEmbedder`.
-
-    Returns
-    -------
-    encoder : Encoder
-    sha256 : str
-    """
+    """Return an encoder and the SHA-256 of its weights, which are read anew only where the file has changed."""
     names = _layer_names(encoder, layer)
     path = _own_file(encoder, verbose) if weights is None else weights
     if not os.path.exists(path):

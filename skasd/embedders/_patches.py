@@ -38,13 +38,8 @@ class Patches(ABC):
 class ClipPatches(Patches):
     """Cut patches of ``patch_frames`` frames out of time-frequency clips, as views where possible.
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
-        Clips of any floating-point dtype; patches, of shape (n, n_bins, patch_frames), come out as float32.
-
-    patch_frames : int
-        Length of a patch. A shorter clip is repeated in time until it is long enough.
+    Clips are an array (n_clips, n_bins, n_frames) or a list of arrays (n_bins, n_frames_i) of any floating-point dtype;
+    patches, (n, n_bins, patch_frames), come out as float32. A shorter clip is repeated in time until it is long enough.
     """
 
     def __init__(self, clips, patch_frames):
@@ -77,16 +72,7 @@ class ClipPatches(Patches):
 class ClipSegments(ClipPatches):
     """Patches whose regular grid has ``n_segments`` of them in each clip, from its beginning to its end.
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
-        Clips of any floating-point dtype.
-
-    patch_frames : int
-        Length of a segment. A shorter clip is repeated in time until it is long enough.
-
-    n_segments : int
-        Segments of a clip; fewer where it does not have as many different ones.
+    Fewer where a clip does not have as many different ones.
     """
 
     def __init__(self, clips, patch_frames, n_segments):
@@ -107,15 +93,8 @@ class FrameStacks(Patches):
     """Windows of ``patch_frames`` consecutive frames of clips as vectors, gathered from a cache of frames.
 
     All frames lie one after the other in memory, (n_frames, n_bins), so that a window is a contiguous stretch of it:
-    vectors that overlap by all but one frame are never copied but for those of a batch.
-
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_bins, n_frames) or list of ndarrays of shape (n_bins, n_frames_i)
-        Clips of any floating-point dtype, which the cache keeps.
-
-    patch_frames : int
-        Frames of a window. A shorter clip is repeated in time until it is long enough.
+    vectors that overlap by all but one frame are never copied but for those of a batch. The cache keeps the clips'
+    dtype; a shorter clip is repeated in time until it is long enough.
     """
 
     def __init__(self, clips, patch_frames):
@@ -141,19 +120,10 @@ class FrameStacks(Patches):
 
 
 def average_windows(windows, n_frames):
-    """Put overlapping windows of one clip back in their places, and average them.
+    """Put overlapping windows of one clip back in their places, and average them: (n_bins, n_frames), float32.
 
-    Parameters
-    ----------
-    windows : iterable of (ndarray of shape (n, patch_frames, n_bins), ndarray of shape (n,))
-        Values and first frames of some windows at a time, no frame twice among these.
-
-    n_frames : int
-        Frames of the clip.
-
-    Returns
-    -------
-    ndarray of shape (n_bins, n_frames), float32
+    ``windows`` yields values (n, patch_frames, n_bins) and first frames of some windows at a time, no frame twice among
+    these.
     """
     total, count = 0.0, np.zeros((n_frames, 1))
     for values, start in windows:

@@ -27,21 +27,9 @@ _OF_ARRAYS = [
 
 
 class PretrainedReport(NamedTuple):
-    """Report of the use of a checkpoint's entries.
+    """Entries of a checkpoint that are weights of the network now, have no counterpart in it, or one of another shape.
 
-    Attributes
-    ----------
-    loaded : list of str
-        Entries that are now weights of the network.
-
-    left_out : list of str
-        Entries with no counterpart in the network.
-
-    mismatched : list of str
-        Entries with a counterpart of another shape, with both shapes.
-
-    front_end : str
-        The log-mels that the network was trained on; "" where the checkpoint does not tell.
+    ``front_end`` says what log-mels the network was trained on; "" where the checkpoint does not tell.
     """
 
     loaded: list[str]
@@ -68,27 +56,11 @@ class PretrainedReport(NamedTuple):
 def read_state(path, parameter="pretrained"):
     """Return the tensors of a checkpoint by name; nothing in the file is run.
 
-    Arrays of NumPy beside the tensors, as PANNs' training script saves them, are read and left.
+    It is ``.safetensors``, or a file of :func:`torch.save` that holds the tensors, or them under ``"model"``. Arrays of
+    NumPy beside them, as PANNs' training script saves them, are read and left. ``parameter`` is the one whose value the
+    path is, for messages.
 
-    Parameters
-    ----------
-    path : path-like
-        ``.safetensors``, or a file of :func:`torch.save` that holds the tensors, or them under ``"model"``.
-
-    parameter : str, default="pretrained"
-        Whose value the path is, for messages.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-
-    ValueError
-        If it is no checkpoint.
+    Raises FileNotFoundError if there is no such file, ValueError if it is no checkpoint.
     """
     path = Path(path)
     if not path.is_file():
@@ -119,29 +91,14 @@ def read_state(path, parameter="pretrained"):
 
 
 def load_panns_mobilenetv2(backbone, state):
-    """Give a MobileNetV2 of ``variant="cqupt"`` the convolutions of the PANNs MobileNetV2.
+    """Give a MobileNetV2 of ``variant="cqupt"``, in place, the convolutions of the PANNs MobileNetV2; return a report.
 
-    Three things differ between the two. The published one lists the layers of a block flat, with the poolings
-    counted; halves the map by average pooling after a convolution, before batch normalisation; and its images have
-    time along their rows. So layers are matched by their order, kernels are transposed, and ``backbone`` should have
-    gone through its method ``pool_instead_of_strides``.
+    Three things differ between the two. The published one, ``features.0.{0,2}.*`` and ``features.i.conv.{j}.*``, lists
+    the layers of a block flat, with the poolings counted; halves the map by average pooling after a convolution, before
+    batch normalisation; and its images have time along their rows. So layers are matched by their order, kernels are
+    transposed, and ``backbone`` should have gone through its method ``pool_instead_of_strides``.
 
-    Parameters
-    ----------
-    backbone : skasd.nn.MobileNetV2
-        Changed in place.
-
-    state : dict of str to torch.Tensor
-        Of the layout ``features.0.{0,2}.*``, ``features.i.conv.{j}.*``.
-
-    Returns
-    -------
-    PretrainedReport
-
-    Raises
-    ------
-    ValueError
-        If ``state`` has another layout, or tensors before the last convolution do not fit.
+    Raises ValueError for another layout, or if tensors before the last convolution do not fit.
     """
     published: dict[int, dict[int, dict[str, str]]] = {}
     for name in state:
@@ -183,18 +140,10 @@ def load_panns_mobilenetv2(backbone, state):
 
 
 def panns_front_end(state):
-    """Return in words what log-mels a checkpoint of PANNs was trained on, from the front end that is part of it.
+    """Return in words what log-mels a checkpoint of PANNs was trained on, "" where it does not tell.
 
-    PANNs' frames are of 32 ms, so that the length of its Fourier transform tells the sample rate.
-
-    Parameters
-    ----------
-    state : dict of str to torch.Tensor
-        With ``logmel_extractor.melW`` of shape (n_fft / 2 + 1, n_mels); without, "" is returned.
-
-    Returns
-    -------
-    str
+    It tells by its mel filters, ``logmel_extractor.melW`` (n_fft / 2 + 1, n_mels). PANNs' frames are of 32 ms, so that
+    the length of its Fourier transform tells the sample rate.
     """
     filters = state.get("logmel_extractor.melW")
     if filters is None or filters.ndim != 2 or not filters.any():
@@ -209,27 +158,12 @@ def panns_front_end(state):
 
 
 def load_torchvision_mobilenetv2(backbone, state):
-    """Give a MobileNetV2 the convolutions of torchvision's ``mobilenet_v2``, whose names it shares.
+    """Give a MobileNetV2, in place, the convolutions of torchvision's, which has the same names; return a report.
 
     The first convolution of the file sees three channels. For a backbone of another number its kernel is averaged
-    over them and repeated, scaled so that grey pictures give the same output.
+    over them and repeated, scaled so that grey pictures give the same output. ``classifier.*`` is left out.
 
-    Parameters
-    ----------
-    backbone : skasd.nn.MobileNetV2
-        Changed in place.
-
-    state : dict of str to torch.Tensor
-        Of the layout ``features.0.{0,1}.*``, ``features.i.conv.{j}.{0,1}.*``; ``classifier.*`` is left out.
-
-    Returns
-    -------
-    PretrainedReport
-
-    Raises
-    ------
-    ValueError
-        If ``state`` has another layout, or its tensors do not fit.
+    Raises ValueError for another layout, or if tensors do not fit.
     """
     ours = backbone.features.state_dict(prefix="features.")
     missing = [name for name in ours if name not in state]
@@ -256,28 +190,10 @@ def load_torchvision_mobilenetv2(backbone, state):
 
 
 def input_scaling(state, mean, scale, standardize_input):
-    """Return the ``(mean, scale)`` of the input that continue the checkpoint's own normalisation of it.
+    """Return the ``(mean, scale)`` of the input that continue the checkpoint's own normalisation, and the entries used.
 
     Its first layer ``bn0`` gives each frequency bin a scale and a shift after standardisation. The same scale and
     shift are put behind ours; with ``standardize_input=None`` its mean and variance are taken over too.
-
-    Parameters
-    ----------
-    state : dict of str to torch.Tensor
-        Must hold ``bn0.*``.
-
-    mean, scale : float or ndarray of shape (n_bins,)
-        Standardisation learnt on the training clips.
-
-    standardize_input : {"bin", "global"} or None
-        How it was learnt.
-
-    Returns
-    -------
-    mean, scale : ndarrays of shape (n_bins,)
-
-    used : list of str
-        The entries of ``state`` that are in them.
     """
     used = ["bn0.weight", "bn0.bias"]
     weight, bias = (state[name].double().numpy() for name in used)

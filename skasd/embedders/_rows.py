@@ -8,16 +8,8 @@ from .._threads import fixed_threads
 def row_of(encoder, pieces, bands):
     """Return the row of a clip: the means of the maps of its pieces, and standard deviations where a layer has them.
 
-    Parameters
-    ----------
-    encoder : Encoder
-    pieces : iterable of lists of ndarrays (n_channels, n_positions, n_steps)
-    bands : bool
-        Whether positions along frequency are kept apart.
-
-    Returns
-    -------
-    ndarray of shape (n_columns,), float64
+    ``pieces`` yields lists of arrays (n_channels, n_positions, n_steps). With ``bands`` positions along frequency are
+    kept apart.
     """
     n_layers = len(encoder.layers)
     sums, squares, n_steps = [0.0] * n_layers, [0.0] * n_layers, [0] * n_layers
@@ -37,17 +29,7 @@ def row_of(encoder, pieces, bands):
 
 
 class SlidingRow:
-    """Rows of windows that follow each other at a fixed hop.
-
-    Parameters
-    ----------
-    encoder : Encoder
-    n_samples, hop : int
-        At the encoder's rate.
-    bands : bool
-    n_threads : int
-        Of torch.
-    """
+    """Rows of windows that follow each other at a fixed hop; lengths are in samples at the encoder's rate."""
 
     def __init__(self, encoder, n_samples, hop, bands, n_threads):
         self._encoder, self._bands, self._n_threads = encoder, bands, n_threads

@@ -13,10 +13,7 @@ from ._training import initialise
 def net_state(embedder):
     """Return what has to be stored of ``net_``: weights and losses.
 
-    Raises
-    ------
-    ValueError
-        If the parameters, changed since ``fit``, describe another network than the one that was trained.
+    Raises ValueError if the parameters, changed since ``fit``, describe another network than the one that was trained.
     """
     net = embedder.net_
     weights = {name: value.detach().cpu() for name, value in net.module_.state_dict().items()}

@@ -37,35 +37,11 @@ def make_net(
     batches=TrainingBatches,
     fused=False,
 ):
-    """Return the skorch net that trains a network.
+    """Return the skorch net, initialised, that trains a network whose ``objective`` is the criterion.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Its ``objective`` is the criterion.
-
-    device : str, default="cpu"
-        Where the network goes.
-
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
-        But for "float32", training on CUDA is under bfloat16 autocast.
-
-    optimizer : str or callable, default="adamw"
-        Name or class.
-
-    weight_decay, lr, batch_size : number
-        As of the optimiser and of the batches.
-
-    batches : type, default=TrainingBatches
-        ``batches(dataset, batch_size)`` iterates over an epoch.
-
-    fused : bool, default=False
-        Whether Adam and AdamW make their steps in one kernel: for dense layers a tenth of the time of an epoch.
-
-    Returns
-    -------
-    skorch.NeuralNet
-        Initialised.
+    But for ``precision="float32"`` training on CUDA is under bfloat16 autocast. ``optimizer`` is a name or a class.
+    ``batches(dataset, batch_size)`` iterates over an epoch. With ``fused`` Adam and AdamW make their steps in one
+    kernel: for dense layers a tenth of the time of an epoch.
     """
     if precision != "float32" and torch.device(device).type == "cuda":
         network.autocast = torch.bfloat16
@@ -100,36 +76,11 @@ def train(
     name="network",
     verbose=0,
 ):
-    """Train a net.
+    """Train a net of :func:`make_net`, which is changed in place, for ``max_epochs`` passes over a `PatchDataset`.
 
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        Of :func:`make_net`; changed in place.
-
-    dataset : PatchDataset
-        What the batches are drawn from.
-
-    max_epochs : int
-        Passes over the data.
-
-    lr_schedule : {"constant", "onecycle"}, default="constant"
-        How the learning rate changes from batch to batch.
-
-    callbacks : list of skorch callbacks or None, default=None
-        Of these `EarlyStopping` holds clips out, and `Checkpoint` keeps the state after every epoch.
-
-    labels : ndarray of int of shape (n_clips,) or None, default=None
-        By which held-out clips are stratified.
-
-    run : object, default=None
-        What besides callbacks and data set makes the run what it is; for `Checkpoint`.
-
-    name : str, default="network"
-        For messages and the progress bar.
-
-    verbose : int, default=0
-        Whether there is a bar.
+    Of ``callbacks`` `EarlyStopping` holds clips out, stratified by ``labels``, of shape (n_clips,); `Checkpoint` keeps
+    the state after every epoch. ``run`` is what besides callbacks and data set makes the run what it is, for
+    `Checkpoint`; ``name`` stands in messages and beside the progress bar.
     """
     stopping, checkpoint = (_only(cls, callbacks) for cls in (EarlyStopping, Checkpoint))
     own = [callback for callback in callbacks or [] if _object(callback) is not checkpoint]

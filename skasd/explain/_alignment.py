@@ -16,16 +16,6 @@ def aligned(healthy, clip, rate):
 
     Stationary sounds have no course, and stay where they are. A shorter healthy clip is repeated, and what a shift
     takes beyond its end goes on at its beginning.
-
-    Parameters
-    ----------
-    healthy, clip : ndarray of shape (n_samples_i,)
-    rate : int
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        As long as `clip`.
     """
     n = len(clip)
     n_fft = 1 << max(5, round(np.log2(_FADE * rate)))

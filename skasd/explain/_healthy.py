@@ -12,18 +12,7 @@ from ..features import ClipStatistics, LogMelTransformer
 
 
 class HealthyClips:
-    """Some healthy clips, with the rows by which the nearest is found.
-
-    Parameters
-    ----------
-    detector : estimator
-        Fitted.
-    X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-    most : int
-        No more than so many are looked at, evenly drawn.
-    sample_rate : int
-    channel : "mean" or int
-    """
+    """Some healthy clips, ``most`` of X at most, evenly drawn, with the rows by which the nearest is found."""
 
     def __init__(self, detector, X, *, most, sample_rate, channel):
         X = check_clips(X)

@@ -11,18 +11,8 @@ from ..plotting import anomaly_map
 def own_shares(detector, waveform, edges):
     """Return the shares of bands in a clip's score by the detector's own formula, NaN where it is no such sum.
 
-    Parameters
-    ----------
-    detector : estimator
-        Fitted. Contributions of clip statistics, of the rows of frozen encoders, and reconstruction errors are known.
-    waveform : ndarray of shape (n_samples,)
-    edges : ndarray of shape (n_bands + 1,)
-        In Hz, from 0 on.
-
-    Returns
-    -------
-    ndarray of shape (n_bands,)
-        1 altogether; may be negative.
+    Contributions of clip statistics, of the rows of frozen encoders, and reconstruction errors are known. The shares,
+    (n_bands,) for ``edges`` in Hz from 0 on, have a sum of 1 and may be negative.
     """
     steps = fitted_steps(detector)
     first, last = steps[0], _only(steps[-1])

@@ -49,13 +49,7 @@ def regions(shares, most):
 
 
 class Levels:
-    """Power of two clips over time and frequency.
-
-    Parameters
-    ----------
-    clip, healthy : ndarray of shape (n_samples,)
-    rate : int
-    """
+    """Power of two clips, arrays (n_samples,), over time and frequency."""
 
     def __init__(self, clip, healthy, rate):
         n_fft = 1 << max(5, round(np.log2(0.064 * rate)))
@@ -71,22 +65,11 @@ class Levels:
         self.seconds = len(clip) / rate
 
     def edges(self, low, high, start, end):
-        """Return the edges between which the level differs as it does where it differs most within some tiles.
+        """Return the edges, in Hz and s, between which the level differs as where it differs most within some tiles.
 
         First over time, then over frequency in that time, then over time in that band; each up to where the difference
         has fallen to half of its peak, in dB, which may be beyond the tiles. Where it is less than 3 dB the tiles' own
         edges stay.
-
-        Parameters
-        ----------
-        low, high : float
-            In Hz.
-        start, end : float
-            In s.
-
-        Returns
-        -------
-        (float, float, float, float)
         """
         start, end = self._time_edges(low, high, start, end, _CERTAIN_DB)
         low, high = self._frequency_edges(low, high, start, end)
@@ -117,13 +100,7 @@ class Levels:
         return max(0.0, first - self.hop / 2), min(last + self.hop / 2, self.seconds)
 
     def differences(self, frequencies, times):
-        """Return by how many dB the levels of both differ in tiles: the mean magnitude over time, (n_bands, n_times).
-
-        Parameters
-        ----------
-        frequencies, times : ndarray of shape (n_bands + 1,) and (n_times + 1,)
-            Edges in Hz and s.
-        """
+        """Return by how many dB the levels differ in tiles: the mean magnitude over time, (n_bands, n_times)."""
 
         def along(axis, edges):
             return [_within(axis, *pair) for pair in pairwise(edges)]

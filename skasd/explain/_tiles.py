@@ -54,19 +54,7 @@ class Tiles:
         self._bands: dict[tuple, np.ndarray] = {}
 
     def replaced(self, bands, times, others=False):
-        """Return the clip with the tiles of ``range(*bands)`` and ``range(*times)``, or all others, replaced.
-
-        Parameters
-        ----------
-        bands, times : (int, int)
-            First tile and the one after the last.
-        others : bool
-            Whether all other tiles are replaced, and these stay.
-
-        Returns
-        -------
-        ndarray of float32 of shape (n_samples,)
-        """
+        """Return the clip with the tiles of ``range(*bands)`` and ``range(*times)``, or all others, replaced."""
         if bands[0] == bands[1] or times[0] == times[1]:
             return (self.all_replaced if others else self.clip).copy()
         (first, whole_from), (whole_to, last) = self._fades[times[0]], self._fades[times[1]]

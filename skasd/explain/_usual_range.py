@@ -13,22 +13,12 @@ _FLOOR = 1e-14  # power of the dither of 24 bits
 
 
 def brought_back(clip, healthy, rate):
-    """Return a clip with levels that lie outside the range of healthy clips set to their median.
+    """Return a clip, float32, with levels that lie outside the range of healthy clips set to their median.
 
     The level is the mean power over 0.256 s at each frequency of a short-time Fourier transform, in dB; the range is
     that from the lowest to the highest of all times of all healthy clips. Before that, where the mean of the levels
     over 250 Hz and 1 s is outside of its own range, which is narrower, and 3 dB or more from the median, all there is
     shifted. Phases and fluctuations stay the clip's.
-
-    Parameters
-    ----------
-    clip : ndarray of shape (n_samples,)
-    healthy : list of ndarrays of shape (n_samples_i,)
-    rate : int
-
-    Returns
-    -------
-    ndarray of float32 of shape (n_samples,)
     """
     n_fft = 1 << max(5, round(np.log2(_WINDOW * rate)))
     while n_fft > min(map(len, [clip, *healthy])):

@@ -6,12 +6,7 @@ from sklearn.base import clone
 class SlidingFrames:
     """Spectrograms of windows that follow each other at a fixed hop; inner frames are computed once.
 
-    Parameters
-    ----------
-    transformer : ShortTimeFourierTransformer
-        Each of its frames depends on the samples under it alone.
-    n_samples, hop : int
-        Of a window, and from one to the next: a multiple of the transformer's `hop_length`.
+    Each frame of the transformer depends on the samples under it alone; the hop is a multiple of its `hop_length`.
     """
 
     def __init__(self, transformer, n_samples, hop):
@@ -54,18 +49,9 @@ class SlidingFrames:
 
 
 def check_sliding(step, n_samples, hop):
-    """Raise if windows cannot share what is computed of them.
+    """Raise ValueError unless the hop is a multiple of ``step``, so that windows can share what is computed of them.
 
-    Parameters
-    ----------
-    step : int or None
-        Samples of which the hop must be a multiple; None: nothing can be shared.
-    n_samples, hop : int
-        Length of a window, and from one to the next, in samples.
-
-    Raises
-    ------
-    ValueError
+    None: nothing can be shared.
     """
     if step is None:
         raise ValueError("Windows share no frames with these settings: use transform on whole windows.")

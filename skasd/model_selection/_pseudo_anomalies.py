@@ -23,17 +23,7 @@ def kind_of(X: Any) -> Inputs:
 
 
 class Material:
-    """Clips, as what they are, with what the choice between detectors makes of them.
-
-    Parameters
-    ----------
-    X : clips, spectrograms or rows of n_clips
-    inputs : {"clips", "spectrograms", "rows"}
-    sample_rate : int
-        Of waveforms, in Hz.
-    channel : "mean" or int
-        What to take of files with several channels.
-    """
+    """Clips, as what ``inputs`` says they are ("clips", "spectrograms", "rows"), with what the choice makes of them."""
 
     def __init__(self, X: Any, inputs: Inputs, sample_rate: int, channel: Any):
         self.X = check_clips(X) if inputs == "clips" else X

@@ -10,18 +10,8 @@ from ._norm_prelu import can_join, norm_prelu
 class ConvBlock(nn.Sequential):
     """Convolution without bias, batch normalisation, activation; as children 0, 1, 2.
 
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Numbers of channels.
-    kernel_size : int, default=3
-        Side of the square kernel, odd; padded so that stride 1 keeps the size.
-    stride : int, default=1
-        Stride along both axes; the output has ceil(size / stride) rows and columns.
-    groups : int, default=1
-        Groups of the convolution; ``in_channels`` makes it depthwise.
-    activation : callable, default=None
-        Called with the number of channels, gives the activation module. None: a linear block.
+    The kernel is a square of odd side, padded so that stride 1 keeps the size; ``groups=in_channels`` makes it
+    depthwise. ``activation``, called with the number of channels, gives the activation module; None: a linear block.
     """
 
     def __init__(
@@ -63,19 +53,9 @@ class ConvBlock(nn.Sequential):
 class InvertedResidual(nn.Module):
     """Inverted residual block with linear bottleneck (Sandler et al., CVPR 2018, table 1).
 
-    1x1 expansion (left out where ``expansion`` is 1), 3x3 depthwise convolution, linear 1x1 projection;
-    the input is added where the shapes agree (stride 1 and as many channels out as in).
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Numbers of channels.
-    stride : int
-        Stride of the depthwise convolution.
-    expansion : int
-        Factor t: the depthwise convolution works on ``t * in_channels`` channels.
-    activation : callable
-        Called with the number of channels, gives the activation module.
+    1x1 expansion to ``expansion * in_channels`` channels (left out where that is 1), 3x3 depthwise convolution of this
+    stride, linear 1x1 projection; the input is added where the shapes agree (stride 1 and as many channels out as in).
+    ``activation``, called with the number of channels, gives the activation module.
     """
 
     def __init__(

@@ -79,22 +79,9 @@ def public_name(thing):
 
 
 def find_class(name, trusted=()):
-    """Return the class that a model file names, if it may.
+    """Return the class that a model file names, if it may, and what is stored of its objects.
 
-    Parameters
-    ----------
-    name : str
-        Dotted name.
-
-    trusted : tuple of str
-        Packages besides our own.
-
-    Returns
-    -------
-    cls : type
-
-    kind : {"estimator", "plain", "callback", "named tuple"}
-        What is stored of its objects.
+    That is "estimator", "plain", "callback" or "named tuple". ``trusted`` are packages besides our own.
     """
     cls = _import(name, trusted)
     kind = class_kind(cls, trusted) if isinstance(cls, type) else None

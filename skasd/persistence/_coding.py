@@ -30,22 +30,10 @@ class Codec(ABC):
 
 
 class Encoder:
-    """Turn a value into JSON; arrays and tensors are put aside.
+    """Turn a value into JSON; arrays (.npy files, equal ones once) and tensors are put aside.
 
-    Parameters
-    ----------
-    codecs : list of Codec
-        The first that takes a value has it.
-
-    trusted : tuple of str
-        Packages whose classes and functions may be named.
-
-    Attributes
-    ----------
-    arrays : list of bytes
-        The .npy files; equal ones once.
-
-    tensors : dict of str to torch.Tensor
+    The first of the ``codecs`` that takes a value has it. ``trusted`` are packages whose classes and functions may be
+    named.
     """
 
     def __init__(self, codecs, trusted=()):
@@ -103,20 +91,7 @@ class Encoder:
 class Decoder:
     """Turn what an `Encoder` made into values again.
 
-    Parameters
-    ----------
-    codecs : list of Codec
-
-    trusted : tuple of str
-        Packages whose classes and functions may be named.
-
-    device : str or None
-        Where networks go; None: where their estimators say.
-
-    arrays : dict of int to bytes
-        The .npy files.
-
-    tensors : dict of str to torch.Tensor
+    ``device`` says where networks go; None: where their estimators say.
     """
 
     def __init__(self, codecs, trusted, device, arrays, tensors):

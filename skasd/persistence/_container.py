@@ -27,22 +27,9 @@ class ModelFileError(ValueError):
 
 
 def write(path, title, structure, arrays, tensors):
-    """Write a model file, all of it or nothing.
+    """Write a model file, all of it or nothing, in place of an earlier one.
 
-    Parameters
-    ----------
-    path : str
-        The file, which is replaced if there is one.
-
-    title : str
-        Name of the class of what is in it.
-
-    structure : JSON value
-
-    arrays : list of bytes
-        .npy files.
-
-    tensors : dict of str to torch.Tensor
+    ``title`` is the name of the class of what is in it, ``structure`` a JSON value, ``arrays`` are .npy files.
     """
     members = {STRUCTURE: json.dumps(structure, allow_nan=False, indent=1).encode("ascii")}
     members |= {f"arrays/{i}.npy": content for i, content in enumerate(arrays)}
@@ -69,19 +56,7 @@ def write(path, title, structure, arrays, tensors):
 
 
 def read(path):
-    """Read a model file and check it.
-
-    Returns
-    -------
-    manifest : dict
-
-    structure : JSON value
-
-    arrays : dict of int to bytes
-        .npy files.
-
-    tensors : dict of str to torch.Tensor
-    """
+    """Return manifest, structure (a JSON value), arrays (.npy files by number) and tensors of a model file, checked."""
     if os.path.isdir(path):
         raise ModelFileError(f"{path!r} is a folder: give the file that skasd.save wrote.")
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening or reading it might never end

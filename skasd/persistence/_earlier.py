@@ -50,24 +50,9 @@ def present_name(name):
 
 
 def present_state(cls, state):
-    """Return parameters and fitted attributes as the installed version of a class has them.
+    """Return parameters and fitted attributes of a file as the installed version of an estimator's class has them.
 
-    Parameters
-    ----------
-    cls : type
-        Class of an estimator.
-
-    state : dict of str to object
-        As the file has them.
-
-    Returns
-    -------
-    dict of str to object
-
-    Raises
-    ------
-    ValueError
-        If an estimator of skasd has a parameter that there is no longer, with a value that mattered.
+    Raises ValueError if there is a parameter no longer whose value in the file mattered.
     """
     names = [public_name(base) for base in cls.__mro__]
     renamed = {old: new for name in names for old, new in RENAMED.get(name, {}).items()}

@@ -6,13 +6,7 @@ from .._sklearn_compat import BaseLibSVM
 
 
 def check_support_vectors(estimator):
-    """Raise a ValueError if libsvm would read beyond the arrays of a support vector machine.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Of any class, fitted or not.
-    """
+    """Raise a ValueError if libsvm would read beyond the arrays of a support vector machine, fitted or not."""
     if not isinstance(estimator, BaseLibSVM) or "support_vectors_" not in vars(estimator):
         return
     svm = estimator

@@ -12,22 +12,7 @@ NORMAL, ANOMALOUS, NEUTRAL = "#56B4E9", "#B23C00", "#555555"
 
 
 def import_pyplot(display: str) -> Any:
-    """Return ``matplotlib.pyplot``.
-
-    Parameters
-    ----------
-    display : str
-        What wants to draw, for the message.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed; the message says how to get it.
-    """
+    """Return ``matplotlib.pyplot``; the ImportError says how to get it, and what wants to draw."""
     try:
         from matplotlib import pyplot
     except ImportError as error:
@@ -38,27 +23,14 @@ def import_pyplot(display: str) -> Any:
 
 
 def plain_axes(ax: Any) -> None:
-    """Remove the upper and the right line of axes, which carry nothing.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-    """
+    """Remove the upper and the right line of axes, which carry nothing."""
     ax.spines[["top", "right"]].set_visible(False)
 
 
 def ordered(values: Iterable[Hashable]) -> list:
     """Return the different groups of clips in the order in which they are drawn.
 
-    Parameters
-    ----------
-    values : iterable of hashables
-        Domains, sections or other labels.
-
-    Returns
-    -------
-    list of hashables
-        "source", "target", then the others sorted, whatever their case.
+    "source", "target", then the others sorted, whatever their case.
 
     Examples
     --------

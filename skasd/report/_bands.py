@@ -70,19 +70,8 @@ def _in_bands(frequencies, density, edges):
 def differing_bands(levels, healthy, edges, spread=None):
     """Return the bands in which levels differ from those of a healthy clip, the most conspicuous first.
 
-    Parameters
-    ----------
-    levels, healthy : ndarray of shape (n_bands,)
-        In dB.
-    edges : ndarray of shape (n_bands + 1,)
-        In Hz.
-    spread : ndarray of shape (n_bands,) or None
-        Standard deviation of each band's level over healthy clips, in dB.
-
-    Returns
-    -------
-    list of Band
-        Neighbouring bands that differ by 3 dB or more, and twice the spread, to the same side, joined.
+    Levels, and their standard deviation over healthy clips (``spread``), are in dB, of shape (n_bands,); ``edges`` in
+    Hz. Joined are neighbours that differ by 3 dB or more, and twice the spread, to the same side.
     """
     difference = levels - healthy
     least = np.maximum(_LEAST_DB, 0 if spread is None else 2 * spread)
@@ -102,18 +91,7 @@ def differing_bands(levels, healthy, edges, spread=None):
 
 
 def in_words(bands, fluctuating, edges, what="the healthy recording"):
-    """Return a sentence on how a clip differs from a healthy one.
-
-    Parameters
-    ----------
-    bands : list of Band
-        As `differing_bands` makes them of levels.
-    fluctuating : list of Band
-        As `differing_bands` makes them of `band_fluctuations`.
-    edges : ndarray
-        Of all bands, in Hz.
-    what : str
-        The healthy one.
+    """Return a sentence on how a clip differs from ``what``, by `differing_bands` of levels and of `band_fluctuations`.
 
     Examples
     --------

@@ -52,25 +52,9 @@ def worst_clips(table, n_clips):
 
 
 def write_clips(page, table, worst, knowledge, heading="Most anomalous recordings", anchors=None):
-    """Add clips to a page, each beside the nearest healthy one.
+    """Add the clips ``worst`` of a `scores_table` to a page, each beside the nearest healthy one.
 
-    Parameters
-    ----------
-    page : Page
-    table : DataFrame
-        As `scores_table` makes it.
-    worst : DataFrame
-        The rows to show.
-    knowledge : Knowledge
-        Of the detector.
-    heading : str
-    anchors : dict of int to str
-        The place to which links are to lead, by label of the row.
-
-    Returns
-    -------
-    anchors : dict of int to str
-        Those of the clips that are shown.
+    ``anchors`` are the places to which links are to lead, by label of the row; those of the clips shown are returned.
     """
     anchors = anchors or {}
     if worst.empty:

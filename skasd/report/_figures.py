@@ -61,20 +61,9 @@ def wide_figures(figures):
 def against_baselines(figures, year, sections):
     """Return our figures beside the published ones, and who published them.
 
-    Parameters
-    ----------
-    figures : DataFrame
-        Long form, as for :func:`wide_figures`, with numbers as values; ``machine`` "" holds the official score.
-    year : int
-    sections : sequence of str
-        Sections of the clips.
-
-    Returns
-    -------
-    table : DataFrame
-        A row per figure: ours, and of each baseline system its figure and how far ours lies above. Empty where nothing
-        is published.
-    sources : list of str
+    ``figures`` are in long form, as for :func:`wide_figures`, with numbers as values; ``machine`` "" holds the official
+    score. The table has a row per figure: ours, and of each baseline system its figure and how far ours lies above. It
+    is empty where nothing is published.
     """
     machines = [name for name in dict.fromkeys(figures["machine"]) if name]
     published = published_baseline(year, machines=machines, sections=sections)

@@ -25,25 +25,11 @@ class Sound:
 
 
 class Healthy:
-    """Healthy recordings of one machine.
+    """Healthy recordings of one machine, given all its scored clips.
 
     The training recordings whose files are still there; else scored clips that are healthy by the ground truth, or,
-    where nothing tells the truth, those with the lowest scores that are not called anomalous.
-
-    Parameters
-    ----------
-    clips : DataFrame
-        All scored clips of the machine.
-    knowledge : Knowledge
-        Of the detector.
-
-    Attributes
-    ----------
-    said : str
-        Which recordings these are.
-    files : list of str
-    names : dict of str to str
-        By file, as shown.
+    where nothing tells the truth, those with the lowest scores that are not called anomalous. ``said`` says which;
+    ``names`` are those of ``files``, as shown.
     """
 
     def __init__(self, clips, knowledge, names):

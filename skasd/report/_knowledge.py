@@ -13,7 +13,7 @@ _MOST_TRAINING = 500  # recordings looked at for neighbours and map
 
 
 class Knowledge:
-    """Knowledge of a fitted detector; empty without one.
+    """Knowledge of a fitted detector, and of the healthy recordings learnt from; empty without a detector.
 
     Parameters
     ----------

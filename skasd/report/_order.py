@@ -45,21 +45,10 @@ def time_stamp(path):
 
 
 def in_order(table):
-    """Return a table of scored clips in the order of recording, and what told it.
+    """Return a `scores_table` in the order of recording, with ``when``, the time of each clip or NaT; and what told it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `scores_table` makes it.
-
-    Returns
-    -------
-    table : DataFrame
-        The rows in order, with ``when``: the time of each, NaT where it is not known.
-    said : str
-        The order and what told it, in words: the column ``time``, time stamps in the names of nine clips in ten or
-        more, the times at which the files were last modified, if these lie as far apart as sounds of that length
-        must, or the table.
+    That is, in words: the column ``time``, time stamps in the names of nine clips in ten or more, the times at which
+    the files were last modified, if these lie as far apart as sounds of that length must, or the table.
     """
     sources = (
         ("over time, from the column time of the table", _told),

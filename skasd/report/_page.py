@@ -52,10 +52,6 @@ class Page:
     """Parts of a page in their order.
 
     Whatever a method is given as text is escaped; the methods alone write markup.
-
-    Parameters
-    ----------
-    title : str
     """
 
     def __init__(self, title):
@@ -107,30 +103,15 @@ class Page:
         self.paragraph(text, "missing")
 
     def key_figures(self, figures):
-        """Add numbers that stand out.
-
-        Parameters
-        ----------
-        figures : dict of str to str
-            Number by label.
-        """
+        """Add numbers, given as text by their label, that stand out."""
         items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in figures.items())
         self._parts.append(f'<dl class="key">{items}</dl>')
 
     def table(self, table, caption, row_headers=1, *, long=False, links=None):
-        """Add a table.
+        """Add a table: numbers with three decimals, missing values as a dash.
 
-        Parameters
-        ----------
-        table : DataFrame
-            Numbers are written with three decimals; missing values as a dash.
-        caption : str
-        row_headers : int
-            Number of leading columns that name the row.
-        long : bool
-            Whether it scrolls in a box of its own, and can be sorted and searched where scripts run.
-        links : dict of int to str
-            For places of rows the anchor that the first cell leads to.
+        The leading ``row_headers`` columns name the row. A ``long`` table scrolls in a box of its own, and can be
+        sorted and searched where scripts run. ``links`` has for places of rows the anchor that the first cell leads to.
         """
         numeric = [_is_numeric(table[column]) for column in table]
         head = "".join(

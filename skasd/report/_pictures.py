@@ -75,13 +75,8 @@ def score_picture(scores, y, domain, threshold, training=None):
 def timeline_picture(scores, when, threshold, since=None):
     """Return the scores in the order of recording as (data URI, alternative text).
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_clips,)
-    when : Series of datetime64 or None
-    threshold : float or None
-    since : (int, int) or None
-        First and last clip of a run of alarms, by position.
+    ``when`` is a Series of times or None, ``since`` the positions of the first and last clip of a run of alarms or
+    None.
     """
     figure = new_figure(4.8, 3.6)
     ax = figure.subplots()
@@ -99,17 +94,10 @@ def timeline_picture(scores, when, threshold, since=None):
 
 
 def stream_picture(times, scores, threshold, alarms, unscored):
-    """Return the score of a stream over time as (data URI, alternative text).
+    """Return the score of a stream over time, in bins, as (data URI, alternative text).
 
-    Parameters
-    ----------
-    times : ndarray of datetime64 of shape (n_bins,)
-        In order.
-    scores : ndarray of shape (n_bins,)
-        The highest score within each bin; NaN where nothing was scored.
-    threshold : float or None
-    alarms, unscored : ndarray of bool of shape (n_bins,)
-        Whether an alarm stood, and whether there was sound that could not be judged.
+    ``scores`` has the highest score within each bin, NaN where nothing was scored; ``alarms`` says whether an alarm
+    stood, ``unscored`` whether there was sound that could not be judged.
     """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -202,19 +190,9 @@ def embedding_picture(embeddings, y, section):
 
 
 def spectrogram_picture(spectrogram, axes, unit, limits, name, explanation=None):
-    """Return the spectrogram of a clip as (data URI, alternative text).
+    """Return the spectrogram of a clip as (data URI, alternative text), with the segments of an explanation as boxes.
 
-    Parameters
-    ----------
-    spectrogram : ndarray of shape (n_bins, n_frames)
-    axes : dict
-        ``frequencies``, ``hop`` and ``start``.
-    unit : str
-    limits : (float, float)
-        Colour scale common to all clips.
-    name : str
-    explanation : Explanation or None
-        Whose segments are boxes on it.
+    ``axes`` holds ``frequencies``, ``hop`` and ``start``; ``limits`` is the colour scale common to all clips.
     """
     figure = new_figure(4.8, 2.7)
     ax = figure.subplots()
@@ -241,19 +219,9 @@ def explanation_picture(explanation, name):
 
 
 def anomaly_picture(values, axes, vmax, what, name):
-    """Return where the anomaly of a clip lies as (data URI, alternative text).
+    """Return where the anomaly of a clip lies, by a map or a profile (n_bins, 1), as (data URI, alternative text).
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_bins, n_frames) or (n_bins, 1)
-        Map or profile.
-    axes : dict
-        ``frequencies``, ``hop`` and ``start``.
-    vmax : float
-        Upper end of its scale.
-    what : str
-        Unit.
-    name : str
+    ``axes`` holds ``frequencies``, ``hop`` and ``start``; ``vmax`` is the upper end of the scale, ``what`` its unit.
     """
     figure = new_figure(4.8, 2.7)
     AnomalyMapDisplay([values], **axes, unit=what).plot(ax=figure.subplots(), vmax=vmax)
@@ -265,18 +233,10 @@ def anomaly_picture(values, axes, vmax, what, name):
 
 
 def levels_picture(edges, levels, healthy, usual, bands):
-    """Return the levels of the frequency bands of two clips as (data URI, alternative text).
+    """Return the levels in dB of the frequency bands of two clips as (data URI, alternative text).
 
-    Parameters
-    ----------
-    edges : ndarray of shape (n_bands + 1,)
-        In Hz.
-    levels, healthy : ndarray of shape (n_bands,)
-        Of the clip and of the nearest healthy one, in dB.
-    usual : ndarray of shape (n_recordings, n_bands)
-        Of healthy recordings.
-    bands : list of Band
-        Those that differ.
+    ``healthy`` are those of the nearest healthy clip, ``usual`` those of healthy recordings, (n_recordings, n_bands);
+    ``bands`` are those that differ, ``edges`` in Hz.
     """
     figure = new_figure(4.8, 2.7)
     ax = figure.subplots()

@@ -44,15 +44,7 @@ def flattened(settings, prefix=""):
 
 
 def write_settings(page, settings, detector=None):
-    """Add the section of settings to a page.
-
-    Parameters
-    ----------
-    page : Page
-    settings : dict
-        Arguments and whatever else is known of the run; ``"versions"`` those it ran with.
-    detector : estimator or None
-    """
+    """Add the section of settings to a page; ``settings["versions"]`` are those it ran with."""
     page.section("Settings and versions")
     settings = dict(settings)
     known = settings.pop("versions", None)

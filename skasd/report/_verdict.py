@@ -78,14 +78,12 @@ def alarm_run(alarms, rate):
 
 
 class Verdict:
-    """Return the verdict on one machine.
+    """Return the verdict on one machine, "machine" if it has no name, from its clips as `in_order` makes them.
 
     Parameters
     ----------
     machine : str
-        Its name; "machine" if it has none.
     clips : DataFrame
-        Its clips in the order of recording, with ``when``, as `in_order` makes them.
     rate : float or None
         Share of anomalous clips expected of a healthy machine; None: not known.
     training : ndarray of shape (n_training_clips,) or None

@@ -51,22 +51,9 @@ class Blocks(NamedTuple):
 
 
 def find_blocks(X, domain=None, groups=None, origin=None, keep=None):
-    """Return the blocks of the rows of X that are kept.
+    """Return the `Blocks` of the rows X, which are those of all rows that ``keep`` marks.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_features)
-        The rows kept, in the order in which they came.
-    domain : ndarray of shape (n_clips,) or None
-        Of these rows.
-    groups, origin : sequence or None
-        Of all rows, as in ``BaseScorer.fit``.
-    keep : ndarray of bool of shape (n_rows,)
-        Which of all rows are kept.
-
-    Returns
-    -------
-    Blocks
+    ``domain`` is of these rows; ``groups`` and ``origin`` are of all, as in ``BaseScorer.fit``.
     """
     n_rows = len(keep)
     if groups is not None:
@@ -125,16 +112,6 @@ def blocks_in_order(X, domain=None):
        reaches (`reach`), but no longer than a fifth of the rows and no shorter than a twentieth, and hold rows of one
        domain.
     3. Rows that resemble their followers no more than other rows are blocks of their own.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_features)
-    domain : ndarray of shape (n_clips,) or None
-
-    Returns
-    -------
-    blocks : ndarray of int of shape (n_clips,)
-    are_recordings : bool
     """
     n = len(X)
     if n < 2 * MIN_BLOCKS:
@@ -170,20 +147,11 @@ def _standardized(X):
 
 
 def recordings_in_order(Z):
-    """Return the recording of each row, from the jumps between consecutive rows; all 0 where there are none.
+    """Return the recording of each of the standardised rows Z, from the jumps between them; all 0 where there are none.
 
     A jump is a step whose square is twice the median one, and whose logarithm lies two robust standard deviations above
     the median. Of the stretches between jumps those are joined that are single rows, or whose means differ by too
     little: a sum of squares, as in Ward's criterion, below four median squared steps.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_clips, n_features)
-        Standardised rows, in order.
-
-    Returns
-    -------
-    ndarray of int of shape (n_clips,)
     """
     n = len(Z)
     squares = ((Z[1:] - Z[:-1]) ** 2).sum(axis=1)
@@ -224,20 +192,11 @@ def recordings_in_order(Z):
 
 
 def reach(Z):
-    """Return by how many rows similarity reaches: the lags, from 1 on, at which rows are correlated.
+    """Return by how many of the standardised rows Z similarity reaches: the lags from 1 on with correlated rows.
 
     With rows in random order the sum of the products of rows a lag apart has the variance of as many products of any
     two rows. Counted are the lags up to the first at which it is less than three standard deviations above its mean, at
     most a fifth of the rows.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_clips, n_features)
-        Standardised rows, in order.
-
-    Returns
-    -------
-    int
     """
     n, n_features = Z.shape
     if not n_features:

@@ -8,14 +8,6 @@ def unit_rows(X):
 
     The extra last column is 1 for rows of zeros and 0 for all others, so a row of zeros has the cosine
     distance 1 to every other row and 0 to another row of zeros.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_features)
-
-    Returns
-    -------
-    ndarray of shape (n_clips, n_features + 1)
     """
     units = np.zeros((X.shape[0], X.shape[1] + 1))
     largest = np.abs(X).max(axis=1, keepdims=True)
@@ -27,17 +19,9 @@ def unit_rows(X):
 
 
 def cosine_distance(units, others):
-    """Return ``1 - cos`` of rows of unit length, taken pairwise or against one vector.
+    """Return ``1 - cos``, in [0, 2], of rows of unit length, taken pairwise or against one vector.
 
-    Parameters
-    ----------
-    units : ndarray of shape (n_clips, n_features)
-    others : ndarray of shape (n_clips, n_features) or (n_features,)
-
-    Returns
-    -------
-    ndarray of shape (n_clips,)
-        In [0, 2]; as half the squared difference it does not cancel for nearly parallel vectors.
+    As half the squared difference it does not cancel for nearly parallel vectors.
     """
     difference = units - others
     distance = np.einsum("ij,ij->i", difference, difference) / 2

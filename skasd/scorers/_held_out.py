@@ -30,23 +30,11 @@ def merge_small(sets, needed):
 
 
 def held_out_scores(scorer, X, sets, references, blocks):
-    """Score each row against every reference set without the row's block.
+    """Return the score of each row against every reference set without the row's block, (n_clips, n_sets).
 
-    Parameters
-    ----------
-    scorer : BaseScorer
-    X : ndarray of shape (n_clips, n_features)
-    sets : ndarray of object of shape (n_clips,)
-        The reference set of each row.
-    references : dict
-        The references fitted to all rows, by reference set.
-    blocks : Blocks
-        Rows of a block leave the reference together, with all that was made of them.
-
-    Returns
-    -------
-    ndarray of shape (n_clips, n_sets)
-        Infinity where leaving the block out leaves nothing of a set, and for rows that were made.
+    ``sets`` names the reference set of each row, ``references`` are those fitted to all rows. Rows of a block leave the
+    reference together, with all that was made of them. Infinity where that leaves nothing of a set, and for rows that
+    were made.
     """
     scores = np.full((len(X), len(references)), np.inf)
     if not blocks.are_rows:
@@ -146,7 +134,7 @@ def _score_against(train, rows, scorer, X, sets, references, scores):
 
 
 def extrapolate(scorer, X, sets, references, blocks, held_out):
-    r"""Return held-out scores as they would be with one recording more in the references.
+    r"""Return held-out scores (n_clips, n_sets) as they would be with one recording more in the references.
 
     Without a recording the references know less of what it resembles than they will of the next one. How much, is seen
     by leaving out more: let :math:`g_1` be by how much the logarithm of a recording's scores rises when the
@@ -163,17 +151,6 @@ def extrapolate(scorer, X, sets, references, blocks, held_out):
 
     In all by no more than a third. Scores that are not all positive are lowered by differences, not by ratios, and by
     no more than their standard deviation.
-
-    Parameters
-    ----------
-    scorer, X, sets, references, blocks
-        As in `held_out_scores`.
-    held_out : ndarray of shape (n_clips, n_sets)
-        What `held_out_scores` returned.
-
-    Returns
-    -------
-    ndarray of shape (n_clips, n_sets)
     """
     names = blocks.names
     n_blocks = len(names)

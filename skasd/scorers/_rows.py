@@ -18,18 +18,7 @@ def checked_rows(scorer, X):
 def skipped_rows(X):
     """Return the mask of the rows that are NaN everywhere (skipped clips).
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_clips, n_features)
-
-    Returns
-    -------
-    ndarray of bool of shape (n_clips,)
-
-    Raises
-    ------
-    ValueError
-        If a row is only partly NaN or holds an infinity or a number beyond 1e152.
+    Raises ValueError if a row is only partly NaN or holds an infinity or a number beyond 1e152.
     """
     if X.min(initial=0) >= -LARGEST and X.max(initial=0) <= LARGEST:  # false with NaN
         return np.zeros(len(X), dtype=bool)

@@ -41,23 +41,7 @@ class FewClipsWarning(UserWarning):
 
 
 def set_threshold(scores, contamination, calibration, weights=None):
-    """Return the threshold on anomaly scores of healthy clips.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_clips,)
-        Held-out scores; those of the fitted detector for "train".
-    contamination : float in (0, 0.5]
-        Wanted false-alarm rate.
-    calibration : {"cross", "train", "gamma"}
-        As in `BaseScorer`.
-    weights : ndarray of shape (n_clips,) or None
-        As in `conformal_threshold`; for "cross".
-
-    Returns
-    -------
-    float
-    """
+    """Return the threshold on held-out anomaly scores (n_clips,) of healthy clips; ``weights`` are for "cross"."""
     if calibration == "train":
         return -float(np.percentile(-scores, 100 * contamination))
     if calibration == "gamma":
@@ -66,23 +50,13 @@ def set_threshold(scores, contamination, calibration, weights=None):
 
 
 def p_values(new, scores, contamination, calibration, weights=None):
-    r"""Return the p-values of anomaly scores, given those that a threshold was set from.
+    r"""Return the p-values of anomaly scores ``new``, NaN for NaN, given those that a threshold was set from.
 
-    Parameters
-    ----------
-    new : ndarray of shape (n_new,)
-        Anomaly scores; NaN gives NaN.
-    scores, contamination, calibration, weights
-        As in `set_threshold`.
-
-    Returns
-    -------
-    ndarray of shape (n_new,)
-        In (0, 1]. "cross": the share of new healthy clips that is to be expected above the score,
-        :math:`(1 + \\sum_i [a_i > a]) / (n + 1)` at one of the n scores (the p-value of Vovk, Gammerman and Shafer,
-        "Algorithmic learning in a random world", 2005, section 2.2, but for ties) and interpolated between them, as
-        `conformal_threshold` is; at least 1 / (n + 1). "gamma": the tail of the fitted distribution. "train": the share
-        of the training clips above, interpolated.
+    In (0, 1]. "cross": the share of new healthy clips that is to be expected above the score,
+    :math:`(1 + \sum_i [a_i > a]) / (n + 1)` at one of the n scores (the p-value of Vovk, Gammerman and Shafer,
+    "Algorithmic learning in a random world", 2005, section 2.2, but for ties) and interpolated between them, as
+    `conformal_threshold` is; at least 1 / (n + 1). "gamma": the tail of the fitted distribution. "train": the share
+    of the training clips above, interpolated.
     """
     new = np.asarray(new, dtype=float)
     ordered = np.sort(scores)
@@ -115,17 +89,9 @@ def _shares_above(scores, weights):
 
 
 def domain_weights(domain, blocks):
-    """Return weights by which each domain counts the same, or None where that cannot be had.
+    """Return weights (n_clips,) by which each domain counts the same, with a sum of 1.
 
-    Parameters
-    ----------
-    domain : ndarray of shape (n_clips,) or None
-    blocks : ndarray of int of shape (n_clips,)
-
-    Returns
-    -------
-    ndarray of shape (n_clips,) or None
-        They add up to 1. None with one domain, or where a domain has one block alone.
+    None with one domain, or where a domain has one block alone.
     """
     if domain is None:
         return None
@@ -183,19 +149,8 @@ def conformal_threshold(scores, contamination, weights=None):
     smaller one of the form ``k / (n + 1)``. Where ``n`` is too small for the rate (``n < 1 / contamination - 1``)
     it is the largest score.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_clips,)
-        Anomaly scores of normal clips.
-    contamination : float in (0, 0.5]
-        Wanted false-alarm rate.
-    weights : ndarray of shape (n_clips,) or None
-        How much each score counts; they add up to 1. None: all the same. With weights a new clip is expected to exceed
-        score i with a probability of :math:`(1 + n \sum_j w_j [a_j > a_i]) / (n + 1)`.
-
-    Returns
-    -------
-    float
+    ``weights`` say how much each score counts, with a sum of 1; None: all the same. With them a new clip is expected to
+    exceed score i with a probability of :math:`(1 + n \sum_j w_j [a_j > a_i]) / (n + 1)`.
     """
     knots, above = _shares_above(scores, weights)
     # the small term keeps shares that are as wanted but for rounding
@@ -215,17 +170,6 @@ def gamma_threshold(scores, contamination):
     Shape, location and scale are free (``scipy.stats.gamma.fit``), as in the challenge's baselines. Where
     the fit is degenerate (equal scores, or a share of scores above the threshold that a binomial test at
     1e-4 rules out) a warning says so and `conformal_threshold` is returned.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_clips,)
-        Anomaly scores of normal clips.
-    contamination : float in (0, 0.5]
-        Wanted false-alarm rate.
-
-    Returns
-    -------
-    float
     """
     distribution, reason = _fitted_gamma(scores, contamination)
     if distribution is not None:
