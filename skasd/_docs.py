@@ -1,8 +1,11 @@
-"""Docstring parts that the classes of a room share, so that each is written once."""
+"""Docstring parts that several classes or methods share, so that each is written once."""
 
 import inspect
 import re
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T", bound=Callable)
 
 CLIPS = """
 sample_rate : int, default=16000
@@ -25,42 +28,47 @@ verbose : int, default=0
 """
 
 
-def shared_docstring(parameters: str = "", attributes: str = "") -> Callable:
-    """Return a class decorator that completes a docstring with entries that several classes share.
+def shared_docstring(parameters: str = "", attributes: str = "") -> Callable[[T], T]:
+    """Return a decorator that completes the docstring of a class or function with entries that several share.
 
-    In the section "Parameters" of the class, ``{shared}`` stands for the parameters that the class has and does not
-    document itself; all stand in the order of the signature, with the defaults of the class. ``{attributes}`` stands
-    for the attributes that it does not document itself. The shared entries are given as in a docstring.
+    In the section "Parameters" ``{shared}`` stands for the parameters that it has and does not document itself; all
+    stand in the order of the signature, with its own defaults. ``{attributes}`` stands for the attributes that a class
+    does not document itself. The shared entries are given as in a docstring.
     """
 
-    def complete(cls):
-        if cls.__doc__ is None:  # python -OO
-            return cls
-        head, own, tail = re.split(
+    def complete(thing: T) -> T:
+        if thing.__doc__ is None:  # python -OO
+            return thing
+        head, section, tail = re.split(
             r"(?<=Parameters\n----------\n)(.*?)(?=\n\n[\w ]+\n-{3,}\n)",
-            inspect.cleandoc(cls.__doc__),
+            inspect.cleandoc(thing.__doc__),
             maxsplit=1,
             flags=re.DOTALL,
         )
-        own, shared = _entries(own), _entries(parameters)
-        entries = [
-            own.get(name) or _with_default(shared[name], parameter.default)
-            for name, parameter in inspect.signature(cls).parameters.items()
-        ]
-        documented = ", ".join(re.findall(r"^(.+) : ", tail, flags=re.MULTILINE)).split(", ")
-        others = [entry for name, entry in _entries(attributes).items() if name not in documented]
-        cls.__doc__ = head + "\n\n".join(entries) + tail.replace("{attributes}", "\n\n".join(others))
-        return cls
+        own, shared = _entries(section), _entries(parameters)
+        entries = []
+        for parameter in inspect.signature(thing).parameters.values():
+            name = str(parameter).split(":")[0].split("=")[0]  # with its stars
+            if name not in ("self", "cls"):
+                entries.append(own.get(name) or _adapted(shared[name], name, parameter.default))
+        others = [entry for name, entry in _entries(attributes).items() if name not in _entries(tail)]
+        thing.__doc__ = head + "\n\n".join(dict.fromkeys(entries))
+        thing.__doc__ += tail.replace("{attributes}", "\n\n".join(others))
+        return thing
 
     return complete
 
 
 def _entries(section):
-    """Return the entries of a section of a docstring by name."""
-    return {entry.split(" : ")[0]: entry for entry in re.split(r"\n+(?=\w+ : |\{)", section.strip())}
+    """Return the entries of a section of a docstring by name; those of several names by each."""
+    entries = re.split(r"\n+(?=[\w*, ]+ : |\{)", section.strip())
+    return {name: entry for entry in entries for name in entry.split(" : ")[0].split(", ")}
 
 
-def _with_default(entry, default):
-    """Return the entry of a parameter with this default, as docstrings have it: strings in double quotes."""
-    text = f'"{default}"' if isinstance(default, str) else repr(default)
-    return re.sub(r"default=.*", lambda _: f"default={text}", entry, count=1)
+def _adapted(entry, name, default):
+    """Return a shared entry for one parameter of a signature."""
+    kind, _, text = entry.partition(" : ")[2].partition("\n")
+    if default is not inspect.Parameter.empty:
+        default = f'"{default}"' if isinstance(default, str) else repr(default)
+        kind = re.sub(r",\s+default=.*", "", kind) + f", default={default}"
+    return f"{name} : {kind}\n{text}"

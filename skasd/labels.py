@@ -106,9 +106,8 @@ def as_labels(name, values, n_rows):
         raise TypeError(f"{name} must hold one entry per clip, got the single string {values!r}.")
     if isinstance(values, (Set, Mapping)):
         raise TypeError(f"{name} must hold one entry per clip, in order; a {type(values).__name__} has none.")
-    is_array = (
-        isinstance(values, np.ndarray) and values.dtype.kind not in "mM"
-    )  # of dates it would make integers
+    # of dates it would make integers
+    is_array = isinstance(values, np.ndarray) and values.dtype.kind not in "mM"
     entries = values.tolist() if is_array else list(values)
     if len(entries) != n_rows:
         hint = (
@@ -202,14 +201,11 @@ def natural_array(labels):
     -------
     ndarray of shape (n_labels,)
     """
-    objects = np.empty(len(labels), dtype=object)
-    for place, label in enumerate(labels):
-        objects[place] = label
     if all(type(label) in (bool, int, float, str) for label in labels):
         array = np.array(labels)
         if array.tolist() == labels:
             return array
-    return objects
+    return np.fromiter(labels, dtype=object, count=len(labels))
 
 
 def label_names(labels):
@@ -278,8 +274,6 @@ def column_names(prefix, labels):
 def find_columns(columns, prefix, labels):
     """Return the place of each label's column among columns that `column_names` has named.
 
-    The one rule by which a class is found in the output of an embedder.
-
     Parameters
     ----------
     columns : iterable of str or None
@@ -311,9 +305,6 @@ def find_columns(columns, prefix, labels):
             f"There is no column {prefix}[...] of {missing[0]!r}; there are those of {list(places)}."
         )
     return {label: places[name] for label, name in names.items()}
-
-
-# -- order ------------------------------------------------------------------------------------------------------------
 
 
 def _place(label):
@@ -355,9 +346,6 @@ def _exact(number):
     if number in (float("inf"), float("-inf")):
         return (1 if number > 0 else -1, Fraction(0))
     return (0, Fraction(*number.as_integer_ratio()))
-
-
-# -- names ------------------------------------------------------------------------------------------------------------
 
 
 def _spelled(label):

@@ -22,7 +22,7 @@ from ._batches import PatchDataset, TrainingBatches
 from ._choices import CONSTRAINTS, make_mixing, make_objective, names_of
 from ._classes import pseudo_labels, section_labels
 from ._clips import check_single_precision, moments, take_rows, target_clips, training_rows
-from ._docs import with_shared_docstring
+from ._docs import with_fit_docstring, with_shared_docstring
 from ._embedding import check_finite, class_outputs, embed, fold, merge
 from ._patches import ClipPatches
 from ._stored import net_state, restore_net
@@ -168,6 +168,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     # -- training --------------------------------------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
+    @with_fit_docstring
     def fit(
         self,
         X: Any,
@@ -181,22 +182,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
         Parameters
         ----------
-        X : array-like of shape (n_clips, n_bins, n_frames), list of ndarrays of shape (n_bins, n_frames_i) or \
-                array-like of shape (n_clips, n_bins)
-            Time-frequency clips. All-NaN clips (skipped files) are left out.
-
-        y : array-like of shape (n_clips,) or None, default=None
-            Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
-
-        section : array-like of shape (n_clips,) or None, default=None
-            Machine, ID, section or attribute of each clip: the classes. Without, or with a single one, clusters of
-            simple spectral statistics are the classes (``pseudo_labels_``).
-
-        domain : array-like of {"source", "target"} of shape (n_clips,) or None, default=None
-            Used for batch mixing across domains.
-
-        proxy : array-like of bool of shape (n_clips,) or None, default=None
-            Clips of other machines; left out.
+        {shared}
 
         Returns
         -------

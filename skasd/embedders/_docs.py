@@ -107,4 +107,24 @@ pseudo_labels_ : ndarray of int of shape (n_clips,) or None
     Cluster of each training clip where clusters stood in for sections.
 """
 
+FIT = """
+X : array-like of shape (n_clips, n_bins, n_frames), list of ndarrays of shape (n_bins, n_frames_i) or \
+        array-like of shape (n_clips, n_bins)
+    Time-frequency clips. All-NaN clips (skipped files) are left out.
+
+y : array-like of shape (n_clips,) or None, default=None
+    Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
+
+section : array-like of shape (n_clips,) or None, default=None
+    Machine, ID, section or attribute of each clip: the classes. Without, or with a single one, clusters of
+    simple spectral statistics are the classes (``pseudo_labels_``).
+
+domain : array-like of {"source", "target"} of shape (n_clips,) or None, default=None
+    Used for batch mixing across domains.
+
+proxy : array-like of bool of shape (n_clips,) or None, default=None
+    Clips of other machines; left out.
+"""
+
 with_shared_docstring = shared_docstring(CLIPS + PARAMETERS, ATTRIBUTES + PSEUDO_LABELS)
+with_fit_docstring = shared_docstring(FIT)

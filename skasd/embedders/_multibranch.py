@@ -22,7 +22,7 @@ from ._branches import (
 )
 from ._choices import make_objective, names_of
 from ._classes import pseudo_labels, section_labels
-from ._docs import with_shared_docstring
+from ._docs import with_fit_docstring, with_shared_docstring
 
 
 @with_shared_docstring
@@ -230,6 +230,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         self.feature_exchange = feature_exchange
 
     @fit_context(prefer_skip_nested_validation=True)
+    @with_fit_docstring
     def fit(
         self,
         X: Any,
@@ -246,21 +247,15 @@ class MultiBranchEmbedder(BaseEmbedder):
         ----------
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
             The clips.
-
-        y : array-like of shape (n_clips,) or None, default=None
-            Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
-
         section : array-like of shape (n_clips,) or None, default=None
             Machine, ID or section of each clip.
-
         domain : array-like of {"source", "target"} of shape (n_clips,) or None, default=None
             Domain of each clip.
-
         attribute : array-like of shape (n_clips,) or None, default=None
             Attribute of each clip, any hashable.
-
         proxy : array-like of bool of shape (n_clips,) or None, default=None
             Clips of other machines: classes of their own.
+        {shared}
 
         Returns
         -------

@@ -14,7 +14,7 @@ from ..labels import as_label
 from ._base import BaseEmbedder
 from ._batches import BalancedBatches
 from ._clips import take_rows
-from ._docs import with_shared_docstring
+from ._docs import with_fit_docstring, with_shared_docstring
 from ._embedding import merge
 from ._exposure import attribute_values, held_out_clips, mean_power_levels
 from ._patches import ClipSegments
@@ -234,6 +234,7 @@ class OEVAEEmbedder(BaseEmbedder):
         self.n_segments = n_segments
 
     @fit_context(prefer_skip_nested_validation=True)
+    @with_fit_docstring
     def fit(
         self,
         X: Any,
@@ -248,24 +249,15 @@ class OEVAEEmbedder(BaseEmbedder):
 
         Parameters
         ----------
-        X : array-like of shape (n_clips, n_bins, n_frames), list of ndarrays of shape (n_bins, n_frames_i) or \
-                array-like of shape (n_clips, n_bins)
-            Time-frequency clips. All-NaN clips (skipped files) are left out.
-
-        y : array-like of shape (n_clips,) or None, default=None
-            Not learnt from where coded {+1, -1}; any other discrete labels stand in for ``section``.
-
         section : array-like of shape (n_clips,) or None, default=None
             Machine, ID or section of each clip; see Notes.
-
         domain : array-like of {"source", "target"} of shape (n_clips,) or None, default=None
             Handed to the augmenter, where there is one.
-
         attribute : array-like of float or str of shape (n_clips,) or None, default=None
             What changes with the domain.
-
         proxy : array-like of bool of shape (n_clips,) or None, default=None
             Clips of other machines, which stand in for anomalies.
+        {shared}
 
         Returns
         -------

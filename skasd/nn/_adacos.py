@@ -88,10 +88,6 @@ class AdaCos(Objective):
     def _log_proba(self, embedding: Tensor) -> Tensor:
         return F.log_softmax(self.scale * self._cosine(embedding), dim=1)
 
-    def extra_repr(self) -> str:
-        """Return the settings that ``print`` shows."""
-        return f"{super().extra_repr()}, max_scale={self.max_scale}"
-
 
 def initial_scale(n_centres: int, max_scale: float) -> Tensor:
     """Scale before the first batch, ``sqrt(2) log(n_centres - 1)`` within the limits."""

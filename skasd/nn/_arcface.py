@@ -89,10 +89,6 @@ class ArcFace(Objective):
         shifted = cosine * math.cos(self.m) - sine * math.sin(self.m)
         return torch.where(cosine > -math.cos(self.m), shifted, cosine - self.m * math.sin(self.m))
 
-    def extra_repr(self) -> str:
-        """Return the settings that ``print`` shows."""
-        return f"{super().extra_repr()}, s={self.s}, m={self.m}"
-
 
 def _log_sum_exp_of_others(logits: Tensor) -> Tensor:
     """``log sum_{j != c} exp(logits_j)`` for every class c, in time linear in the number of classes."""

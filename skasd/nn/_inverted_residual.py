@@ -129,3 +129,9 @@ def check_sizes(**sizes: int | None) -> None:
     for name, value in sizes.items():
         if value is not None and value < 1:
             raise ValueError(f"{name}={value!r}: must be at least 1")
+
+
+def multiple_of_8(channels: float) -> int:
+    """Round to the nearest multiple of 8, at least 8 and never more than 10 % down."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded

@@ -125,10 +125,6 @@ class FocalLoss(LinearObjective):
         rest = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)
         return -(target * rest.pow(self.gamma) * log_p).sum(dim=1).mean()
 
-    def extra_repr(self) -> str:
-        """Return the settings that ``print`` shows."""
-        return f"{super().extra_repr()}, gamma={self.gamma}"
-
 
 class BinaryCrossEntropy(LinearObjective):
     r"""Binary cross-entropy of one sigmoid per class: several classes may be present, or none.

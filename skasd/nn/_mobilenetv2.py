@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from ._inverted_residual import ConvBlock, check_sizes, initialise, inverted_residual_stages
+from ._inverted_residual import ConvBlock, check_sizes, initialise, inverted_residual_stages, multiple_of_8
 
 # (expansion t, channels c, blocks n, stride s of the first block). The paper's own table is that of
 # SECOM and of Keras; PANNs and the report that fine-tunes them halve the map one stage earlier.
@@ -121,13 +121,13 @@ class MobileNetV2(nn.Module):
         if not width > 0:
             raise ValueError(f"width={width!r}: must be above 0")
         self.in_channels = in_channels
-        last = _multiple_of_8(1280 * max(1.0, width))
+        last = multiple_of_8(1280 * max(1.0, width))
         if variant == "cqupt" and embedding_dim is not None:
             last = embedding_dim
         self.embedding_dim = last if embedding_dim is None else embedding_dim
 
-        stages = [(t, _multiple_of_8(width * c), n, s) for t, c, n, s in _STAGES[variant]]
-        first = _multiple_of_8(width * 32)
+        stages = [(t, multiple_of_8(width * c), n, s) for t, c, n, s in _STAGES[variant]]
+        first = multiple_of_8(width * 32)
         self.features = nn.Sequential(
             ConvBlock(in_channels, first, 3, stride=2, activation=_relu6),
             *inverted_residual_stages(first, stages, _relu6),
@@ -170,9 +170,3 @@ class MobileNetV2(nn.Module):
 
 def _relu6(_channels: int) -> nn.Module:
     return nn.ReLU6(inplace=True)
-
-
-def _multiple_of_8(channels: float) -> int:
-    """Round to the nearest multiple of 8, at least 8 and never more than 10 % down."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ._inverted_residual import multiple_of_8
+
 # (kernel, expanded channels, output channels, squeeze and excitation, hard swish, stride) at width 1:
 # MobileNetV3-Large
 _BLOCKS = (
@@ -24,12 +26,6 @@ _BLOCKS = (
     (5, 960, 160, True, True, 1),
     (5, 960, 160, True, True, 1),
 )
-
-
-def _divisible(channels: float) -> int:
-    """Multiple of 8 nearest to a number of channels, never more than a tenth below it."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 class _ConvNorm(nn.Sequential):
@@ -59,7 +55,7 @@ class _ChannelExcitation(nn.Module):
 
     def __init__(self, n_channels):
         super().__init__()
-        self.conc_se_layers = nn.ModuleList([_Excitation(n_channels, _divisible(n_channels // 4))])
+        self.conc_se_layers = nn.ModuleList([_Excitation(n_channels, multiple_of_8(n_channels // 4))])
 
     def forward(self, x):
         return self.conc_se_layers[0](x)
@@ -122,18 +118,18 @@ class MobileNetV3(nn.Module):
 
     def __init__(self, width: float = 1.0, n_classes: int = 527):
         super().__init__()
-        n_in = _divisible(16 * width)
+        n_in = multiple_of_8(16 * width)
         layers: list[nn.Module] = [_ConvNorm(1, n_in, 3, stride=2, activation=nn.Hardswish)]
         for kernel, expanded, out, excitation, hard_swish, stride in _BLOCKS:
-            n_out = _divisible(out * width)
+            n_out = multiple_of_8(out * width)
             activation = nn.Hardswish if hard_swish else nn.ReLU
             layers.append(
-                _Block(n_in, _divisible(expanded * width), n_out, kernel, excitation, activation, stride)
+                _Block(n_in, multiple_of_8(expanded * width), n_out, kernel, excitation, activation, stride)
             )
             n_in = n_out
         layers.append(_ConvNorm(n_in, 6 * n_in, 1, activation=nn.Hardswish))
         self.features = nn.Sequential(*layers)
-        n_hidden = _divisible(1280 * width)
+        n_hidden = multiple_of_8(1280 * width)
         self.classifier = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),

@@ -1,5 +1,6 @@
 """Base class of the objectives."""
 
+import inspect
 from abc import ABC, abstractmethod
 
 import torch
@@ -88,4 +89,4 @@ class Objective(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """Return the settings that ``print`` shows."""
-        return f"embedding_dim={self.embedding_dim}, n_classes={self.n_classes}"
+        return ", ".join(f"{name}={getattr(self, name)}" for name in inspect.signature(type(self)).parameters)

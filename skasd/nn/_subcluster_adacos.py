@@ -110,10 +110,3 @@ class SubclusterAdaCos(Objective):
     def _class_log_proba(self, cosine: Tensor) -> Tensor:
         by_centre = F.log_softmax(self.scale.clone() * cosine, dim=1)
         return by_centre.view(-1, self.n_classes, self.n_subclusters).logsumexp(dim=2)
-
-    def extra_repr(self) -> str:
-        """Return the settings that ``print`` shows."""
-        return (
-            f"{super().extra_repr()}, n_subclusters={self.n_subclusters}, "
-            f"trainable={self.trainable}, max_scale={self.max_scale}"
-        )

@@ -9,11 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import ArrayLike
 from ..compose import fitted_steps
 from ..features import LogMelTransformer, STFTTransformer, time_frequency_axes
-from ._base import check_length, make_panels
+from ._base import check_length, make_panels, with_shared_docstring
 from ._spectrogram import frequency_ticks
 from .style import ANOMALOUS, NEUTRAL, plain_axes
 
 
+@with_shared_docstring
 class AnomalyMapDisplay:
     """Map of anomaly over time and frequency, as far as the detector gives one.
 
@@ -27,23 +28,15 @@ class AnomalyMapDisplay:
         One map per clip, a single column for a profile; NaN for a skipped clip.
     frequencies : ndarray of shape (n_bins,), default=None
         Centre frequency of each row in Hz, rising; None: rows are numbered.
-    hop : float, default=1.0
-        Seconds from one frame to the next.
-    start : float, default=0.0
-        Time of the middle of the first frame in seconds.
-    names : list of str, default=None
-        Title of each panel.
     unit : str, default=""
         What the numbers are.
+    {shared}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The first panel.
     axes_ : ndarray of matplotlib Axes of shape (n_clips,)
         All panels.
-    figure_ : matplotlib Figure
-        The figure they stand in.
+    {attributes}
 
     See Also
     --------
@@ -91,6 +84,7 @@ class AnomalyMapDisplay:
         self.unit = unit
 
     @classmethod
+    @with_shared_docstring
     def from_estimator(cls, detector: Any, X: Any, *, names: Any = None, ax: Any = None, **kwargs) -> Any:
         """Ask a fitted detector where clips are anomalous, and draw it.
 
@@ -98,14 +92,7 @@ class AnomalyMapDisplay:
         ----------
         detector : Pipeline
             A fitted detector, see :func:`anomaly_map`.
-        X : array-like or list of length n_clips
-            Clips as the detector takes them.
-        names : list of str of length n_clips, default=None
-            Title of each panel.
-        ax : matplotlib Axes or array of Axes, default=None
-            One Axes per clip. Default: a new figure.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -123,13 +110,12 @@ class AnomalyMapDisplay:
         display = cls(maps, **axes, names=names, unit=unit)
         return display.plot(ax=ax, **kwargs)
 
+    @with_shared_docstring
     def plot(self, ax: Any = None, *, vmax: float | None = None, colorbar: bool = True, **kwargs) -> Any:
         """Draw the maps.
 
         Parameters
         ----------
-        ax : matplotlib Axes or array of Axes, default=None
-            One Axes per clip, or a single one, which is divided among the clips. Default: a new figure.
         vmax : float, default=None
             Upper end of the common scale. Default: for maps the 99.5th percentile of all panels, so that a
             single bin does not darken the rest; for profiles the largest share.
@@ -138,6 +124,7 @@ class AnomalyMapDisplay:
         **kwargs : dict
             Handed to :meth:`matplotlib.axes.Axes.imshow` for maps, to
             :meth:`matplotlib.axes.Axes.fill_betweenx` for profiles.
+        {shared}
 
         Returns
         -------

@@ -4,7 +4,82 @@ from numbers import Real
 
 import numpy as np
 
+from .._docs import shared_docstring
 from .style import NEUTRAL, import_pyplot
+
+PARAMETERS = """
+X : array-like or list of length n_clips
+    What the estimator takes.
+
+anomaly_scores, scores : array-like of shape (n_clips,)
+    Anomaly scores, higher = more anomalous (``-score_samples``); NaN for a skipped clip.
+
+y : array-like of shape (n_clips,), default=None
+    +1 for a normal, -1 for an anomalous clip; None: they are not told apart.
+
+domain : array-like of shape (n_clips,), default=None
+    Domain of each clip, such as ``"source"`` and ``"target"``; each has a panel or a curve. None: one of all clips.
+
+section : array-like of shape (n_clips,), default=None
+    Section, machine or other group of each clip.
+
+time : array-like of shape (n_clips,), default=None
+    Time of each clip, as numbers or ``datetime64``; clips without one (NaN, NaT) are not drawn. None: the clips are
+    numbered from 1 in their order.
+
+threshold : float, default=None
+    Anomaly score above which a clip is called anomalous; drawn as a line.
+
+training : array-like of shape (n_training_clips,), default=None
+    Scores of the training clips, best those of clips held out (``training_scores_`` of the scorers), as a histogram
+    of their own in every panel. The histograms then show shares of clips, each of its own kind.
+
+max_fpr : float, default=0.1
+    Right end of the region of the partial AUC, in (0, 1].
+
+method : {"tsne", "pca"}, default="tsne"
+    How to go down to two dimensions.
+
+perplexity : float, default=30.0
+    Of t-SNE; lowered to (n_clips - 1) / 3 for few clips.
+
+random_state : int, RandomState instance or None, default=0
+    Seed of t-SNE.
+
+frequencies : array-like of shape (n_bins,)
+    Centre frequency of each row in Hz, rising.
+
+hop : float
+    Seconds from one frame to the next.
+
+start : float, default=0.0
+    Time of the middle of the first frame in seconds.
+
+names : list of str of length n_clips, default=None
+    Title of each panel.
+
+unit : str, default="dB"
+    Label of the colour bar.
+
+name : str, default=None
+    Written above the picture.
+
+ax : matplotlib Axes or array of Axes, default=None
+    One Axes per panel, or a single one, which is divided among several panels. Default: a new figure.
+
+**kwargs : dict
+    Handed to :meth:`plot`.
+"""
+
+ATTRIBUTES = """
+ax_ : matplotlib Axes
+    Axes of the picture, or of its first panel.
+
+figure_ : matplotlib Figure
+    The figure it stands in.
+"""
+
+with_shared_docstring = shared_docstring(PARAMETERS, ATTRIBUTES)
 
 
 def make_panels(display, ax, n_rows, n_columns, panel_size):
@@ -46,10 +121,7 @@ def check_length(values, n_clips, name):
     values = list(values)
     if len(values) != n_clips:
         raise ValueError(f"{name} has {len(values)} entries for {n_clips} clips; give one per clip.")
-    array = np.empty(n_clips, dtype=object)
-    for place, value in enumerate(values):
-        array[place] = value
-    return array
+    return np.fromiter(values, dtype=object, count=n_clips)
 
 
 def check_scores(scores):

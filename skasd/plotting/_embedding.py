@@ -9,10 +9,11 @@ from sklearn.manifold import TSNE
 
 from .._typing import ArrayLike
 from ..labels import as_labels, label_names
-from ._base import check_y, make_panels
+from ._base import check_y, make_panels, with_shared_docstring
 from .style import ANOMALOUS, PALETTE, import_pyplot, ordered
 
 
+@with_shared_docstring
 class EmbeddingDisplay:
     """A map of clip embeddings in two dimensions, by t-SNE or PCA.
 
@@ -23,21 +24,13 @@ class EmbeddingDisplay:
     ----------
     points : ndarray of shape (n_clips, 2)
         Place of each clip on the map; NaN for a skipped clip.
-    y : array-like of shape (n_clips,), default=None
-        +1 for a normal, -1 for an anomalous clip.
-    section : array-like of shape (n_clips,), default=None
-        Section, machine or other group of each clip.
     axis_names : tuple of (str, str), default=("", "")
         Labels of the axes; the axes of a t-SNE map have no meaning and no label.
-    name : str, default=None
-        Written above the picture.
+    {shared}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the map.
-    figure_ : matplotlib Figure
-        The figure it stands in.
+    {attributes}
 
     See Also
     --------
@@ -82,6 +75,7 @@ class EmbeddingDisplay:
         self.name = name
 
     @classmethod
+    @with_shared_docstring
     def from_estimator(
         cls,
         estimator: Any,
@@ -102,22 +96,9 @@ class EmbeddingDisplay:
         ----------
         estimator : estimator with ``transform``, or Pipeline
             A fitted embedder; of a pipeline that ends in a scorer, the steps before it.
-        X : array-like or list of length n_clips
-            What the estimator takes.
-        y, section : array-like of shape (n_clips,), default=None
-            See the class.
-        method : {"tsne", "pca"}, default="tsne"
-            How to go down to two dimensions.
-        perplexity : float, default=30.0
-            Of t-SNE; lowered to (n_clips - 1) / 3 for few clips.
-        random_state : int, RandomState instance or None, default=0
-            Seed of t-SNE.
         name : str, default=None
             Default: the name of the class that made the embeddings.
-        ax : matplotlib Axes, default=None
-            Axes to draw on. Default: a new figure.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -144,6 +125,7 @@ class EmbeddingDisplay:
         )
 
     @classmethod
+    @with_shared_docstring
     def from_embeddings(
         cls,
         embeddings: ArrayLike,
@@ -163,20 +145,7 @@ class EmbeddingDisplay:
         ----------
         embeddings : array-like of shape (n_clips, n_features)
             One row per clip; a row that is NaN everywhere (a skipped clip) is not drawn.
-        y, section : array-like of shape (n_clips,), default=None
-            See the class.
-        method : {"tsne", "pca"}, default="tsne"
-            How to go down to two dimensions.
-        perplexity : float, default=30.0
-            Of t-SNE; lowered to (n_clips - 1) / 3 for few clips.
-        random_state : int, RandomState instance or None, default=0
-            Seed of t-SNE.
-        name : str, default=None
-            Written above the picture.
-        ax : matplotlib Axes, default=None
-            Axes to draw on. Default: a new figure.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -194,17 +163,17 @@ class EmbeddingDisplay:
         display = cls(points, y=y, section=section, axis_names=axis_names, name=name)
         return display.plot(ax=ax, **kwargs)
 
+    @with_shared_docstring
     def plot(self, ax: Any = None, *, name: str | None = None, **kwargs) -> Any:
         """Draw the map.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. Default: a new figure.
         name : str, default=None
             Written above the picture instead of the display's own name.
         **kwargs : dict
             Handed to :meth:`matplotlib.axes.Axes.scatter`.
+        {shared}
 
         Returns
         -------

@@ -7,12 +7,21 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from .._typing import ArrayLike
 from ..compose import fitted_steps
-from ._base import anomaly_score, check_length, check_scores, check_y, make_panels, skipped_note
+from ._base import (
+    anomaly_score,
+    check_length,
+    check_scores,
+    check_y,
+    make_panels,
+    skipped_note,
+    with_shared_docstring,
+)
 from .style import NEUTRAL, PALETTE, ordered, plain_axes
 
 ALL = "all clips"
 
 
+@with_shared_docstring
 class ROCByDomainDisplay:
     """ROC curves by the challenge's rule: normal clips of a domain against anomalies of all domains.
 
@@ -28,21 +37,15 @@ class ROCByDomainDisplay:
     partial_auc : float
         Area under the curve of all clips where FPR <= ``max_fpr``, standardised by McClish's rule
         (0.5 is chance, 1 is best).
-    max_fpr : float, default=0.1
-        Right end of the region of the partial AUC, in (0, 1].
     n_skipped : int, default=0
         Number of clips left out for want of a score.
-    name : str, default=None
-        Name of the detector, written above the picture.
+    {shared}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the curves.
-    figure_ : matplotlib Figure
-        The figure they stand in.
     lines_ : dict of str to matplotlib Line2D
         The curves.
+    {attributes}
 
     See Also
     --------
@@ -93,6 +96,7 @@ class ROCByDomainDisplay:
         self.name = name
 
     @classmethod
+    @with_shared_docstring
     def from_estimator(
         cls,
         estimator: Any,
@@ -111,20 +115,11 @@ class ROCByDomainDisplay:
         ----------
         estimator : estimator with ``score_samples``
             A fitted detector.
-        X : array-like or list of length n_clips
-            What the estimator takes.
-        y : array-like of shape (n_clips,)
-            +1 for a normal, -1 for an anomalous clip.
-        domain : array-like of shape (n_clips,), default=None
-            Domain of each clip; without it one curve of all clips is drawn.
-        max_fpr : float, default=0.1
-            Right end of the region of the partial AUC.
         name : str, default=None
             Default: the name of the (last) estimator's class.
-        ax : matplotlib Axes, default=None
-            Axes to draw on. Default: a new figure.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        y : array-like of shape (n_clips,)
+            +1 for a normal, -1 for an anomalous clip.
+        {shared}
 
         Returns
         -------
@@ -135,6 +130,7 @@ class ROCByDomainDisplay:
         return cls.from_predictions(scores, y, domain=domain, max_fpr=max_fpr, name=name, ax=ax, **kwargs)
 
     @classmethod
+    @with_shared_docstring
     def from_predictions(
         cls,
         anomaly_scores: ArrayLike,
@@ -150,20 +146,9 @@ class ROCByDomainDisplay:
 
         Parameters
         ----------
-        anomaly_scores : array-like of shape (n_clips,)
-            Higher = more anomalous (``-score_samples``); clips with a NaN score are left out and counted.
         y : array-like of shape (n_clips,)
             +1 for a normal, -1 for an anomalous clip.
-        domain : array-like of shape (n_clips,), default=None
-            Domain of each clip; without it one curve of all clips is drawn.
-        max_fpr : float, default=0.1
-            Right end of the region of the partial AUC.
-        name : str, default=None
-            Written above the picture.
-        ax : matplotlib Axes, default=None
-            Axes to draw on. Default: a new figure.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -198,17 +183,17 @@ class ROCByDomainDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
+    @with_shared_docstring
     def plot(self, ax: Any = None, *, name: str | None = None, **kwargs) -> Any:
         """Draw the curves.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. Default: a new figure.
         name : str, default=None
             Written above the picture instead of the display's own name.
         **kwargs : dict
             Handed to :meth:`matplotlib.axes.Axes.plot` for every curve.
+        {shared}
 
         Returns
         -------

@@ -14,10 +14,12 @@ from ._base import (
     check_y,
     make_panels,
     skipped_note,
+    with_shared_docstring,
 )
 from .style import ANOMALOUS, NEUTRAL, NORMAL, ordered, plain_axes
 
 
+@with_shared_docstring
 class ScoreDisplay:
     r"""Histograms of anomaly scores, a panel per domain, with the decision threshold.
 
@@ -25,28 +27,13 @@ class ScoreDisplay:
 
     Parameters
     ----------
-    scores : ndarray of shape (n_clips,)
-        Anomaly scores, higher = more anomalous; NaN for a skipped clip.
-    y : ndarray of shape (n_clips,), default=None
-        +1 for a normal, -1 for an anomalous clip. Without it all clips share one histogram.
-    domain : ndarray of shape (n_clips,), default=None
-        Domain of each clip, such as ``"source"`` and ``"target"``: one panel each.
-    threshold : float, default=None
-        Anomaly score above which a clip is called anomalous; drawn as a line.
-    training : ndarray of shape (n_training_clips,), default=None
-        Scores of the training clips, best those of clips held out (``training_scores_`` of the scorers), as a histogram
-        of their own in every panel. The histograms then show shares of clips, each of its own kind.
-    name : str, default=None
-        Name of the detector, written above the picture.
+    {shared}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The first panel.
     axes_ : ndarray of matplotlib Axes of shape (n_domains,)
         All panels.
-    figure_ : matplotlib Figure
-        The figure they stand in.
+    {attributes}
 
     See Also
     --------
@@ -87,6 +74,7 @@ class ScoreDisplay:
         self.name = name
 
     @classmethod
+    @with_shared_docstring
     def from_estimator(
         cls,
         estimator: Any,
@@ -105,18 +93,11 @@ class ScoreDisplay:
         ----------
         estimator : estimator with ``score_samples``
             A fitted detector: a scorer, a pipeline that ends in one, any of scikit-learn's.
-        X : array-like or list of length n_clips
-            What the estimator takes.
-        y, domain : array-like of shape (n_clips,), default=None
-            See the class.
         threshold : {"auto"}, float or None, default="auto"
             ``"auto"`` reads it off the fitted estimator (``-offset_``); None draws no line.
         name : str, default=None
             Default: the name of the (last) estimator's class.
-        ax : matplotlib Axes or array of Axes, default=None
-            Axes to draw on; see :meth:`plot`.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -131,6 +112,7 @@ class ScoreDisplay:
         return cls.from_predictions(scores, y, domain=domain, threshold=threshold, name=name, ax=ax, **kwargs)
 
     @classmethod
+    @with_shared_docstring
     def from_predictions(
         cls,
         anomaly_scores: ArrayLike,
@@ -147,20 +129,7 @@ class ScoreDisplay:
 
         Parameters
         ----------
-        anomaly_scores : array-like of shape (n_clips,)
-            Higher = more anomalous (``-score_samples``); NaN for a skipped clip.
-        y, domain : array-like of shape (n_clips,), default=None
-            See the class.
-        threshold : float, default=None
-            Anomaly score above which a clip is called anomalous.
-        training : array-like of shape (n_training_clips,), default=None
-            See the class.
-        name : str, default=None
-            Written above the picture.
-        ax : matplotlib Axes or array of Axes, default=None
-            Axes to draw on; see :meth:`plot`.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -178,6 +147,7 @@ class ScoreDisplay:
         )
         return display.plot(ax=ax, **kwargs)
 
+    @with_shared_docstring
     def plot(
         self, ax: Any = None, *, bins: int | str | ArrayLike = 30, name: str | None = None, **kwargs
     ) -> Any:
@@ -185,14 +155,13 @@ class ScoreDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes or array of Axes, default=None
-            One Axes per domain, or a single one, which is divided among the domains. Default: a new figure.
         bins : int, str or array-like, default=30
             As for :func:`numpy.histogram_bin_edges`, over the scores of all panels together.
         name : str, default=None
             Written above the picture instead of the display's own name.
         **kwargs : dict
             Handed to :meth:`matplotlib.axes.Axes.hist`.
+        {shared}
 
         Returns
         -------

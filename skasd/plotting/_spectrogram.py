@@ -8,9 +8,10 @@ from sklearn.base import clone
 
 from .._typing import ArrayLike
 from ..features import spectrogram_unit, time_frequency_axes
-from ._base import check_length, make_panels
+from ._base import check_length, make_panels, with_shared_docstring
 
 
+@with_shared_docstring
 class SpectrogramDisplay:
     """Spectrograms side by side on one time axis, one frequency axis and one colour scale.
 
@@ -20,29 +21,17 @@ class SpectrogramDisplay:
     ----------
     spectrograms : list of ndarray of shape (n_bins, n_frames)
         One time-frequency array per clip, in dB or any other unit.
-    frequencies : ndarray of shape (n_bins,)
-        Centre frequency of each row in Hz, rising.
-    hop : float
-        Seconds from one frame to the next.
-    start : float, default=0.0
-        Time of the middle of the first frame in seconds.
-    names : list of str, default=None
-        Title of each panel.
-    unit : str, default="dB"
-        Label of the colour bar.
+    {shared}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The first panel.
     axes_ : ndarray of matplotlib Axes of shape (n_clips,)
         All panels.
-    figure_ : matplotlib Figure
-        The figure they stand in.
     images_ : list of matplotlib AxesImage
         The pictures.
     colorbar_ : matplotlib Colorbar
         The colour bar common to all panels.
+    {attributes}
 
     See Also
     --------
@@ -85,6 +74,7 @@ class SpectrogramDisplay:
         self.unit = unit
 
     @classmethod
+    @with_shared_docstring
     def from_clips(cls, clips: Any, transformer: Any, *, names: Any = None, ax: Any = None, **kwargs) -> Any:
         """Transform clips and draw their spectrograms.
 
@@ -94,12 +84,7 @@ class SpectrogramDisplay:
             Clips as the transformer takes them: waveforms or paths.
         transformer : LogMelTransformer or STFTTransformer
             A clone of it is fitted; the frequencies and the time of a frame follow from its parameters.
-        names : list of str of length n_clips, default=None
-            Title of each panel.
-        ax : matplotlib Axes or array of Axes, default=None
-            Axes to draw on; see :meth:`plot`.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -119,6 +104,7 @@ class SpectrogramDisplay:
         )
 
     @classmethod
+    @with_shared_docstring
     def from_array(
         cls,
         spectrograms: Any,
@@ -137,20 +123,7 @@ class SpectrogramDisplay:
         ----------
         spectrograms : array-like of shape (n_clips, n_bins, n_frames) or list of (n_bins, n_frames_i) arrays
             One array per clip; one that is NaN everywhere (a skipped clip) leaves its panel empty.
-        frequencies : array-like of shape (n_bins,)
-            Centre frequency of each row in Hz, rising.
-        hop : float
-            Seconds from one frame to the next.
-        start : float, default=0.0
-            Time of the middle of the first frame in seconds.
-        names : list of str of length n_clips, default=None
-            Title of each panel.
-        unit : str, default="dB"
-            Label of the colour bar.
-        ax : matplotlib Axes or array of Axes, default=None
-            Axes to draw on; see :meth:`plot`.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -177,6 +150,7 @@ class SpectrogramDisplay:
         display = cls(spectrograms, frequencies=frequencies, hop=hop, start=start, names=names, unit=unit)
         return display.plot(ax=ax, **kwargs)
 
+    @with_shared_docstring
     def plot(
         self,
         ax: Any = None,
@@ -191,8 +165,6 @@ class SpectrogramDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes or array of Axes, default=None
-            One Axes per clip, or a single one, which is divided among the clips. Default: a new figure.
         vmin, vmax : float, default=None
             Ends of the colour scale. Default: from ``vmax - dynamic_range``, or the smallest value if that is
             higher, to the largest value of all panels.
@@ -202,6 +174,7 @@ class SpectrogramDisplay:
             Whether to draw the colour bar.
         **kwargs : dict
             Handed to :meth:`matplotlib.axes.Axes.imshow`, such as ``cmap``.
+        {shared}
 
         Returns
         -------

@@ -6,12 +6,20 @@ import numpy as np
 import pandas as pd
 
 from .._typing import ArrayLike
-from ._base import check_length, check_scores, check_threshold, make_panels, skipped_note
+from ._base import (
+    check_length,
+    check_scores,
+    check_threshold,
+    make_panels,
+    skipped_note,
+    with_shared_docstring,
+)
 from .style import ANOMALOUS, NEUTRAL, NORMAL, plain_axes
 
 _LEAST_FOR_MEDIAN = 30
 
 
+@with_shared_docstring
 class TimelineDisplay:
     """Anomaly scores over time, or one after another, with the decision threshold.
 
@@ -19,21 +27,11 @@ class TimelineDisplay:
 
     Parameters
     ----------
-    scores : ndarray of shape (n_clips,)
-        Anomaly scores, higher = more anomalous; NaN for a skipped clip.
-    time : ndarray of shape (n_clips,), default=None
-        Time of each clip, as numbers or ``datetime64``; None: the clips are numbered from 1 in their order.
-    threshold : float, default=None
-        Anomaly score above which a clip is called anomalous; drawn as a line.
-    name : str, default=None
-        Written above the picture.
+    {shared}
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure they stand in.
+    {attributes}
 
     See Also
     --------
@@ -67,6 +65,7 @@ class TimelineDisplay:
         self.name = name
 
     @classmethod
+    @with_shared_docstring
     def from_predictions(
         cls,
         anomaly_scores: ArrayLike,
@@ -81,18 +80,7 @@ class TimelineDisplay:
 
         Parameters
         ----------
-        anomaly_scores : array-like of shape (n_clips,)
-            Higher = more anomalous (``-score_samples``); NaN for a skipped clip.
-        time : array-like of shape (n_clips,), default=None
-            See the class; clips without a time (NaN, NaT) are not drawn.
-        threshold : float, default=None
-            Anomaly score above which a clip is called anomalous.
-        name : str, default=None
-            Written above the picture.
-        ax : matplotlib Axes, default=None
-            Axes to draw on. Default: a new figure.
-        **kwargs : dict
-            Handed to :meth:`plot`.
+        {shared}
 
         Returns
         -------
@@ -106,17 +94,17 @@ class TimelineDisplay:
         threshold = check_threshold(threshold)
         return cls(scores, time=time, threshold=threshold, name=name).plot(ax=ax, **kwargs)
 
+    @with_shared_docstring
     def plot(self, ax: Any = None, *, name: str | None = None, **kwargs) -> Any:
         """Draw the scores.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on. Default: a new figure.
         name : str, default=None
             Written above the picture instead of the display's own name.
         **kwargs : dict
             Handed to :meth:`matplotlib.axes.Axes.scatter`.
+        {shared}
 
         Returns
         -------
