@@ -7,10 +7,8 @@ import torch
 
 from .. import nn
 from ..features import LogMelTransformer
-from ._encoders import Encoder, Layer, cut, mel_edges
+from ._encoders import Encoder, Layer, mel_edges
 from ._pretrained import panns_front_end, read_state
-
-_MOST_SECONDS = 12  # in one piece: they learnt from clips of 10 s
 
 
 class EfficientAT(Encoder):
@@ -47,10 +45,6 @@ class EfficientAT(Encoder):
         centres = mel_edges(128, 0, 15000, htk=True)[1:-1]
         maps = self._maps_of_piece(np.zeros(self.sample_rate, np.float32))
         self.layers = [Layer(len(m), centres[:: 128 // m.shape[1]]) for m in maps]
-
-    def _maps(self, waveform):
-        for piece in cut(waveform, _MOST_SECONDS * self.sample_rate):
-            yield self._maps_of_piece(piece)
 
     def _maps_of_piece(self, waveform):
         energies = torch.from_numpy(self.log_mel(waveform))[None, None]
@@ -96,10 +90,6 @@ class PannsCnn14(Encoder):
         centres = mel_edges(**bands)[1:-1]
         maps = self._maps_of_piece(np.zeros(self.sample_rate, np.float32))
         self.layers = [Layer(len(m), centres.reshape(m.shape[1], -1).mean(1)) for m in maps]
-
-    def _maps(self, waveform):
-        for piece in cut(waveform, _MOST_SECONDS * self.sample_rate):
-            yield self._maps_of_piece(piece)
 
     def _maps_of_piece(self, waveform):
         x = torch.from_numpy(self.log_mel(waveform))[None, None].to(self.device)

@@ -1,8 +1,7 @@
 """Frozen networks that turn one waveform after another into maps of their layers."""
 
 import math
-from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import soxr
@@ -27,7 +26,7 @@ class Layer(NamedTuple):
         return self.n_channels * (1 + self.spread)
 
 
-class Encoder(ABC):
+class Encoder:
     """A frozen network with its front end.
 
     ``names`` are the layers that there are, empty where that depends on the weights; ``wanted`` those asked for,
@@ -40,8 +39,10 @@ class Encoder(ABC):
     sample_rate: int
     layers: list[Layer]
     min_seconds: float  # shorter clips are repeated from their beginning
+    most_seconds: float = 12  # in one piece: taggers learnt from clips of 10 s
     network: torch.nn.Module
     device = "cpu"
+    _maps_of_piece: Any  # returns a list of arrays, or of tensors on the CPU
 
     def to(self, device):
         """Move the network to a device, and return the encoder."""
@@ -77,12 +78,11 @@ class Encoder(ABC):
         """Return the samples, at that rate, from one output to the next where outputs are local in time; else None."""
         return None
 
-    @abstractmethod
     def _maps(self, waveform):
-        """Yield the maps of each piece of a waveform that is long enough, float32 and at the encoder's rate.
-
-        They are arrays, or tensors on the CPU.
-        """
+        """Yield the maps of each piece of a waveform that is long enough, float32 and at the encoder's rate."""
+        n_pieces = math.ceil(len(waveform) / (self.most_seconds * self.sample_rate))
+        for piece in np.array_split(waveform, n_pieces):
+            yield self._maps_of_piece(piece)
 
 
 def mel_edges(n_mels, fmin, fmax, *, htk=False):
@@ -90,8 +90,3 @@ def mel_edges(n_mels, fmin, fmax, *, htk=False):
     import librosa
 
     return librosa.mel_frequencies(n_mels=n_mels + 2, fmin=fmin, fmax=fmax, htk=htk)
-
-
-def cut(waveform, longest):
-    """Return the pieces of a waveform, of equal length and at most `longest` samples."""
-    return np.array_split(waveform, math.ceil(len(waveform) / longest))

@@ -7,11 +7,7 @@ import warnings
 import numpy as np
 import torch
 
-from ._encoders import Encoder, Layer, cut, mel_edges
-
-_MOST_SECONDS = (
-    10.24  # in one piece: 1024 frames, as long as the clips that audio spectrogram transformers know
-)
+from ._encoders import Encoder, Layer, mel_edges
 
 
 class HiddenStates(Encoder):
@@ -22,6 +18,7 @@ class HiddenStates(Encoder):
     """
 
     min_seconds = 0.1
+    most_seconds = 10.24  # 1024 frames, as long as the clips that audio spectrogram transformers know
 
     def __init__(self, path, layers, *, sample_rate):
         try:
@@ -65,10 +62,6 @@ class HiddenStates(Encoder):
         self.numbers = [int(name) for name in self.wanted]
         maps = self._maps_of_piece(np.zeros(self.sample_rate, np.float32))
         self.layers = [Layer(len(m), self._frequencies()) for m in maps]
-
-    def _maps(self, waveform):
-        for piece in cut(waveform, _MOST_SECONDS * self.sample_rate):
-            yield self._maps_of_piece(piece)
 
     def _maps_of_piece(self, waveform):
         states = self._states(waveform)
