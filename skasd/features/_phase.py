@@ -8,7 +8,7 @@ from .._sklearn_compat import StrOptions
 from .._typing import ArrayLike
 from ._base import ShortTimeFourierTransformer
 from ._docs import with_shared_docstring
-from ._stft_transformer import BINS
+from ._stft_transformer import BINS, BinPlan
 
 
 @with_shared_docstring
@@ -87,23 +87,13 @@ class PhaseTransformer(ShortTimeFourierTransformer):
         self.verbose = verbose
 
     def _plan(self, dtype):
-        return _Phase(self._short_time_fourier(dtype), BINS[self.bins])
+        return _Phase(self, self._short_time_fourier(dtype))
 
     def _frequencies(self):
         return self._bin_frequencies()[BINS[self.bins]]
 
 
-class _Phase:
-    """Phase of single clips, in one precision."""
-
-    def __init__(self, fourier, bins):
-        self.fourier = fourier
-        self.bins = bins
-
-    def shape(self, n_samples):
-        n_bins = len(range(1 + self.fourier.n_fft // 2)[self.bins])
-        return n_bins, self.fourier.n_frames(n_samples)
-
+class _Phase(BinPlan):
     def write(self, waveform, out):
         for frames, spectra in self.fourier.chunks(waveform):
             # adding zero turns -0.0 into 0.0, whose angle would be pi in place of 0

@@ -123,18 +123,23 @@ class STFTTransformer(ShortTimeFourierTransformer):
         return self._bin_frequencies()[BINS[self.bins]]
 
 
-class _Spectrogram:
-    """Spectrograms of single clips, in one precision."""
+class BinPlan:
+    """Some bins of the spectra of single clips, in one precision."""
 
     def __init__(self, transformer, fourier):
         self.fourier = fourier
         self.bins = BINS[transformer.bins]
-        self.power = transformer.power
-        self.level = {"log": transformer.log, "amin": transformer.amin, "power": transformer.power}
 
     def shape(self, n_samples):
         n_bins = len(range(1 + self.fourier.n_fft // 2)[self.bins])
         return n_bins, self.fourier.n_frames(n_samples)
+
+
+class _Spectrogram(BinPlan):
+    def __init__(self, transformer, fourier):
+        super().__init__(transformer, fourier)
+        self.power = transformer.power
+        self.level = {"log": transformer.log, "amin": transformer.amin, "power": transformer.power}
 
     def write(self, waveform, out):
         values = to_power(self.fourier.power(waveform)[:, self.bins], self.power)

@@ -3,8 +3,6 @@
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["EncoderLayer", "axis_positions", "patchify", "unpatchify"]
-
 
 class EncoderLayer(nn.Module):
     r"""A pre-norm transformer encoder layer.

@@ -4,8 +4,6 @@ from itertools import pairwise
 
 from torch import nn
 
-__all__ = ["DenseAutoencoder", "stack_frames"]
-
 
 class DenseAutoencoder(nn.Module):
     """The dense autoencoder of the DCASE Task 2 baselines.

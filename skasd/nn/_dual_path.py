@@ -8,8 +8,6 @@ from torch import nn
 
 from ._attention import EncoderLayer, axis_positions, patchify, unpatchify
 
-__all__ = ["DualPathTransformer"]
-
 
 class DualPathTransformer(nn.Module):
     """Transformer that attends along frequency and along time in turn.

@@ -2,8 +2,6 @@
 
 import torch
 
-__all__ = ["feature_exchange"]
-
 
 def feature_exchange(branches, y, p=0.5, generator=None):
     """Exchange the embeddings of single branches between clips (FeatEx).

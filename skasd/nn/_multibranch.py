@@ -8,8 +8,6 @@ from torch import nn
 from ._spectrum_branch import SpectrumBranch
 from ._stft_branch import STFTBranch
 
-__all__ = ["MultiBranchNet"]
-
 _KINDS = {"spectrum": SpectrumBranch, "stft": STFTBranch, "phase": STFTBranch}
 
 

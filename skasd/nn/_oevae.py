@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["OEVAE", "OEVAEOutput", "domain_gain"]
-
 MOMENTUM = 0.1  # of the running statistics, as in batch normalisation
 LEAST_VARIANCE = 1e-12
 

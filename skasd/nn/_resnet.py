@@ -2,8 +2,6 @@
 
 from torch import nn
 
-__all__ = ["ResNet18"]
-
 
 class ResNet18(nn.Module):
     """Residual network of 18 layers, without its classifier.

@@ -5,8 +5,6 @@ from torch import nn
 
 from ._prelu import PReLU
 
-__all__ = ["SameConv1d", "SameConv2d", "SqueezeExcitation", "activation_layer", "same_padding"]
-
 
 def same_padding(length, kernel, stride):
     """Return the zeros (before, after) with which a layer gives ``ceil(length / stride)`` values.

@@ -2,8 +2,6 @@
 
 import torch
 
-__all__ = ["SelectiveCovariance", "selective_mahalanobis"]
-
 
 class SelectiveCovariance:
     r"""Covariance of reconstruction errors per domain, gathered batch by batch.

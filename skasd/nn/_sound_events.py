@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["SoundEventMixing"]
-
 
 @dataclass(frozen=True)
 class SoundEventMixing:

@@ -6,8 +6,6 @@ from torch import nn
 
 from ._same_padding import SameConv1d, SqueezeExcitation, activation_layer, initialise
 
-__all__ = ["SpectrumBranch"]
-
 
 class SpectrumBranch(nn.Module):
     """Convolutional network on the magnitude spectrum of a whole clip.

@@ -5,8 +5,6 @@ from torch import nn
 
 from ._same_padding import SameConv2d, SqueezeExcitation, activation_layer, initialise
 
-__all__ = ["STFTBranch"]
-
 
 class STFTBranch(nn.Module):
     """Small residual network on a magnitude (or phase) spectrogram.

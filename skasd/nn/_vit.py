@@ -7,8 +7,6 @@ from torch import nn
 
 from ._attention import EncoderLayer, axis_positions, patchify
 
-__all__ = ["ViT"]
-
 
 class ViT(nn.Module):
     """Vision transformer on log-mel patches.
