@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from .._docs import CLIPS, shared_docstring
 from .._metadata import check_metadata
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import ArrayLike
@@ -16,6 +17,7 @@ from ._alignment import append_metadata, healthy_rows
 EFFECTS = ("pitch_steps", "stretch_rate", "gain_db", "snr_db")  # in the order in which they are applied
 
 
+@shared_docstring(CLIPS)
 class WaveformAugmenter(BaseEstimator):
     """Add clips that are pitch-shifted, time-stretched, louder or softer, or noisier.
 
@@ -54,18 +56,8 @@ class WaveformAugmenter(BaseEstimator):
         Which of the clips stand beside the copies: all, or of the healthy ones those that copies were made of.
         Proxies and anomalous clips always do.
 
-    sample_rate : int, default=16000
-        Sample rate of arrays in Hz, and the one that files are resampled to.
-
-    channel : "mean" or int, default="mean"
-        What to take of a file with several channels.
-
     on_error : {"raise", "skip"}, default="raise"
         Whether a bad clip is an error, or is passed on as it is without copies.
-
-    limits : dict or None, default=None
-        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
-        ``{"max_seconds": 7200}``.
 
     n_jobs : int, default=None
         Number of threads. The result does not depend on it.
@@ -73,8 +65,7 @@ class WaveformAugmenter(BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Which clips are drawn, and how they are changed.
 
-    verbose : int, default=0
-        Show a progress bar if positive.
+    {shared}
 
     Attributes
     ----------

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._sklearn_compat import HasMethods, Interval, fit_context, num_samples
 from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
+from ..model_selection import seeded
 from ..scorers import LOFScorer, MahalanobisScorer
 from ..scorers.recordings import deal_recordings
 from ._held_out import no_word_on_thresholds
@@ -231,13 +232,7 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return np.mean([self._member_scores(fold, X) for fold in range(len(self.embedders_))], axis=0)
 
     def _fit_member(self, X, metadata, seed, sections):
-        embedder = clone(self.embedder)
-        seeds = {
-            name: seed
-            for name, value in embedder.get_params().items()
-            if name.split("__")[-1] == "random_state" and value is None
-        }
-        embedder.set_params(**seeds)
+        embedder = seeded(self.embedder, seed)
         domain = metadata.get("domain")
         trained = _spread_evenly(sections.values(), domain, self.max_clips)
         used = requested_metadata(embedder, "fit", metadata)

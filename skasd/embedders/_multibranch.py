@@ -44,19 +44,9 @@ class MultiBranchEmbedder(BaseEmbedder):
         Length that clips are brought to: random crops of longer ones while training, windows at ``patch_hop`` when
         embedding; shorter ones are repeated. 10 s at 16 kHz by default; [1]_ has 18 s (288,000).
 
-    sample_rate : int, default=16000
-        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
-
-    channel : "mean" or int, default="mean"
-        What to take of files with several channels.
-
     on_error : {"raise", "skip"}, default="raise"
         With "raise", an error lists all clips that cannot be used. With "skip", a warning does, they are not trained
         on, and their rows are NaN.
-
-    limits : dict or None, default=None
-        Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as
-        ``{"max_seconds": 7200}``.
 
     n_jobs : int or None, default=None
         Number of threads that read clips and compute features.

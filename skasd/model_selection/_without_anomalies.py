@@ -172,7 +172,7 @@ def select_without_anomalies(
     is_proxy = as_mask("proxy", proxy, n_clips) if proxy is not None else np.zeros(n_clips, dtype=bool)
     random = check_random_state(random_state)
     seed = int(random.randint(2**31 - 1))
-    candidates = [_seeded(candidate, seed) for candidate in candidates]
+    candidates = [seeded(candidate, seed) for candidate in candidates]
 
     jobs, n_recordings = _plan(material, known, is_proxy, n_folds, max_clips, random)
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -234,14 +234,15 @@ def _name_of(estimator: BaseEstimator) -> str:
     return type(estimator).__name__
 
 
-def _seeded(candidate, seed):
-    candidate = clone(candidate)
+def seeded(estimator, seed):
+    """Return a clone of an estimator in which each `random_state` that is None is a seed."""
+    estimator = clone(estimator)
     unset = {
         name: seed
-        for name, value in candidate.get_params().items()
+        for name, value in estimator.get_params().items()
         if name.split("__")[-1] == "random_state" and value is None
     }
-    return candidate.set_params(**unset)
+    return estimator.set_params(**unset)
 
 
 def _plan(material, known, is_proxy, n_folds, max_clips, random):
