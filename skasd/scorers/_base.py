@@ -93,9 +93,10 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
     A model without one of few recordings knows less than the model of all of them. By how much scores rise where
     further recordings are left out tells how much lower they are with all, and those held out are lowered by that. With
     g the mean rise of the logarithm of scores where the nearest other recording is left out too, and h the further rise
-    where the second nearest is, they are lowered by ``max(g - 2 h, 0) / 3 + min(g, 2 h) / n``, and by a third at most:
-    among n recordings that are all alike g = 2 h, and the second term is what one more brings; where they come in
-    pairs (of a unit, a speed, a day) the first is, for a logarithm linear in 1 / (recordings of the unit + 1).
+    where the second nearest is, they are lowered by ``max(g - 2 h, 0) / 3 + min(g, 2 h) / n``: among n recordings that
+    are all alike g = 2 h, and the second term is what one more brings; where they come in pairs (of a unit, a speed, a
+    day) the first is, for a logarithm linear in 1 / (recordings of the unit + 1). They are lowered by a third at most,
+    and by no more than the standard deviation of that logarithm.
 
     With fewer than ``1 / contamination - 1`` recordings (``attainable_rate_`` above ``contamination``) a
     `FewClipsWarning` says so; also where there are fewer of one domain. Where `fit` gets domains, the threshold is the

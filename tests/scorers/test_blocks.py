@@ -153,6 +153,19 @@ def test_two_recordings_of_each_unit():
     assert np.mean(plain) < 0.2
 
 
+@pytest.mark.parametrize("scorer", [KNNScorer(), MahalanobisScorer()])
+def test_a_third_recording_is_hardly_nearer_in_many_dimensions(scorer):
+    """All recordings of a unit are equally far apart there: the threshold has to stay where it is."""
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(4):
+        units = 6 * rng.normal(size=(10, 60))
+        X, recording = windows(rng, 20, n_features=60, units=units)
+        new, _ = windows(rng, 100, n_features=60, units=units)
+        rates.append((scorer.fit(X, groups=recording).predict(new) == -1).mean())
+    assert np.mean(rates) < 0.3
+
+
 def test_extrapolation_is_the_formula():
     rng = np.random.default_rng(0)
     X, recording = windows(rng, 6, n_windows=5)
