@@ -32,7 +32,6 @@ def p_value_of(detector: Any, X: Any) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    from sklearn.utils.validation import check_is_fitted
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skasd import KNNScorer
@@ -79,7 +78,6 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
     Examples
     --------
     >>> import numpy as np
-    from sklearn.utils.validation import check_is_fitted
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skasd import KNNScorer
