@@ -16,22 +16,9 @@ from . import _recordings, _remarks, _systems
 
 def add_arguments(parser):
     """Declare the arguments."""
-    parser.add_argument(
-        "recordings",
-        nargs="+",
-        metavar="FOLDER",
-        help="folders of recordings (healthy, or with subfolders normal/ ...), sound files, wildcards, or a CSV file",
-    )
+    _recordings.add_arguments(parser)
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="model file to write")
     _systems.add_choice(parser)
-    parser.add_argument(
-        "--machine", help="the machine to learn, where the folder holds several (challenge layout)"
-    )
-    parser.add_argument(
-        "--healthy",
-        action="store_true",
-        help="take all recordings as healthy, though their folder be called ng, faulty ...",
-    )
     parser.add_argument(
         "--section-from",
         metavar="REGEX|parent",

@@ -8,15 +8,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike
 from ..scorers import ThresholdMixin
+from ._rows import keep_names
 
 
 class DetectionMixin(ThresholdMixin, MetaEstimatorMixin, OutlierMixin):
     """Scores, both ways round, and threshold; a subclass has ``anomaly_score(X)`` and ``offset_``."""
 
-    def _keep_names_of(self, estimator):
-        for attribute in ("n_features_in_", "feature_names_in_"):
-            if hasattr(estimator, attribute):
-                setattr(self, attribute, getattr(estimator, attribute))
+    _keep_names_of = keep_names
 
 
 class StepsMixin(DetectionMixin):

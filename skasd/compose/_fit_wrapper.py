@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._last_step import last_step
 from ._later_clips import LaterClipsMixin
+from ._rows import keep_names
 
 
 def _estimator_has(method):
@@ -42,10 +43,7 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _fit_inner(self, X, y, params):
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
-        if hasattr(self.estimator_, "n_features_in_"):
-            self.n_features_in_ = self.estimator_.n_features_in_
-        if hasattr(self.estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.estimator_.feature_names_in_
+        keep_names(self, self.estimator_)
         return self
 
     def __sklearn_is_fitted__(self):

@@ -88,3 +88,10 @@ def scores_of_present(score, X, **metadata):
     if len(present) or not n_rows:
         scores[present] = score(take(X, present), **take_rows(metadata, present, n_rows))
     return scores
+
+
+def keep_names(owner, estimator):
+    """Take over the number and the names of the features that an estimator has seen."""
+    for attribute in ("n_features_in_", "feature_names_in_"):
+        if hasattr(estimator, attribute):
+            setattr(owner, attribute, getattr(estimator, attribute))

@@ -16,7 +16,7 @@ from ..model_selection import seeded
 from ..scorers import LOFScorer, MahalanobisScorer
 from ..scorers.recordings import deal_recordings
 from ._held_out import no_word_on_thresholds
-from ._rows import check_lengths, route_metadata, take, take_rows
+from ._rows import check_lengths, keep_names, route_metadata, take, take_rows
 from ._scored_clips import requested_metadata
 
 _CHUNK = 128  # clips that are embedded at a time
@@ -206,9 +206,7 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             per_section = len(self.scorers_[0][self.sections_[0]])
             self.column_sections_ = [name for name in self.sections_ for _ in range(per_section)]
             self._n_features_out = len(self.column_sections_)
-            for attribute in ("n_features_in_", "feature_names_in_"):
-                if hasattr(self.embedders_[0], attribute):
-                    setattr(self, attribute, getattr(self.embedders_[0], attribute))
+            keep_names(self, self.embedders_[0])
             scores = np.empty((n_clips, self._n_features_out))
             for fold in range(self.n_folds):
                 rows = np.flatnonzero(self.folds_ == fold)

@@ -198,17 +198,22 @@ class BandScorer(ContributionMixin, BaseScorer):
     def _score_reference(self, X, reference):
         references, spreads = reference
         scores = [
-            self._formula._score_reference(X[:, columns], each)
-            for columns, each in zip(self.bands_, references, strict=True)
+            self._score_band(X, columns, each) for columns, each in zip(self.bands_, references, strict=True)
         ]
         return np.transpose(scores) @ (self.weights_ / spreads)
+
+    def _score_band(self, X, columns, reference):
+        return self._formula._score_reference(X[:, columns], reference)
 
     def _contributions(self, X, reference):
         references, spreads = reference
         shares = np.zeros_like(X)
         for columns, each, factor in zip(self.bands_, references, self.weights_ / spreads, strict=True):
-            shares[:, columns] += factor * self._formula._contributions(X[:, columns], each)
+            shares[:, columns] += factor * self._contributions_of_band(X, columns, each)
         return shares
+
+    def _contributions_of_band(self, X, columns, reference):
+        return self._formula._contributions(X[:, columns], reference)
 
     def _find_bands(self, n_features):
         bands = self.bands

@@ -147,22 +147,10 @@ class TermScorer(BandScorer):
         values = np.concatenate([rows[:, columns[0]] for rows in sets.values()])
         return dict.fromkeys(sets), mean_and_spread(values)[1]
 
-    def _score_reference(self, X, reference):
-        references, spreads = reference
-        scores = [
-            X[:, columns[0]]
-            if self._is_ready(columns)
-            else self._formula._score_reference(X[:, columns], each)
-            for columns, each in zip(self.bands_, references, strict=True)
-        ]
-        return np.transpose(scores) @ (self.weights_ / spreads)
+    def _score_band(self, X, columns, reference):
+        return X[:, columns[0]] if self._is_ready(columns) else super()._score_band(X, columns, reference)
 
-    def _contributions(self, X, reference):
-        references, spreads = reference
-        shares = np.zeros_like(X)
-        for columns, each, factor in zip(self.bands_, references, self.weights_ / spreads, strict=True):
-            own = X[:, columns]
-            shares[:, columns] += factor * (
-                own if self._is_ready(columns) else self._formula._contributions(own, each)
-            )
-        return shares
+    def _contributions_of_band(self, X, columns, reference):
+        if self._is_ready(columns):
+            return X[:, columns]
+        return super()._contributions_of_band(X, columns, reference)
