@@ -46,9 +46,12 @@ def public_names():
             seen.add(id(thing))
             yield f"{room}.{name}"
             if inspect.isclass(thing):
-                for method, value in vars(thing).items():
-                    if not method.startswith("_") and isinstance(value, METHODS):
-                        yield f"{room}.{name}.{method}"
+                for owner in thing.__mro__:  # those of our own bases as well, each once
+                    for method, value in vars(owner).items():
+                        is_ours = owner.__module__.startswith("skasd.") and isinstance(value, METHODS)
+                        if is_ours and not method.startswith("_") and id(value) not in seen:
+                            seen.add(id(value))
+                            yield f"{room}.{name}.{method}"
 
 
 def find(name):

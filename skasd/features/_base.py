@@ -48,7 +48,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
             The clips. Files are not opened.
 
-        y : Ignored
+        y : object, default=None
             Not used, present for API consistency.
 
         Returns
@@ -70,7 +70,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
             The clips; arrays are taken to be at `sample_rate`.
 
-        y : Ignored
+        y : object, default=None
             Not used, present for API consistency.
 
         Returns
@@ -210,7 +210,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : Ignored
+        input_features : object, default=None
             Not used, present for API consistency.
 
         Returns

@@ -242,6 +242,7 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features)
+            One row per clip.
         section : sequence of hashables of length n_clips, default=None
             Ignored, but by `GammaSoftmaxScorer`.
 
