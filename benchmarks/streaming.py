@@ -129,8 +129,12 @@ class Scores:
         return np.load(path)
 
 
-def hear(scores, held_out, args, rule, contamination, seconds):
-    """Return when alarms begin, and the events, of a stream that is calibrated on itself for so long."""
+def hear(scores, held_out, args, rule, stated, seconds):
+    """Return when alarms begin, and the events, of a stream that is calibrated on itself for so long.
+
+    Stated are hours for each false alarm of the moving average, else the contamination.
+    """
+    contamination = 0.01 if rule == "ewma" else stated
     hop = args.window if rule == "martingale" else 1  # it looks at no other windows with a shorter hop
     stream = StreamingDetector(
         Recorded(held_out, contamination),
@@ -140,6 +144,7 @@ def hear(scores, held_out, args, rule, contamination, seconds):
         max_clipped=1,
         alarm=rule,
         alpha=args.alpha,
+        hours_per_false_alarm=stated if rule == "ewma" else 24.0,
     )
     if seconds:
         with warnings.catch_warnings():
@@ -208,7 +213,7 @@ def print_rules(args):
     kept = Scores(args.scores, args.recordings, args.window)
     onset, healthy, growing = args.lead + args.healthy, [], []
     for place in range(args.machines):
-        machine = f"gearbox {place}"
+        machine = f"{args.name} {place}"
         for number in range(10 * place, 10 * place + args.streams):
             name, held_out = f"{machine}, {number}", kept.held_out(machine)
             if args.faults:
@@ -222,16 +227,24 @@ def print_rules(args):
                 healthy.append(
                     (name, held_out, kept.of(machine, args.lead + 3600 * args.hours, 300 + number))
                 )
-    for rule, contamination in [*(("confirm", rate) for rate in args.contamination), ("martingale", 0.01)]:
-        stated = f"risk {args.alpha:g} in a stream"
-        if rule == "confirm":
-            stated = f"contamination {contamination:g}, at most {3600 * contamination / 2:.0f} false alarms an hour"
-        for seconds in (0, *args.calibrate):
-            print(f"{rule}, {stated}, {f'calibrated on {seconds} s' if seconds else 'as the detector is'}")
+    rules = {
+        "confirm": args.contamination,
+        "martingale": [0.01],
+        "ewma": args.hours_per_false_alarm,
+    }
+    meaning = {
+        "confirm": lambda rate: f"contamination {rate:g}, at most {3600 * rate / 2:.0f} false alarms an hour",
+        "martingale": lambda _: f"risk {args.alpha:g} in a stream",
+        "ewma": lambda hours: f"a false alarm in {hours:g} h",
+    }
+    for rule, stated in [(name, value) for name in args.rules for value in rules[name]]:
+        for seconds in args.calibrate if rule == "ewma" else (0, *args.calibrate):
+            calibrated = f"calibrated on {seconds} s" if seconds else "as the detector is"
+            print(f"{rule}, {meaning[rule](stated)}, {calibrated}")
             if healthy:
-                print_healthy(healthy, args, rule, contamination, seconds)
+                print_healthy(healthy, args, rule, stated, seconds)
             if growing:
-                print_growing(growing, args, rule, contamination, seconds)
+                print_growing(growing, args, rule, stated, seconds)
 
 
 def main():
@@ -242,6 +255,7 @@ def main():
     parser.add_argument("--faults", action="store_true", help="faults that grow over ten minutes")
     parser.add_argument("--hops", type=int, default=300)
     parser.add_argument("--seconds", type=int, default=86_400, help="length of the day")
+    parser.add_argument("--name", default="gearbox", help="of the machines, which are numbered")
     parser.add_argument("--machines", type=int, default=1, help="that alarms are counted on")
     parser.add_argument("--streams", type=int, default=1, help="of each machine")
     parser.add_argument(
@@ -252,6 +266,8 @@ def main():
     parser.add_argument("--healthy", type=int, default=300, help="seconds before the fault")
     parser.add_argument("--recordings", type=int, default=100, help="of 30 s each, to learn from")
     parser.add_argument("--contamination", type=float, nargs="*", default=[0.01, 0.03, 0.1])
+    parser.add_argument("--hours-per-false-alarm", type=float, nargs="*", default=[1, 8, 24])
+    parser.add_argument("--rules", nargs="+", default=["confirm", "martingale", "ewma"])
     parser.add_argument("--window", type=int, default=10, help="seconds")
     parser.add_argument("--alpha", type=float, default=0.01)
     parser.add_argument("--scores", metavar="FOLDER", help="where scores of windows are kept")

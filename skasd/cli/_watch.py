@@ -48,6 +48,12 @@ def add_arguments(parser):
         help="alarm by a test martingale instead, with this risk that it is ever false",
     )
     parser.add_argument(
+        "--hours-per-false-alarm",
+        type=float,
+        metavar="H",
+        help="alarm by a moving average of the scores instead, falsely once in so many hours; takes --calibrate",
+    )
+    parser.add_argument(
         "--calibrate",
         type=float,
         metavar="SECONDS",
@@ -184,6 +190,10 @@ class _Watch:
             self.stream.acknowledge()  # who asks for it says that what is heard now is healthy
             self.stream.calibrate(self.args.calibrate, contamination=self.args.false_alarms)
             self.console.note(f"calibrating: {self.args.calibrate:g} s of sound are taken as healthy")
+        elif self.args.hours_per_false_alarm is not None and self.stream.calibration_scores_ is None:
+            raise ValueError(
+                "--hours-per-false-alarm takes its limit from healthy sound: give --calibrate 3600."
+            )
         self.learning = self.stream.state_ == "learning"
 
     def hear(self, samples, when=None, name=""):
@@ -282,7 +292,14 @@ class _Watch:
         _print_line({"time": now, "file": name, "error": cause})
 
     def close(self):
-        """Write the page for the last time, and let commands that were run end, for a while."""
+        """Say what is not complete, write the page for the last time, and let commands end, for a while."""
+        if (progress := self.stream.calibration_progress_) is not None:
+            taken, wanted = progress
+            self.console.trouble(
+                f"skasd: the calibration is not complete: {taken} of {wanted} windows of {self.stream.window_:g} s "
+                "that do not overlap were heard. No alarm could be raised; decisions were by the threshold of the "
+                f"model. The next start with this state goes on with it: {self.state}"
+            )
         if self.page is not None:
             self.page.write()
         for child in self.children:
@@ -306,6 +323,10 @@ def _parameters(args, detector):
     parameters = {"window": window, "hop": min(args.hop, window), "confirm": tuple(map(int, match.groups()))}
     if args.alpha is not None:
         parameters.update(alarm="martingale", alpha=args.alpha)
+    if args.hours_per_false_alarm is not None:
+        if args.alpha is not None:
+            raise ValueError("--alpha and --hours-per-false-alarm are two rules of alarms: give one of them.")
+        parameters.update(alarm="ewma", hours_per_false_alarm=args.hours_per_false_alarm)
     if conditions is not None:
         parameters["max_clipped"] = min(1.0, max(conditions.max_clipped, 2 * conditions.clipped_))
     for name in ("channels", "rate", "settle", "page_every"):

@@ -30,7 +30,8 @@ class Event:
         Whether the samples can be judged: "not finite" with NaN or infinity among them, "clipped" where more of them
         than `max_clipped` are cut off at full scale.
     evidence : float
-        What the alarm rests on: of the last windows the number that were anomalous, or the capital of the martingale.
+        What the alarm rests on: of the last windows the number that were anomalous, the capital of the martingale, or
+        the moving average as a share of its limit.
 
     Examples
     --------

@@ -9,6 +9,7 @@ from ..compose import fitted_steps
 from ._alarms import Confirmation, MartingaleAlarm
 from ._checks import why_no_ranks
 from ._drift import DriftWatch
+from ._ewma import MIN_WINDOWS, Chart, MovingAverageAlarm
 from ._martingale import ConformalRanks
 from ._own_calibration import OwnCalibration
 
@@ -24,12 +25,16 @@ class Evidence:
         As of `StreamingDetector`.
     n_window, n_hop : int
         Samples.
+    n_per_alarm : float
+        Samples, in the mean, until a false alarm of the moving average.
     """
 
-    def __init__(self, detector, alarm, confirm, alpha, release, random_state, n_window, n_hop):
+    def __init__(self, detector, alarm, confirm, alpha, release, random_state, n_window, n_hop, n_per_alarm):
         self.detector, self.alpha, self.random_state = detector, alpha, random_state
+        self.n_window, self.n_per_alarm = n_window, n_per_alarm
         self.rule = _make_rule(alarm, confirm, alpha, release, math.ceil(n_window / n_hop))
         self.rank_from = 0  # where the next window that is ranked begins, at the earliest
+        self.heard_until = 0  # end of the last window that counted, or was taken as healthy
         self.own = None  # calibration on windows of the stream, under way or complete
         self.held_out = self._held_out()
         self._begin_anew()
@@ -51,6 +56,11 @@ class Evidence:
         self.ranks = None if known is None or not len(known) else ConformalRanks(known)
         if self.ranks is None and isinstance(self.rule, MartingaleAlarm):
             raise TypeError(f"{why_no_ranks(self.detector)}; alarm='confirm' needs none.")
+        if isinstance(self.rule, MovingAverageAlarm):
+            self.rule.chart = None
+            if self.calibration is not None:
+                scores, fresh = zip(*self.calibration.heard, strict=True)
+                self.rule.chart = Chart(scores, fresh, self.n_per_alarm / self.n_window)
         self.drift = DriftWatch(self.alpha)
         if not self.rule.alarm:
             self.rule.clear()
@@ -65,13 +75,35 @@ class Evidence:
         """The stream's own calibration, if there is a complete one."""
         return None if self.is_calibrating else self.own
 
+    @property
+    def lacks_calibration(self):
+        """True where the rule cannot judge, as there is no calibration of the stream and none is under way."""
+        return isinstance(self.rule, MovingAverageAlarm) and self.own is None
+
+    def check_length(self, n_windows):
+        """Raise an error if a calibration on so many windows is too short for the rule."""
+        if isinstance(self.rule, MovingAverageAlarm) and n_windows < MIN_WINDOWS:
+            raise ValueError(
+                f"{n_windows} windows that do not overlap are too few for the limit of alarm='ewma': calibrate on at "
+                f"least {MIN_WINDOWS}, better on hundreds."
+            )
+
     def calibrate(self, n_windows, contamination, position):
         """Begin to take windows that begin there or later, and do not overlap, as healthy."""
         self.own, self.rank_from = OwnCalibration(n_windows, contamination), position
+        self.heard_until = max(self.heard_until, position)
         self._begin_anew()
+
+    def _fresh(self, start, end):
+        """Return the share of a window, of the length of others, that no window before had heard."""
+        fresh = min((end - max(start, self.heard_until)) / self.n_window, 1.0)
+        self.heard_until = end
+        return fresh
 
     def take_as_healthy(self, score, start, end):
         """Take in a window while calibrating; after the last one begin anew."""
+        if isinstance(self.rule, MovingAverageAlarm) and (self.own.heard or start >= self.rank_from):
+            self.own.heard.append((score, self._fresh(start, end)))
         if start >= self.rank_from:
             self.rank_from = end
             self.own.add(score)
@@ -94,12 +126,13 @@ class Evidence:
             Whether it was ranked and belongs to a time without alarm.
         """
         p = None
+        fresh = self._fresh(start, end)
         if self.ranks is not None and start >= self.rank_from:
             self.rank_from = end
             # of a generator for each place: nothing to keep between windows
             u = 1 - np.random.default_rng([self.random_state, start]).random()
             p = self.ranks.p_value(score, u)
-        self.rule.step(decision < 0, p)
+        self.rule.step(decision < 0, (score, fresh) if isinstance(self.rule, MovingAverageAlarm) else p)
         if p is None or self.rule.alarm:
             return False
         self.drift.bet(p, end)
@@ -111,18 +144,20 @@ class Evidence:
         values = {
             "rule": self.rule.state(),
             "rank_from": self.rank_from,
+            "heard_until": self.heard_until,
             "drift": self.drift.state(),
             "calibrate": None if self.own is None else [self.own.n_windows, self.own.contamination],
         }
         return values, {
             "counts": np.zeros(0, int) if self.ranks is None else self.ranks.counts,
             "calibration": np.zeros(0) if self.own is None else self.own.scores,
+            "heard": np.zeros((0, 2)) if self.own is None else np.array(self.own.heard).reshape(-1, 2),
         }
 
     def restore(self, values, arrays):
         """Take up the state of another one of the same settings and detector."""
         wanted, counts = values.get("calibrate"), arrays["counts"]
-        self.own = None if wanted is None else OwnCalibration(*wanted, arrays["calibration"])
+        self.own = None if wanted is None else OwnCalibration(*wanted, arrays["calibration"], arrays["heard"])
         self._begin_anew()
         if self.ranks is not None:
             if counts.shape != self.ranks.counts.shape or counts.dtype.kind not in "iu" or counts.min() < 0:
@@ -130,12 +165,12 @@ class Evidence:
             self.ranks.counts = counts.astype(int)
         self.rule.restore(values["rule"])
         self.drift.restore(values["drift"])
-        self.rank_from = int(values["rank_from"])
+        self.rank_from, self.heard_until = int(values["rank_from"]), int(values["heard_until"])
 
 
 def _make_rule(alarm, confirm, alpha, release, n_overlapping):
-    if alarm not in ("confirm", "martingale"):
-        raise ValueError(f'alarm={alarm!r} must be "confirm" or "martingale".')
+    if alarm not in ("confirm", "martingale", "ewma"):
+        raise ValueError(f'alarm={alarm!r} must be "confirm", "martingale" or "ewma".')
     try:
         k, n = confirm
     except (TypeError, ValueError):
@@ -145,4 +180,6 @@ def _make_rule(alarm, confirm, alpha, release, n_overlapping):
     release = max(n, n_overlapping) if release is None else release
     if not isinstance(release, Integral) or isinstance(release, bool) or release < 1:
         raise ValueError(f"release={release!r} must be a whole number, 1 or more.")
-    return Confirmation(k, n, release) if alarm == "confirm" else MartingaleAlarm(alpha, release)
+    if alarm == "confirm":
+        return Confirmation(k, n, release)
+    return MartingaleAlarm(alpha, release) if alarm == "martingale" else MovingAverageAlarm(release)

@@ -11,14 +11,15 @@ import numpy as np
 from .._typing import ArrayLike
 from ..compose import fitted_steps
 from ..scorers import FewClipsWarning
-from ._checks import checked_samples, seconds_above_zero, status_of
+from ._checks import checked_samples, seconds_above_zero, status_of, why_no_ranks
+from ._drift import Drift
 from ._evidence import Evidence
 from ._own_calibration import too_few_windows
 from ._window_buffer import WindowBuffer
 
 
 class LearningStream:
-    """Methods of `StreamingDetector` that take sound as healthy: for the detector's reference, or the threshold."""
+    """Methods of `StreamingDetector` on healthy sound: for the detector's reference, or the threshold; drift."""
 
     detector: Any
     sample_rate: int
@@ -138,7 +139,7 @@ class LearningStream:
         RuntimeError
             If an alarm stands: `acknowledge` ends one that was false.
         ValueError
-            If not one window fits into `seconds`, or `contamination` is out of range.
+            If not one window fits into `seconds` (90 with `alarm="ewma"`), or `contamination` is out of range.
 
         Warns
         -----
@@ -153,9 +154,9 @@ class LearningStream:
         Notes
         -----
         Afterwards `threshold_`, and decisions and p-values of events, come from the scores of these windows
-        (split-conformal quantile), and alarms and `drift` begin anew, with windows ranked among them. It lasts until
-        the detector's scores change their meaning, as by `learn_one`. `resume` ends it earlier, with the windows there
-        are.
+        (split-conformal quantile), and alarms and `drift` begin anew, with windows ranked among them. The limit of
+        `alarm="ewma"` comes from all windows, those that overlap as well. It lasts until the detector's scores change
+        their meaning, as by `learn_one`. `resume` ends it earlier, with the windows there are.
         """
         self._check_that_no_alarm_stands()
         n_samples = round(seconds_above_zero("seconds", seconds) * self.sample_rate)
@@ -167,9 +168,34 @@ class LearningStream:
             raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
         step = math.ceil(self._n_window / self._n_hop) * self._n_hop
         n_windows = 1 + (n_samples - self._n_window) // step
+        self._evidence.check_length(n_windows)
         if few := too_few_windows(n_windows, contamination, step / self.sample_rate):
             warnings.warn(few, FewClipsWarning, stacklevel=2)
         self._evidence.calibrate(n_windows, float(contamination), self._buffer.position)
+
+    def drift(self) -> Drift:
+        """Say whether healthy sound has moved since the detector learnt it, or since `calibrate`.
+
+        Returns
+        -------
+        Drift
+
+        Raises
+        ------
+        TypeError
+            If the detector keeps no scores of healthy clips to compare with.
+
+        Notes
+        -----
+        Two test martingales, on small and on large p-values, with half of the capital each, bet on the windows that
+        the martingale of alarms ranks (see the class): those that do not overlap, of times without alarm, whatever
+        `alarm` is. The capital ever reaches `1 / alpha` with a probability of at most `alpha` if nothing changes
+        (Ville's inequality), so it may be looked at as often as one likes. What to do is left to the user:
+        `learn_one` if the machine is known to be healthy.
+        """
+        if self._evidence.ranks is None:
+            raise TypeError(f"{why_no_ranks(self.detector)}, so drift cannot be told.")
+        return self._evidence.drift.answer(self.sample_rate)
 
     @property
     def threshold_(self) -> float | None:
@@ -178,6 +204,12 @@ class LearningStream:
             return own.threshold
         offset = getattr(fitted_steps(self.detector)[-1], "offset_", None)
         return None if offset is None else -float(offset)
+
+    @property
+    def calibration_progress_(self) -> tuple[int, int] | None:
+        """Windows that `calibrate` has taken, and those that it takes in all; None where it is not under way."""
+        own = self._evidence.own
+        return (len(own.scores), own.n_windows) if self._evidence.is_calibrating else None
 
     @property
     def calibration_scores_(self) -> np.ndarray | None:
@@ -206,6 +238,13 @@ class LearningStream:
                 "skasd.AnomalousSoundDetector has. Fit it again with the new clips, or set its threshold."
             )
         self._check_that_no_alarm_stands()
+
+    def _check_that_it_may_judge(self):
+        if self._evidence.lacks_calibration:
+            raise RuntimeError(
+                "alarm='ewma' takes its limit from healthy sound of the stream, and has none for this detector as it "
+                "is: call calibrate(3600) first, and again after the detector has learnt."
+            )
 
     def _check_that_no_alarm_stands(self):
         if self._evidence.rule.alarm:

@@ -16,11 +16,14 @@ class OwnCalibration:
         Rate of anomalous windows that the threshold aims at.
     scores : iterable of float
         Of the windows so far.
+    heard : iterable of (float, float)
+        Score, and share of sound that is new, of all windows so far, those that overlap as well.
     """
 
-    def __init__(self, n_windows, contamination, scores=()):
+    def __init__(self, n_windows, contamination, scores=(), heard=()):
         self.n_windows, self.contamination = n_windows, contamination
         self.scores = np.array(list(scores), dtype=float)
+        self.heard = [(float(score), float(fresh)) for score, fresh in heard]
 
     @property
     def is_complete(self):

@@ -11,7 +11,7 @@ import numpy as np
 from .._whole_file import whole_file
 
 _FORMAT = "skasd stream"
-_VERSION = 1
+_VERSION = 2
 
 
 class StreamStateError(ValueError):

@@ -19,6 +19,7 @@ class StoredStream:
     alarm: str
     confirm: tuple[int, int]
     alpha: float
+    hours_per_false_alarm: float
     random_state: int
     _front: Any
     _buffer: WindowBuffer
@@ -113,6 +114,7 @@ class StoredStream:
             "alarm": self.alarm,
             "confirm": list(self.confirm),
             "alpha": self.alpha,
+            "hours_per_false_alarm": self.hours_per_false_alarm,
             "random_state": self.random_state,
             "threshold": None if offset is None else -float(offset),
             "calibrated_on": len(getattr(last, "calibration_scores_", ())),

@@ -8,14 +8,7 @@ import numpy as np
 
 from .._typing import ArrayLike, PathName
 from ..compose import fitted_steps
-from ._checks import (
-    checked_samples,
-    sample_rate_of,
-    seconds_above_zero,
-    status_of,
-    why_no_ranks,
-)
-from ._drift import Drift
+from ._checks import checked_samples, sample_rate_of, seconds_above_zero, status_of
 from ._event import Event
 from ._evidence import Evidence
 from ._front_ends import SlidingWindows, WholeWindows, sliding_step
@@ -41,15 +34,20 @@ class StreamingDetector(LearningStream, StoredStream):
         From one window to the next, in s. Where the front end computes each frame once (see Notes) it is rounded to a
         whole number of its steps; `hop_` is what became of it.
 
-    alarm : {"confirm", "martingale"}, default="confirm"
+    alarm : {"confirm", "martingale", "ewma"}, default="confirm"
         "confirm": as soon as `confirm` says, which is fast. "martingale": when the evidence of windows that do not
-        overlap exceeds a bound, which keeps a stated risk of a false alarm, and hears what is slow and faint.
+        overlap exceeds a bound, which keeps a stated risk of a false alarm, and hears what is slow and faint. "ewma":
+        when a moving average of the scores exceeds a limit, which keeps a stated time between false alarms; takes
+        `calibrate`.
 
     confirm : tuple of (int, int), default=(2, 3)
         (k, n): an alarm takes k anomalous ones of the last n windows.
 
     alpha : float in (0, 1), default=0.01
         Risk that the martingale ever raises a false alarm, and that `drift` reports a drift where there is none.
+
+    hours_per_false_alarm : float, default=24.0
+        Hours of healthy sound until "ewma" raises a false alarm, in the mean, above 0.
 
     release : int or None, default=None
         Normal windows in a row that end an alarm. None: as many as begin within the length of a window, and n of
@@ -89,6 +87,8 @@ class StreamingDetector(LearningStream, StoredStream):
         `calibrate` the stream's own.
     calibration_scores_ : ndarray of shape (n_windows,) or None
         Scores of the windows that `calibrate` took, so far; None where it is not asked for.
+    calibration_progress_ : tuple of (int, int) or None
+        Windows that `calibrate` has taken, and takes in all; None where it is not under way.
     time_ : float
         Seconds of the stream so far, gaps included.
 
@@ -119,16 +119,25 @@ class StreamingDetector(LearningStream, StoredStream):
     at most `alpha`, in a stream however long; then there is an alarm. After each alarm that begins anew. Machines whose
     load wanders for minutes are not exchangeable; ``benchmarks/streaming.py`` tells what that costs.
 
-    Both statements are about streams that score as the recordings which the detector was calibrated on. A machine that
-    always scores higher or lower than these takes a `calibrate` of its own.
+    "ewma" averages normal scores of windows, exponentially weighted [3]_: every second counts once, half of it is
+    forgotten after three windows. An alarm is an excursion of the average above the healthy mean that reaches a limit.
+    The limit is set by `calibrate`, from the heights of such excursions in the stream itself [4]_, whose squares have
+    an exponential tail, so that alarms come once in `hours_per_false_alarm` on average, however windows depend on each
+    other, as long as healthy sound goes on as in the calibration. It is for what grows: windows that are each a little
+    high count together, and what wanders slowly is not added up.
+
+    The first two statements are about streams that score as the recordings which the detector was calibrated on. A
+    machine that always scores higher or lower than these takes a `calibrate` of its own.
 
     An alarm ends when `release` windows in a row are normal; with the martingale its capital, held at `1 / alpha`
-    at most, must be back at 1 as well.
+    at most, must be back at 1 as well, and with "ewma" the average, held at the limit at most, at the healthy mean.
 
     References
     ----------
     .. [1] V. Vovk, A. Gammerman and G. Shafer, "Algorithmic learning in a random world", Springer, 2005.
     .. [2] V. Vovk, I. Nouretdinov and A. Gammerman, "Testing exchangeability on-line", ICML 2003.
+    .. [3] S. W. Roberts, "Control chart tests based on geometric moving averages", Technometrics 1, 1959.
+    .. [4] N. F. Zhang, "A statistical control chart for stationary process data", Technometrics 40, 1998.
 
     Examples
     --------
@@ -152,9 +161,10 @@ class StreamingDetector(LearningStream, StoredStream):
         *,
         window: float = 10.0,
         hop: float = 1.0,
-        alarm: Literal["confirm", "martingale"] = "confirm",
+        alarm: Literal["confirm", "martingale", "ewma"] = "confirm",
         confirm: tuple[int, int] = (2, 3),
         alpha: float = 0.01,
+        hours_per_false_alarm: float = 24.0,
         release: int | None = None,
         max_clipped: float = 0.001,
         learn_batch: int = 32,
@@ -170,6 +180,9 @@ class StreamingDetector(LearningStream, StoredStream):
             raise ValueError(f"max_clipped={max_clipped!r} must be in 0 to 1.")
         if not isinstance(alpha, Real) or not 0 < alpha < 1:
             raise ValueError(f"alpha={alpha!r} must be above 0 and below 1.")
+        if not isinstance(hours_per_false_alarm, Real) or not 0 < hours_per_false_alarm < math.inf:
+            raise ValueError(f"hours_per_false_alarm={hours_per_false_alarm!r} must be a number above 0.")
+        self.hours_per_false_alarm = hours_per_false_alarm
         if not isinstance(learn_batch, Integral) or isinstance(learn_batch, bool) or learn_batch < 1:
             raise ValueError(f"learn_batch={learn_batch!r} must be a whole number, 1 or more.")
         self.learn_batch = learn_batch
@@ -183,8 +196,9 @@ class StreamingDetector(LearningStream, StoredStream):
         self._n_hop = max(1, round(n_hop / step)) * step if self.is_sliding_ else n_hop
         self.window_, self.hop_ = self._n_window / self.sample_rate, self._n_hop / self.sample_rate
         self._buffer = WindowBuffer(self._n_window, self._n_hop)
+        n_per_alarm = 3600 * hours_per_false_alarm * self.sample_rate
         self._evidence = Evidence(
-            detector, alarm, confirm, alpha, release, random_state, self._n_window, self._n_hop
+            detector, alarm, confirm, alpha, release, random_state, self._n_window, self._n_hop, n_per_alarm
         )
         self._learn_until = self._hold_until = 0
         self.notes_: dict = {}
@@ -211,8 +225,12 @@ class StreamingDetector(LearningStream, StoredStream):
         ------
         ValueError
             If samples have another shape than (n_samples,), or a type that is no format of samples.
+        RuntimeError
+            With "ewma", if `calibrate` was not called, or the detector has learnt since.
         """
-        windows = self._buffer.push(checked_samples(samples))
+        samples = checked_samples(samples)
+        self._check_that_it_may_judge()
+        windows = self._buffer.push(samples)
         return [self._judge(start, window, self._front) for start, window in windows]
 
     def judge(self, clip: ArrayLike) -> Event:
@@ -232,10 +250,13 @@ class StreamingDetector(LearningStream, StoredStream):
         ------
         ValueError
             If the clip has no samples, another shape, or a type that is no format of samples.
+        RuntimeError
+            As of `process`.
         """
         clip = checked_samples(clip)
         if not len(clip):
             raise ValueError("The clip is empty: it takes at least one sample to judge it.")
+        self._check_that_it_may_judge()
         self._leave_out(0)
         event = self._judge(self._buffer.position, clip, WholeWindows(self.detector))
         self._leave_out(len(clip))
@@ -266,7 +287,15 @@ class StreamingDetector(LearningStream, StoredStream):
         self._evidence.rule.interrupt()
 
     def resume(self):
-        """Let windows that begin now, or later, count again: end `hold`, `learn` and `calibrate`."""
+        """Let windows that begin now, or later, count again: end `hold`, `learn` and `calibrate`.
+
+        Raises
+        ------
+        ValueError
+            If what `calibrate` has heard is too short for the limit of "ewma".
+        """
+        if self._evidence.is_calibrating:
+            self._evidence.check_length(len(self._evidence.own.scores))
         here = self._buffer.position
         self._hold_until = here if self._hold_until is None else min(self._hold_until, here)
         if self._learn_until:
@@ -277,30 +306,6 @@ class StreamingDetector(LearningStream, StoredStream):
     def acknowledge(self):
         """End the alarm that stands, and forget what raised it."""
         self._evidence.rule.clear()
-
-    def drift(self) -> Drift:
-        """Say whether healthy sound has moved since the detector learnt it, or since `calibrate`.
-
-        Returns
-        -------
-        Drift
-
-        Raises
-        ------
-        TypeError
-            If the detector keeps no scores of healthy clips to compare with.
-
-        Notes
-        -----
-        Two test martingales, on small and on large p-values, with half of the capital each, bet on the windows that
-        the martingale of alarms ranks (see the class): those that do not overlap, of times without alarm, whatever
-        `alarm` is. The capital ever reaches `1 / alpha` with a probability of at most `alpha` if nothing changes
-        (Ville's inequality), so it may be looked at as often as one likes. What to do is left to the user:
-        `learn_one` if the machine is known to be healthy.
-        """
-        if self._evidence.ranks is None:
-            raise TypeError(f"{why_no_ranks(self.detector)}, so drift cannot be told.")
-        return self._evidence.drift.answer(self.sample_rate)
 
     @property
     def alarm_(self) -> bool:
@@ -372,7 +377,7 @@ class StreamingDetector(LearningStream, StoredStream):
             state = "hold"
         if state == "learning":
             self._learn_on(start, end, window, score)
-        elif state == "watching":
+        elif state == "watching" and not self._evidence.lacks_calibration:
             self._evidence.count(score, decision, start, end)
         rule, rate = self._evidence.rule, self.sample_rate
         return Event(start / rate, end / rate, score, p, decision, rule.alarm, state, status, rule.evidence)
@@ -383,7 +388,7 @@ class StreamingDetector(LearningStream, StoredStream):
             return "hold"
         if end <= self._learn_until or self._evidence.is_calibrating:
             return "learning"
-        return "watching"
+        return "hold" if self._evidence.lacks_calibration else "watching"
 
     def _until(self, seconds):
         if seconds is None:

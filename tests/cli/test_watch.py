@@ -102,6 +102,10 @@ def test_calibrated_on_what_is_heard_first(model, detector, pipe, capsys):
     captured = capsys.readouterr()
     assert {event["state"] for event in lines(captured.out)} == {"learning"}
     assert "calibrating: 30 s of sound are taken as healthy" in captured.err
+    unfinished = (
+        "the calibration is not complete: 20 of 30 windows of 1 s that do not overlap were heard. No alarm"
+    )
+    assert unfinished in captured.err
     pipe(np.concatenate([hum[20 * RATE :], noise(5, seed=5, tone=0.1)]).tobytes())
     assert main(asked) == 0
     captured = capsys.readouterr()
@@ -110,10 +114,26 @@ def test_calibrated_on_what_is_heard_first(model, detector, pipe, capsys):
     assert watching[0]["start"] == 29.5
     assert f"calibrated: the threshold is {watching[0]['threshold']:.4g}" in captured.err
     assert "calibrating:" not in captured.err
+    assert "not complete" not in captured.err
     assert {event["threshold"] for event in events[:10]} == {-detector.steps[-1][1].offset_}
     scores = np.array([event["score"] for event in watching if event["end"] <= 50])
     assert np.mean(scores > watching[0]["threshold"]) < 0.3 < 0.9 < np.mean(scores > events[0]["threshold"])
     assert [event["end"] for event in watching if event["change"] == "raised"][-1] > 50
+
+
+def test_moving_average_with_a_stated_time_between_false_alarms(model, pipe, capsys):
+    asked = ["watch", model, "-", *OPTIONS, "--hours-per-false-alarm", "8"]
+    pipe(noise(2).tobytes())
+    assert main(asked) == 2
+    assert "takes its limit from healthy sound: give --calibrate 3600" in capsys.readouterr().err
+    pipe(np.concatenate([noise(110, seed=6), noise(20, seed=7, tone=0.1)]).tobytes())
+    assert main([*asked, "--calibrate", "100"]) == 0
+    events = lines(capsys.readouterr().out)
+    assert [event["end"] > 110 for event in events if event["change"] == "raised"] == [True]
+    assert max(event["evidence"] for event in events) == 1
+    pipe(noise(5, seed=8, tone=0.1).tobytes())
+    assert main(asked) == 0  # with the calibration of then
+    assert lines(capsys.readouterr().out)[-1]["alarm"]
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"])
@@ -387,6 +407,8 @@ def test_alarms_say_where_in_the_sound_they_lie(model, detector, pipe, tmp_path,
         (["--confirm", "2"], "--confirm 2: give two numbers as 2/3"),
         (["--confirm", "3/2"], r"confirm=(3, 2) must be (k, n)"),
         (["--alpha", "2"], "alpha=2.0 must be"),
+        (["--alpha", "0.1", "--hours-per-false-alarm", "8"], "two rules of alarms: give one of them"),
+        (["--hours-per-false-alarm", "0"], "hours_per_false_alarm=0.0 must be"),
         (["--calibrate", "5"], "seconds=5.0 is less than a window, 10 s"),
         (["--false-alarms", "0.1"], "--false-alarms is for --calibrate"),
         (["--window", "-1"], "window=-1.0 must be"),

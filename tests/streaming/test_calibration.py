@@ -8,6 +8,7 @@ import pytest
 from skasd.scorers import FewClipsWarning
 from skasd.scorers.thresholds import conformal_threshold, p_values
 from skasd.streaming import StreamingDetector
+from skasd.streaming._ewma import Chart
 
 
 class Recorded:
@@ -101,7 +102,7 @@ def test_rates_hold_after_calibration():
 
 def test_faults_are_found_sooner():
     """A fault that grows by one spread in 50 s; an alarm of the martingale from before the fault is none."""
-    for alarm in ("confirm", "martingale"):
+    for alarm in ("confirm", "martingale"):  # "ewma" has no alarms before a calibration
         late = []
         for calibrate in (True, False):
             stream = stream_of(
@@ -150,14 +151,15 @@ def test_what_cannot_be_judged_prolongs_it_and_resume_ends_it():
     assert stream.calibration_scores_ is None
 
 
-@pytest.mark.parametrize("alarm", ["confirm", "martingale"])
-@pytest.mark.parametrize("at", [0, 55, 333, 700])
+@pytest.mark.parametrize("alarm", ["confirm", "martingale", "ewma"])
+@pytest.mark.parametrize("at", [0, 55, 933, 1300])
 def test_it_is_kept_in_the_file(alarm, at, tmp_path):
-    detector, sound = Recorded(other_days()), scores(900)
-    sound[600:] += 4
+    detector, sound = Recorded(other_days()), scores(1500)
+    sound[1200:] += 4
     whole, stream = (stream_of(detector, alarm=alarm, hop=5.0) for _ in range(2))
     for one in (whole, stream):
-        one.calibrate(300)
+        one.calibrate(900)
+        assert one.calibration_progress_ == (0, 90)
     want, found = whole.process(sound), stream.process(sound[:at])
     assert want[-1].alarm
     stream.save(tmp_path / "state")
@@ -167,6 +169,7 @@ def test_it_is_kept_in_the_file(alarm, at, tmp_path):
     assert found + again.process(sound[at:]) == want
     assert again.threshold_ == whole.threshold_
     assert again.drift() == whole.drift()
+    assert again.calibration_progress_ is None
 
 
 def test_it_ends_with_the_meaning_of_scores():
@@ -219,3 +222,84 @@ def test_what_is_refused():
     stream.acknowledge()
     stream.calibrate(500)
     assert stream.state_ == "learning"
+
+
+def ewma(calibrate=990, **parameters):
+    stream = stream_of(Recorded(other_days()), alarm="ewma", **parameters)
+    if calibrate:
+        stream.calibrate(calibrate)
+    return stream
+
+
+def test_moving_average_of_a_stream_is_that_of_its_chart():
+    """From the end of the calibration on, in any portions; every second counts once, whatever the hop."""
+    sound = scores(1900)
+    sound[1500:] += np.arange(400) / 30
+    for hop in (2.0, 3.0, 10.0):
+        stream, again = ewma(1200, hop=hop), ewma(1200, hop=hop)
+        events = stream.process(sound)
+        parts = np.split(sound, np.sort(np.random.default_rng(0).integers(0, 1900, 50)))
+        assert [event for part in parts for event in again.process(part)] == events
+        assert {event.state for event in events if event.end <= 1190} == {"learning"}
+        watching = [event for event in events if event.state == "watching"]
+        heard = [event.score for event in events if event.state == "learning"]
+        share = [1.0] + [hop / 10] * (len(heard) - 1)
+        chart = Chart(heard, share, 24 * 360)
+        want = chart.averages([event.score for event in watching], [hop / 10] * len(watching)) / chart.limit
+        n = next(place for place, event in enumerate(watching) if event.alarm)
+        assert [event.evidence for event in watching[:n]] == pytest.approx(want[:n])
+        assert want[n] >= 1 > want[n - 1]
+        assert watching[n].evidence == 1
+        assert 1500 < watching[n].end < 1700
+        stream.acknowledge()
+        assert (stream.alarm_, stream.process(sound[:10])[-1].evidence < 1) == (False, True)
+
+
+def test_the_limit_is_higher_the_rarer_false_alarms_are_to_be():
+    sound = scores(2000)
+    sound[1500:] += np.arange(500) / 30
+    found = []
+    for hours in (0.5, 24.0, 1000.0):
+        events = ewma(hours_per_false_alarm=hours).process(sound)
+        found.append(next(event.end for event in events if event.alarm and event.start > 1400))
+    assert found[0] < found[1] < found[2]
+
+
+def test_what_is_not_heard_does_not_count_in_the_average():
+    stream, sound = ewma(), scores(1400)
+    stream.process(sound[:1200])
+    before = stream.process(sound[1200:1210])[-1].evidence
+    stream.hold(50.0)
+    assert {event.evidence for event in stream.process(np.full(50, 99.0))} == {before}
+    stream.gap(1000.0)
+    after = stream.process(np.full(10, 99.0))[0]  # a window of ten new seconds
+    assert after.evidence > before + 0.3
+    clip = stream.judge(np.full(10, -99.0))
+    assert clip.evidence < after.evidence - 0.3
+
+
+def test_moving_average_takes_a_calibration():
+    stream, sound = ewma(calibrate=None), scores(900)
+    for hear in (stream.process, stream.judge):
+        with pytest.raises(RuntimeError, match="takes its limit from healthy sound of the stream"):
+            hear(sound[:20])
+    assert stream.time_ == 0
+    with pytest.raises(ValueError, match="89 windows that do not overlap are too few for the limit"):
+        stream.calibrate(899)
+    stream.calibrate(1000)
+    stream.process(sound[:899])
+    assert stream.calibration_progress_ == (89, 100)
+    with pytest.raises(ValueError, match="89 windows"):
+        stream.resume()
+    assert stream.state_ == "learning"
+    stream.process(sound[:20])
+    stream.resume()
+    assert stream.state_ == "watching"
+    stream.detector.update(other_days())
+    events = stream.process(sound[:20])  # scores have another meaning now: what comes does not count
+    assert [event.state for event in events[1:]] == ["hold"] * 19
+    with pytest.raises(RuntimeError, match="again after the detector has learnt"):
+        stream.process(sound[:20])
+    for hours in (0, -1.0, np.inf, "day"):
+        with pytest.raises(ValueError, match="hours_per_false_alarm="):
+            ewma(hours_per_false_alarm=hours)
