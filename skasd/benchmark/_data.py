@@ -83,18 +83,23 @@ class DataSet:
                 )
 
     def _year_of_rules(self, year):
-        """Return the year: as given, as the table says, else by whether there are two domains."""
+        """Return the year: as given, as the table says, else by whether there are two domains.
+
+        Evaluation clips without labels do not tell theirs.
+        """
         if year is None:
             year = self.table.attrs.get("year")
         if year is not None:
             return int(year)
-        return 2026 if self._domains_known(self._test) and self._has_target(self._test) else 2020
+        labelled = self._test & self.table["y"].notna().to_numpy()
+        known = (
+            self._domains_known(labelled)
+            and (self.table.loc[labelled if labelled.any() else slice(None), "domain"] == "target").any()
+        )
+        return 2026 if known else 2020
 
     def _domains_known(self, mask):
         return "domain" in self.table and self.table.loc[mask, "domain"].notna().all()
-
-    def _has_target(self, mask):
-        return (self.table.loc[mask, "domain"] == "target").any()
 
     @property
     def folder(self):

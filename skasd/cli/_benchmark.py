@@ -31,7 +31,11 @@ def add_arguments(parser):
     )
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="number of seeds (1)")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="folder for tables and files")
-    parser.add_argument("--year", type=int, help="year of the challenge whose rules apply")
+    parser.add_argument(
+        "--year",
+        type=int,
+        help="year of the challenge whose rules apply, as in files of submissions (default: by the domains)",
+    )
     parser.add_argument("--n-jobs", type=int, metavar="N", help="detectors fitted at a time")
 
 
@@ -69,7 +73,11 @@ def run(args, console):
     )
     if not result.table.empty:
         over = "clips" if len(result.settings["seeds"]) == 1 else "seeds"
-        console.say(f"Means over seeds; ±: 95 % interval over {over}; source, target: AUC of the domain")
+        rules = sorted({str(each["year"]) for each in result.settings["data"].values()})
+        console.say(
+            f"Means over seeds, rules of {', '.join(rules)}; ±: 95 % interval over {over}; source, target: AUC of the "
+            "domain"
+        )
         console.table(_overview(result), index=False, line_width=None, float_format="{:.3f}".format)
     console.note(f"tables and score files: {args.output}")
     for failure in result.failures.to_dict("records"):

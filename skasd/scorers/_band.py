@@ -16,6 +16,7 @@ from ._docs import with_shared_docstring
 from ._held_out import mean_and_spread
 from ._mahalanobis import MahalanobisScorer
 
+_FEW = 10  # rows; the spreads of fewer jump from one number of rows to the next
 _N_BLOCKS = 5  # the spread of a band's scores is that of rows whose neighbours in time are left out as well
 
 
@@ -73,7 +74,8 @@ class BandScorer(ContributionMixin, BaseScorer):
     follow each other are often windows of one recording; so the spread is not only that within one.
 
     With one row the spreads are 1. Where clips are held out the spreads are those of the rest, as all that is learnt:
-    with those of all clips in their place the next recording would be scored in other units than those held out.
+    with those of all clips in their place the next recording would be scored in other units than those held out. Of
+    fewer than ten rows they stay those of all, for such spreads differ more from one number of rows to the next.
 
     `feature_contributions`, where the formula has it, gives a feature :math:`w_b / \sigma_b` times its share in
     :math:`a_b`, added over the bands that it is in.
@@ -87,6 +89,8 @@ class BandScorer(ContributionMixin, BaseScorer):
     >>> scorer.predict([[0, 0, 0, 0, 0, 0], [0, 0, 5, -5, 0, 0]])
     array([ 1, -1])
     """
+
+    _spreads: Any = None  # those that refits keep
 
     _parameter_constraints: dict = {
         **BaseScorer._parameter_constraints,
@@ -167,6 +171,10 @@ class BandScorer(ContributionMixin, BaseScorer):
         self.bands_ = self._find_bands(self.n_features_in_)
         self.weights_ = self._find_weights()
         by_band = [self._references_of(columns, sets) for columns in self.bands_]
+        if self._spreads is not None:
+            by_band = [
+                (references, spread) for (references, _), spread in zip(by_band, self._spreads, strict=True)
+            ]
         return {
             name: ([references[name] for references, _ in by_band], np.array([s for _, s in by_band]))
             for name in sets
@@ -178,6 +186,14 @@ class BandScorer(ContributionMixin, BaseScorer):
             return np.column_stack([self._score_reference(X, reference) for reference in references.values()])
         return super()._held_out(X, sets, references, blocks)
 
+    def _as_new(self, X, sets, blocks):
+        if len(X) < _FEW:
+            self._spreads = next(iter(self.references_.values()))[1]
+        try:
+            return super()._as_new(X, sets, blocks)
+        finally:
+            self.__dict__.pop("_spreads", None)
+
     def _references_of(self, columns, sets):
         parts = {name: rows[:, columns] for name, rows in sets.items()}
         held_out = []
@@ -187,7 +203,7 @@ class BandScorer(ContributionMixin, BaseScorer):
                 here = np.arange(len(rows)) * _N_BLOCKS // len(rows) == block
                 if (~here).sum() >= self._min_rows and here.any():
                     rest[name], left_out[name] = rows[~here], rows[here]
-            if rest:
+            if sum(map(len, rest.values())) > 1:  # one row has no spread of its own
                 references = self._formula._fit_references(rest)
                 held_out += [
                     self._formula._score_reference(left_out[name], references[name]) for name in rest

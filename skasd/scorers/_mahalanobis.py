@@ -145,11 +145,12 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     def _covariance(self, deviations):
         """Return the covariance of centred rows, the matrix that makes it the identity, and the shrinkage."""
         if not deviations.any():
-            warnings.warn(
-                f"The {len(deviations)} training clips do not vary within their domains, so there is no "
-                "covariance: MahalanobisScorer uses the Euclidean distance to their mean.",
-                UserWarning,
-            )
+            if len(deviations) > 1:  # of one there is nothing to expect
+                warnings.warn(
+                    f"The {len(deviations)} training clips do not vary within their domains, so there is no "
+                    "covariance: MahalanobisScorer uses the Euclidean distance to their mean.",
+                    UserWarning,
+                )
             identity = np.eye(deviations.shape[1])
             return identity, identity, 1.0
         scale = self._scale(deviations)
@@ -293,6 +294,8 @@ def _ledoit_wolf(deviations, covariance=None):
     Thousands of references of bands are made where clips are held out; checks of each would take longer than its sums.
     """
     n, n_features = deviations.shape
+    if n <= 2:  # one direction, which says nothing of how the others vary; the estimate would be 0
+        return 1.0
     squares = np.einsum("ij,ij->i", deviations, deviations)
     mean = squares.sum() / n / n_features
     if covariance is not None:

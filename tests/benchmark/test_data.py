@@ -210,6 +210,20 @@ def test_folders_given_as_data(told, tmp_path):
     )
 
 
+def test_evaluation_clips_without_labels_do_not_change_the_rules(gearbox, quick):
+    table = gearbox.table.copy()
+    unlabelled = table["split"].eq("test") & (table.groupby(["split", "y", "domain"]).cumcount() >= 3)
+    table.loc[unlabelled, "y"] = pd.NA
+    table.loc[unlabelled, "domain"] = np.nan
+    assert unlabelled.any()
+    result = run(quick["knn"], (gearbox.X, table))
+    assert result.settings["data"]["data"]["year"] == 2026
+    assert {"source", "target"} <= set(result.table["domain"])
+    alone = table[(table["split"] == "train") | unlabelled]
+    with pytest.warns(UserWarning, match="No official score of 2026"):
+        run(quick["knn"], (gearbox.X[alone.index], alone))
+
+
 def test_year_of_the_rules(gearbox, quick):
     one = (gearbox.X, gearbox.table.assign(domain="source"))
     dated = gearbox.table.copy()

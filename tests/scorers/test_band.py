@@ -6,7 +6,14 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from skasd.persistence import load, save
-from skasd.scorers import BandScorer, KNNCosineScorer, KNNScorer, LOFScorer, MahalanobisScorer
+from skasd.scorers import (
+    BandScorer,
+    FewClipsWarning,
+    KNNCosineScorer,
+    KNNScorer,
+    LOFScorer,
+    MahalanobisScorer,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::skasd.scorers.FewClipsWarning")
 
@@ -94,6 +101,23 @@ def test_the_threshold_holds_for_new_rows():
         X, new = random.normal(size=(60, 8)), random.normal(size=(200, 8))
         alarms.append((BandScorer(bands=4, contamination=0.1).fit(X).predict(new) == -1).mean())
     assert 0.05 < np.mean(alarms) < 0.15
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 8])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_threshold_of_few_rows_is_in_the_units_of_the_scores(n, grouped):
+    # rows of a machine: many features, few causes
+    random = np.random.default_rng(0)
+    causes = random.normal(size=(3, 64))
+    alarms = []
+    for _ in range(10):
+        rows = random.normal(size=(n + 100, 3)) @ causes + random.normal(size=(n + 100, 64))
+        scorer = BandScorer(bands=4)
+        with pytest.warns(FewClipsWarning):
+            scorer.fit(rows[:n], groups=range(n) if grouped else None)
+        alarms.append((scorer.predict(rows[n:]) == -1).mean())
+    assert np.mean(alarms) < 1.5 / (n + 1)
+    assert "_spreads" not in vars(scorer)
 
 
 def test_one_row_and_equal_rows_are_scored(rows):

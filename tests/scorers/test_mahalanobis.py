@@ -6,7 +6,7 @@ from sklearn.covariance import OAS, LedoitWolf, ShrunkCovariance
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from skasd.scorers import MahalanobisScorer
+from skasd.scorers import FewClipsWarning, MahalanobisScorer
 
 
 def data(n=120, n_features=7, seed=0):
@@ -136,3 +136,11 @@ def test_recordings_of_a_toy_car(real_data):
 def test_bad_shrinkage(shrinkage):
     with pytest.raises(ValueError, match="shrinkage"):
         MahalanobisScorer(shrinkage=shrinkage).fit(np.eye(4))
+
+
+def test_two_clips_are_not_blind_where_they_do_not_differ():
+    X = np.array([[1.0, 1, 1, 1], [-1, -1, -1, -1]])
+    with pytest.warns(FewClipsWarning):
+        scorer = MahalanobisScorer().fit(X)
+    assert scorer.shrinkage_ == 1
+    assert_allclose(scorer.anomaly_score([[9.0, -9, 9, -9], [1, 1, 1, 1]]), [18, 2])
