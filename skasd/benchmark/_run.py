@@ -70,8 +70,8 @@ def run(
     year : int or None, default=None
         Year of the challenge whose rules the figures follow. None: ``table.attrs["year"]`` if there; else 2026
         (whose figures are those of all years since 2022) where there are clips of the target domain, 2020 where
-        there is one domain. Evaluation clips without labels may have none. Submission files are named by its rules: give
-        the year for those of 2021.
+        there is one domain. Evaluation clips without labels may have none. Submission files are named by its rules:
+        give the year for those of 2021.
     joint : collection of str or None, default=None
         Names of the systems of which one detector learns all machines of a data set together, each section of each
         machine being a section of its own. None: those published so, `cqupt2023`, `cqupt2023_ensemble` and
