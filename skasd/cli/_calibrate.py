@@ -25,6 +25,8 @@ def add_arguments(parser):
 
 def run(args, console):
     """Score, set the threshold, save."""
+    if args.false_alarms is not None and not 0 < args.false_alarms <= 0.5:
+        raise ValueError(f"--false-alarms must be above 0 and at most 0.5, got {args.false_alarms:g}.")
     output = args.model if args.output is None else args.output
     detector = load(args.model)
     last = fitted_steps(detector)[-1]
@@ -47,8 +49,9 @@ def run(args, console):
     _recordings.say_left_out(paths, bad, console)
     save(detector, output)
     after = float(last.threshold_)
+    expected = max(rate, 1 / (len(kept) + 1))  # the greatest of so few scores is exceeded more often
     console.say(
-        f"model: {output} (threshold {before:.6g}, now {after:.6g}: {rate:.1%} of healthy recordings like these "
+        f"model: {output} (threshold {before:.6g}, now {after:.6g}: {expected:.1%} of healthy recordings like these "
         f"lie above it; set from {len(kept)})"
     )
     console.result(

@@ -48,10 +48,14 @@ def check_clips(X: Any) -> Any:
             "a list of 1-D arrays or a list of paths."
         )
     if hasattr(X, "columns") and not all(getattr(kind, "kind", "O") in "biuf" for kind in X.dtypes):
-        named = next((name for name in ("path", *X.columns) if name in X.columns), "path")
+        remedy = (
+            'the column that holds the paths, df["path"]'
+            if "path" in X.columns
+            else "the clips or their paths alone"
+        )
         raise ValueError(
-            f"X is a table with the columns {', '.join(map(str, X.columns))}, of which not all are samples: pass the "
-            f'column that holds the paths, df["{named}"].'
+            f"X is a table with the columns {', '.join(map(str, X.columns))}, of which not all are samples: pass "
+            f"{remedy}."
         )
     if hasattr(X, "__array__") and not hasattr(X, "shape"):
         X = np.asarray(X)

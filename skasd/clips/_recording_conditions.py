@@ -15,6 +15,7 @@ from ._clips import Clips
 # the resolution of 16-bit PCM: nothing but zeros and dither lies below two steps
 _SILENCE = 2 / 2**15
 _FULL_SCALE = 0.999
+_SHORTER = 0.9  # of the shortest: below, the scores of healthy clips are higher
 _RUN = 3  # samples at full scale in a row: one or two are loud, three are cut off
 _LOSSY_FORMATS = ("OGG", "MPEG", "MP3", "OPUS")
 _LOSSY_SUBTYPES = ("VORBIS", "OPUS", "MPEG", "ADPCM", "ULAW", "ALAW", "GSM", "G72", "NMS", "VOX", "DWVW")
@@ -260,7 +261,7 @@ class RecordingConditions(BaseEstimator):
         if clip.channels not in self.channels_:
             learnt = " or ".join(map(str, self.channels_))
             yield f"{clip.channels:.0f} channels, learnt from {learnt}"
-        if 2 * clip.duration < self.shortest_:
+        if clip.duration < _SHORTER * self.shortest_:
             yield f"short: {clip.duration:.3g} s, learnt from {self.shortest_:.3g} s and more"
         low, high = self.level_range_
         if clip.level < low - self.max_level_difference:

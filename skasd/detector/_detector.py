@@ -17,7 +17,7 @@ from ..clips import check_clips
 from ..compose import PerSection, StepsMixin, check_lengths, not_proxies, take
 from ..embedders import PretrainedEmbedder
 from ._networks import with_networks
-from ._reference_clips import bounded, joined, reference_clips
+from ._reference_clips import bounded, joined, reference_clips, without_copies
 from ._rows import encoders, find_terms, row_scorer, rows_of
 from ._summary import summary
 
@@ -284,6 +284,7 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
 
     def _learn(self, features, clips, n_clips):
         """Fit a scorer to the rows of clips; nothing is changed before that is done."""
+        clips = without_copies(clips)
         if self.max_clips:
             clips = bounded(clips, self.max_clips)
         terms = find_terms(features, clips["rows"])

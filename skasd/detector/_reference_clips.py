@@ -6,6 +6,7 @@ the groups were given, not found in the paths.
 """
 
 import os
+import warnings
 
 import numpy as np
 
@@ -75,6 +76,39 @@ def joined(old, new, n_before, scorers):
             # between clips that were left out names may no longer tell what belongs together
             parts["groups"] = _kept_together(parts["groups"], old["groups"])
     return {**parts, "groups_given": new["groups_given"]}
+
+
+def without_copies(clips):
+    """Return clips without those that equal an earlier one of the same section and domain, with a warning.
+
+    Held out, each would be compared with its copy, and the threshold would be too low for any other recording. Clips
+    that are all equal stay: there is nothing else to learn.
+
+    Parameters
+    ----------
+    clips : dict
+
+    Returns
+    -------
+    dict
+    """
+    n_clips = len(clips["rows"])
+    known = [clips[name] for name in ("section", "domain") if clips[name] is not None]
+    first: dict = {}
+    original = [
+        first.setdefault(key, row)
+        for row, key in enumerate(zip(map(bytes, clips["rows"]), *known, strict=True))
+    ]
+    if len(first) == n_clips or len(first) == 1:
+        return clips
+    copy = next(row for row in range(n_clips) if original[row] != row)
+    names = clips["paths"] if clips["paths"] is not None else [f"clip {n}" for n in clips["numbers"]]
+    warnings.warn(
+        f"{n_clips - len(first)} of {n_clips} clips are copies of others and are left out (the first: "
+        f"{names[copy]}, of {names[original[copy]]}).",
+        UserWarning,
+    )
+    return _take(clips, np.array(sorted(first.values())))
 
 
 def bounded(clips, max_clips):

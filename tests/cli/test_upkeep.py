@@ -121,7 +121,14 @@ def test_calibrate_takes_the_rate_of_the_model_and_leaves_it_alone(recordings, m
     assert main(["calibrate", model, str(recordings / "train"), "-o", out]) == 2
     assert "already" in capsys.readouterr().err
     assert main(["calibrate", model, str(recordings / "test"), "-o", out, "--false-alarms", "0.7"]) == 2
-    assert "at most 0.5" in capsys.readouterr().err
+    assert "--false-alarms must be above 0 and at most 0.5, got 0.7" in capsys.readouterr().err
+
+
+def test_calibrate_says_what_so_few_recordings_can_hold(recordings, model, tmp_path, capsys):
+    few = healthy(recordings)[:3]
+    arguments = [model, *few, "-o", str(tmp_path / "other.skasd"), "--false-alarms", "0.01"]
+    assert main(["calibrate", *arguments]) == 0
+    assert "25.0% of healthy recordings like these lie above it; set from 3" in capsys.readouterr().out
 
 
 def test_a_file_that_cannot_be_read_costs_only_itself(recordings, copy, tmp_path, capsys):

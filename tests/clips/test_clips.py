@@ -722,3 +722,10 @@ def test_a_table_in_place_of_its_column_of_paths_is_told():
     for estimator in (skasd.LogMelTransformer(), skasd.SpectrumTransformer(), skasd.MFNEmbedder()):
         with pytest.raises(ValueError, match=r'df\["path"\]'):
             estimator.fit(table)
+
+
+def test_a_table_without_paths_is_not_told_to_give_another_column():
+    with pytest.raises(ValueError, match="the clips or their paths alone"):
+        check_clips(pd.DataFrame({"machine": ["fan"], "y": [1]}))
+    with pytest.raises(ValueError, match=r'the paths, df\["path"\]'):
+        check_clips(pd.DataFrame({"machine": ["fan"], "path": ["a.wav"]}))

@@ -85,6 +85,7 @@ def test_nothing_to_remark_on_clips_like_those_learnt_from(conditions, write):
         (np.clip(noise(level=1.0), -1, 1), {}, "clipped: "),
         (np.r_[noise(1.5), np.zeros(RATE // 2)], {}, "drop-outs: 25% of it is digital silence"),
         (noise(0.5), {}, "short: 0.5 s, learnt from 2 s and more"),
+        (noise(1.2), {}, "short: 1.2 s, learnt from 2 s and more"),
         (noise(level=0.0005), {"subtype": "FLOAT"}, "40 dB below all learnt from"),
         (np.c_[noise(), noise()], {}, "2 channels, learnt from 1"),
     ],

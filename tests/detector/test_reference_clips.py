@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skasd.detector._reference_clips import bounded, joined, reference_clips
+from skasd.detector._reference_clips import bounded, joined, reference_clips, without_copies
 from skasd.scorers import KNNScorer
 
 
@@ -112,3 +112,16 @@ def test_names_that_told_recordings_before_some_clips_were_left_out_still_do():
     groups = joined(few, later, 34, {})["groups"]
     assert len(set(groups)) == 2
     assert groups[-1] == groups[-2]
+
+
+def test_copies_are_left_out_but_where_there_is_nothing_else():
+    X = np.zeros((6, 10), np.float32)
+    rows = np.array([0, 1, 0, 2, 1, 0], np.float32)[:, None]
+    with pytest.warns(UserWarning, match=r"3 of 6 clips are copies of others.*clip 2, of clip 0"):
+        clips = without_copies(reference_clips(X, rows))
+    assert clips["rows"].ravel().tolist() == [0, 1, 2]
+    assert clips["numbers"].tolist() == [0, 1, 3]
+    section = ["a", "a", "b", "a", "a", "b"]
+    with pytest.warns(UserWarning, match="2 of 6 clips are copies"):
+        assert len(without_copies(reference_clips(X, rows, section=section))["rows"]) == 4
+    assert len(without_copies(reference_clips(X, np.zeros((6, 1))))["rows"]) == 6

@@ -204,3 +204,15 @@ def test_rows_are_what_a_model_file_grows_by(healthy, tmp_path):
         sizes.append((tmp_path / "m.skasd").stat().st_size)
     rows = 20 * 4 * 256
     assert rows < sizes[1] - sizes[0] < rows + 5000
+
+
+def test_copies_change_nothing(healthy):
+    X, new = healthy[:12], healthy[28:]
+    expected = AnomalousSoundDetector().fit(X)
+    with pytest.warns(UserWarning, match="4 of 16 clips are copies of others"):
+        detector = AnomalousSoundDetector().fit(np.concatenate([X, X[:4]]))
+    assert detector.threshold_ == expected.threshold_
+    with pytest.warns(UserWarning, match="12 of 24 clips are copies"):
+        expected.update(X)
+    assert detector.threshold_ == expected.threshold_
+    np.testing.assert_array_equal(detector.anomaly_score(new), expected.anomaly_score(new))
