@@ -144,7 +144,7 @@ def hear(scores, held_out, args, rule, stated, seconds):
         max_clipped=1,
         alarm=rule,
         alpha=args.alpha,
-        hours_per_false_alarm=stated if rule == "ewma" else 24.0,
+        hours_per_false_alarm=stated if rule == "ewma" else 8.0,
     )
     if seconds:
         with warnings.catch_warnings():

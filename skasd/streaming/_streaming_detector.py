@@ -46,7 +46,7 @@ class StreamingDetector(LearningStream, StoredStream):
     alpha : float in (0, 1), default=0.01
         Risk that the martingale ever raises a false alarm, and that `drift` reports a drift where there is none.
 
-    hours_per_false_alarm : float, default=24.0
+    hours_per_false_alarm : float, default=8.0
         Hours of healthy sound until "ewma" raises a false alarm, in the mean, above 0.
 
     release : int or None, default=None
@@ -164,7 +164,7 @@ class StreamingDetector(LearningStream, StoredStream):
         alarm: Literal["confirm", "martingale", "ewma"] = "confirm",
         confirm: tuple[int, int] = (2, 3),
         alpha: float = 0.01,
-        hours_per_false_alarm: float = 24.0,
+        hours_per_false_alarm: float = 8.0,
         release: int | None = None,
         max_clipped: float = 0.001,
         learn_batch: int = 32,

@@ -244,7 +244,7 @@ def test_moving_average_of_a_stream_is_that_of_its_chart():
         watching = [event for event in events if event.state == "watching"]
         heard = [event.score for event in events if event.state == "learning"]
         share = [1.0] + [hop / 10] * (len(heard) - 1)
-        chart = Chart(heard, share, 24 * 360)
+        chart = Chart(heard, share, 8 * 360)
         want = chart.averages([event.score for event in watching], [hop / 10] * len(watching)) / chart.limit
         n = next(place for place, event in enumerate(watching) if event.alarm)
         assert [event.evidence for event in watching[:n]] == pytest.approx(want[:n])
