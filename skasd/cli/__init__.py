@@ -48,7 +48,11 @@ def main(argv=None):
         The exit code; see above.
     """
     argv = sys.argv[1:] if argv is None else argv
-    args = _parser(argv).parse_args(argv)
+    try:
+        args = _parser(argv).parse_args(argv)
+    except KeyboardInterrupt:  # while what the command needs is imported
+        print("skasd: error: interrupted", file=sys.stderr)
+        return 130
     args.command = shlex.join(["skasd", *argv])
     console = Console(quiet=args.quiet, as_json=args.json)
     with warnings.catch_warnings():

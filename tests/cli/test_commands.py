@@ -324,3 +324,12 @@ def test_four_commands_on_real_engines(real_data, tmp_path, capsys):
     table = pd.read_csv(scores).set_index("path").loc[expected.index]
     np.testing.assert_allclose(table["anomaly_score"], expected["anomaly_score"], rtol=1e-9)
     assert len(table) == 290
+
+
+def test_an_interrupt_while_a_command_is_imported_has_no_traceback(monkeypatch, capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(skasd.cli, "_parser", interrupted)
+    assert main(["fit", "x", "-o", "y"]) == 130
+    assert capsys.readouterr().err == "skasd: error: interrupted\n"
