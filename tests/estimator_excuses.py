@@ -70,7 +70,7 @@ _FITTED_STEPS = dict.fromkeys(
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {
     "AnomalousSoundDetector": {
         "check_classifier_data_not_an_array": _OF_CLIPS["check_estimators_dtypes"],
-        "check_positive_only_tag_during_fit": "the data of the check hold a row twice, which the detector warns of as a "
+        "check_positive_only_tag_during_fit": "the data of the check hold a row twice, which fit warns of as a "
         "copy, and warnings are errors here",
         **_HELD_OUT,
         **_OF_CLIPS,
