@@ -7,6 +7,7 @@ import numpy as np
 from .. import load
 from ..compose import fitted_steps
 from ..persistence import ModelFileError, describe
+from ..scorers.thresholds import FEWEST
 from . import _systems
 
 
@@ -117,6 +118,8 @@ def _threshold(detector, last):
     lines = {
         "threshold": f"{text}, from {n} {what}",
         "false alarms": f"about {rate:.1%} of healthy clips like them"
-        + (f" ({wanted:.1%} wanted)" if least > wanted else ""),
+        + (f" ({wanted:.1%} wanted)" if least > wanted else "")
+        if n >= FEWEST
+        else f"not known: how much healthy clips differ cannot be seen in fewer than {FEWEST}",
     }
     return lines, {**values, "false_alarms": rate, "false_alarms_wanted": wanted, "set_later": set_later}

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from ..scorers.thresholds import clips_needed
+from ..scorers.thresholds import FEWEST, clips_needed
 
 
 def summary(detector):
     """Return in a few lines what a fitted `AnomalousSoundDetector` learnt and what to expect of it."""
     sections, wanted = detector.steps_[-1], detector.contamination
     n, n_heard = len(detector.training_scores_), detector.n_clips_
-    what = f"{n} clips" if n == n_heard else f"{n} of the {n_heard} clips heard"
+    what = f"{n} clip{'s' * (n > 1)}" if n == n_heard else f"{n} of the {n_heard} clips heard"
     lines = [f"AnomalousSoundDetector, mode {detector.mode!r}: learnt from {what}"]
     if detector.sections_:
         lines[0] += f" of {len(detector.sections_)} sections"
@@ -18,15 +18,18 @@ def summary(detector):
         where = "" if name is None else f"section {name!r}: "
         n, rate = scorer.n_recordings_, scorer.attainable_rate_
         what = (
-            f"{n} recordings"
+            f"{n} recording{'s' * (n > 1)}"
             if n < len(scorer.blocks_)
-            else f"{n} clips, each taken as a recording of its own"
+            else f"{n} clip{'s' * (n > 1)}, each taken as a recording of its own"
         )
         if set_later:
             lines.append(f"{where}{what}")
             continue
         lines.append(
             f"{where}{what}; about {max(wanted, rate):.1%} of healthy clips of new ones will be called anomalous"
+            if n >= FEWEST
+            else f"{where}{what}; how much these differ cannot be seen in fewer than {FEWEST}: all new ones may be "
+            "called anomalous"
         )
         if rate > wanted:
             lines.append(f"{where}{wanted:.1%} was asked for, which takes {clips_needed(wanted)} recordings")
@@ -37,5 +40,7 @@ def summary(detector):
             f"threshold set later, from {n} healthy clips; about {rate:.1%} of clips like them will be called "
             "anomalous"
         )
-    lines.append(f"threshold {detector.threshold_:.4g}; terms of the score: {', '.join(detector.terms_)}")
+    lines.append(
+        f"threshold {detector.threshold_ + 0.0:.4g}; terms of the score: {', '.join(detector.terms_)}"
+    )
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from scipy import stats
 from ..labels import group_rows
 
 __all__ = [
+    "FEWEST",
     "FewClipsWarning",
     "clips_needed",
     "conformal_threshold",
@@ -19,6 +20,9 @@ __all__ = [
     "warn_about_few_clips",
     "warn_about_small_domains",
 ]
+
+
+FEWEST = 3  # clips or recordings: with one of two left out, the other does not tell how much they differ
 
 
 class FewClipsWarning(UserWarning):
@@ -127,10 +131,13 @@ def warn_about_few_clips(n, contamination, of="", what="training clips"):
     one, _, more = what.partition(" of ")
     one = (one[:-1] if n == 1 else one) + (f" of {more}" if more else "")
     new = "clips" if what == "training clips" else "recordings"
+    cannot = f"{n} {one}{of} cannot hold the false-alarm rate contamination={contamination:g}: "
     warnings.warn(
-        f"{n} {one}{of} cannot hold the false-alarm rate contamination={contamination:g}: about 1 in {n + 1} new "
-        f"healthy {new}{of} scores higher than all of them. Give at least {needed}, or set contamination to "
-        f"{1 / (n + 1):.2g} or more.",
+        f"{cannot}about 1 in {n + 1} new healthy {new}{of} scores higher than all of them. Give at least {needed}, or "
+        f"set contamination to {1 / (n + 1):.2g} or more."
+        if n >= FEWEST
+        else f"{cannot}how much healthy {new} differ cannot be seen in fewer than {FEWEST}, and all new ones may be "
+        f"called anomalous. Give at least {needed}.",
         FewClipsWarning,
     )
 

@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_sco
 from skasd import AnomalousSoundDetector, load, save
 from skasd.compose import NormalOnly, threshold_for
 from skasd.datasets import make_machine_sounds
+from skasd.scorers import FewClipsWarning
 
 _DATA = Path(os.environ.get("SKASD_DATA", Path(__file__).parents[3] / "shared" / "data"))
 pytestmark = pytest.mark.filterwarnings("ignore::skasd.scorers.FewClipsWarning")
@@ -247,6 +248,15 @@ def test_the_summary_says_what_was_found(split):
     assert "8 recordings" in text
     assert "11.1% of healthy clips" in text
     assert "5.0% was asked for, which takes 19 recordings" in text
+
+
+@pytest.mark.parametrize(("n_clips", "named"), [(1, "1 clip,"), (2, "2 clips,")])
+def test_no_rate_is_stated_where_nothing_tells_how_much_recordings_differ(split, n_clips, named):
+    with pytest.warns(FewClipsWarning, match="cannot be seen in fewer than 3") as issued:
+        text = AnomalousSoundDetector().fit(split[0][:n_clips]).summary()
+    assert not [each for each in issued if "1 in" in str(each.message)]
+    assert f"{named} each taken" in text
+    assert "all new ones may be called anomalous" in text
 
 
 def test_p_values_agree_with_decisions_where_domains_are_given(split):
