@@ -250,6 +250,7 @@ def test_the_summary_says_what_was_found(split):
     assert "5.0% was asked for, which takes 19 recordings" in text
 
 
+@pytest.mark.filterwarnings("ignore:BandScorer cannot hold one of 1:UserWarning")
 @pytest.mark.parametrize(("n_clips", "named"), [(1, "1 clip,"), (2, "2 clips,")])
 def test_no_rate_is_stated_where_nothing_tells_how_much_recordings_differ(split, n_clips, named):
     with pytest.warns(FewClipsWarning, match="cannot be seen in fewer than 3") as issued:
