@@ -75,8 +75,7 @@ def run(args, console):
         over = "clips" if len(result.settings["seeds"]) == 1 else "seeds"
         rules = sorted({str(each["year"]) for each in result.settings["data"].values()})
         console.say(
-            f"Means over seeds, rules of {', '.join(rules)}; ±: 95 % interval over {over}; source, target: AUC of the "
-            "domain"
+            f"Rules of {', '.join(rules)}; means over seeds; ±: 95 % over {over}; source, target: AUC of each"
         )
         console.table(_overview(result), index=False, line_width=None, float_format="{:.3f}".format)
     console.note(f"tables and score files: {args.output}")
