@@ -6,6 +6,7 @@ from .. import load, save
 from .._whole_file import check_output
 from ..clips import leave_out_bad
 from ..compose import fitted_steps, set_threshold
+from ..scorers.thresholds import expected_rate
 from . import _recordings, _systems
 
 
@@ -49,7 +50,7 @@ def run(args, console):
     _recordings.say_left_out(paths, bad, console)
     save(detector, output)
     after = float(last.threshold_)
-    expected = max(rate, 1 / (len(kept) + 1))  # the greatest of so few scores is exceeded more often
+    expected = expected_rate(rate, len(kept))
     console.say(
         f"model: {output} (threshold {before:.6g}, now {after:.6g}: {expected:.1%} of healthy recordings like these "
         f"lie above it; set from {len(kept)})"

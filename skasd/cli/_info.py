@@ -7,7 +7,7 @@ import numpy as np
 from .. import load
 from ..compose import fitted_steps
 from ..persistence import ModelFileError, describe
-from ..scorers.thresholds import FEWEST
+from ..scorers.thresholds import FEWEST, expected_rate
 from . import _systems
 
 
@@ -103,7 +103,7 @@ def _threshold(detector, last):
         return {"threshold": text}, values
     set_later = not np.array_equal(scores, getattr(last, "training_scores_", []))
     n, what = len(scores), "healthy clips that it was set from later"
-    least, wanted = 1 / (n + 1), last.calibration_rate_
+    least, wanted, is_known = expected_rate(0, n), last.calibration_rate_, True
     if not set_later:
         parts = list(getattr(last, "estimators_", {None: last}).values())
         found = [part for part in parts if hasattr(part, "n_recordings_")]
@@ -114,12 +114,13 @@ def _threshold(detector, last):
         least = max([part.attainable_rate_ for part in found], default=least)
         wanted = getattr(detector, "contamination", None) or wanted
         n = n_blocks
+        is_known = all(part.n_recordings_ >= FEWEST for part in found)
     rate = max(wanted, least)
     lines = {
         "threshold": f"{text}, from {n} {what}",
         "false alarms": f"about {rate:.1%} of healthy clips like them"
         + (f" ({wanted:.1%} wanted)" if least > wanted else "")
-        if n >= FEWEST
+        if is_known
         else f"not known: how much healthy clips differ cannot be seen in fewer than {FEWEST}",
     }
     return lines, {**values, "false_alarms": rate, "false_alarms_wanted": wanted, "set_later": set_later}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..scorers.thresholds import FEWEST, clips_needed
+from ..scorers.thresholds import FEWEST, clips_needed, expected_rate
 
 
 def summary(detector):
@@ -35,7 +35,7 @@ def summary(detector):
             lines.append(f"{where}{wanted:.1%} was asked for, which takes {clips_needed(wanted)} recordings")
     if set_later:
         n = len(sections.calibration_scores_)
-        rate = max(sections.calibration_rate_, 1 / (n + 1))
+        rate = expected_rate(sections.calibration_rate_, n)
         lines.append(
             f"threshold set later, from {n} healthy clips; about {rate:.1%} of clips like them will be called "
             "anomalous"

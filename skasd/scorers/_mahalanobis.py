@@ -34,8 +34,9 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     ----------
     shrinkage : {"ledoit_wolf", "oas"}, float in [0, 1] or None, default="ledoit_wolf"
         Shrinkage of the covariance towards a multiple of the identity. A float is the weight of the
-        identity. None: the empirical covariance and its pseudo-inverse, blind to deviations in directions
-        in which the training clips do not vary.
+        identity; "ledoit_wolf" is 1 for two clips, which vary in one direction alone. None: the empirical
+        covariance and its pseudo-inverse, blind to deviations in directions in which the training clips do
+        not vary.
 
     standardize_features : bool, default=True
         Whether to divide each feature by its standard deviation before the covariance is estimated, so that

@@ -96,6 +96,6 @@ class References(metaclass=ABCMeta):
         if self.calibration in ("cross", "gamma"):
             what = "recordings" if blocks.are_recordings else "blocks of similar training clips"
             what = "training clips" if self.n_recordings_ == len(self.blocks_) else what
-            warn_about_few_clips(self.n_recordings_, self.contamination, what=what)
+            warn_about_few_clips(self.n_recordings_, self.contamination, what=what, all_there_is=True)
             if domain is not None:
                 warn_about_small_domains(domain, self.contamination, self.blocks_, what)

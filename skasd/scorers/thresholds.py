@@ -14,6 +14,7 @@ __all__ = [
     "clips_needed",
     "conformal_threshold",
     "domain_weights",
+    "expected_rate",
     "gamma_threshold",
     "p_values",
     "set_threshold",
@@ -123,8 +124,11 @@ def warn_about_small_domains(domain, contamination, blocks=None, what="training 
         )
 
 
-def warn_about_few_clips(n, contamination, of="", what="training clips"):
-    """Warn if `n` clips or recordings (`of` a domain, `what` they are) are too few for a false-alarm rate."""
+def warn_about_few_clips(n, contamination, of="", what="training clips", *, all_there_is=False):
+    """Warn if `n` clips or recordings (`of` a domain, `what` they are) are too few for a false-alarm rate.
+
+    `all_there_is`: nothing but these, each left out in turn, tells how much healthy sound differs.
+    """
     needed = clips_needed(contamination)
     if n >= needed:
         return
@@ -135,7 +139,7 @@ def warn_about_few_clips(n, contamination, of="", what="training clips"):
     warnings.warn(
         f"{cannot}about 1 in {n + 1} new healthy {new}{of} scores higher than all of them. Give at least {needed}, or "
         f"set contamination to {1 / (n + 1):.2g} or more."
-        if n >= FEWEST
+        if n >= FEWEST or not all_there_is
         else f"{cannot}how much healthy {new} differ cannot be seen in fewer than {FEWEST}, and all new ones may be "
         f"called anomalous. Give at least {needed}.",
         FewClipsWarning,
@@ -145,6 +149,11 @@ def warn_about_few_clips(n, contamination, of="", what="training clips"):
 def clips_needed(contamination):
     """Return how many clips it takes at least to hold a false-alarm rate."""
     return math.ceil(1 / contamination - 1 - 1e-9)
+
+
+def expected_rate(contamination, n):
+    """Return the false-alarm rate to expect of n clips: the one wanted, or the least that they can hold."""
+    return max(contamination, 1 / (n + 1))
 
 
 def conformal_threshold(scores, contamination, weights=None):

@@ -260,6 +260,13 @@ def test_no_rate_is_stated_where_nothing_tells_how_much_recordings_differ(split,
     assert "all new ones may be called anomalous" in text
 
 
+def test_two_later_clips_hold_a_rate_as_the_model_says_how_much_clips_differ(split):
+    detector = AnomalousSoundDetector().fit(split[0][:40])
+    with pytest.warns(FewClipsWarning, match="1 in 3 new healthy clips"):
+        detector.set_threshold(split[0][40:42])
+    assert "about 33.3% of clips like them" in detector.summary()
+
+
 def test_p_values_agree_with_decisions_where_domains_are_given(split):
     X, new, _ = split
     domain = ["source"] * 45 + ["target"] * 15

@@ -151,6 +151,7 @@ def test_two_recordings_of_each_unit():
         rates.append((scores > fitted.threshold_).mean())
         plain.append((scores > np.quantile(rest, 0.9)).mean())
     assert np.mean(plain) < 0.2
+    assert np.mean(rates) < 0.4
 
 
 @pytest.mark.parametrize("scorer", [KNNScorer(), MahalanobisScorer()])
