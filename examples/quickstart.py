@@ -117,6 +117,7 @@ def main():
             y,
             domain=domain,
             threshold=row["threshold"],
+            bins=60,
             ax=left.subplots(2, 1, sharex=True),
         )
         ROCByDomainDisplay.from_predictions(score, y, domain=domain, ax=right.subplots())

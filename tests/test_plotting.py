@@ -89,6 +89,60 @@ def test_scores_that_are_equal_or_nearly_so_are_drawn(scores):
     assert low < scores[0] < high
 
 
+SKEWED = np.r_[np.linspace(8, 11, 40), np.geomspace(12, 120, 40)]
+SKEWED_Y = np.repeat([1, -1], 40)
+
+
+def test_scores_of_large_faults_leave_the_healthy_ones_readable():
+    display = ScoreDisplay.from_predictions(SKEWED, SKEWED_Y, threshold=10.5)
+    assert display.scale_ == display.ax_.get_xscale() == "log"
+    normal, anomalous = (counts(patch) for patch in display.ax_.patches)
+    assert (normal > 0).sum() >= 4
+    assert (normal.sum(), anomalous.sum()) == (40, 40)
+    (line,) = display.ax_.lines
+    assert_array_equal(line.get_xdata(), [10.5, 10.5])
+    display.figure_.canvas.draw()
+    low, high = display.ax_.get_xlim()
+    labels = [label.get_text() for label in display.ax_.get_xticklabels()]
+    shown = [text for text, at in zip(labels, display.ax_.get_xticks(), strict=True) if low <= at <= high]
+    assert shown == ["10", "20", "50", "100"]
+    linear = ScoreDisplay.from_predictions(SKEWED, SKEWED_Y, threshold=10.5, scale="linear")
+    assert linear.ax_.get_xscale() == "linear"
+    assert (counts(linear.ax_.patches[0]) > 0).sum() == 1
+
+
+def test_only_skewed_positive_scores_get_a_logarithmic_axis():
+    def scale(scores, y=None, **known):
+        return ScoreDisplay.from_predictions(scores, y, **known).scale_
+
+    assert scale(SKEWED - 8, SKEWED_Y) == "linear"  # a zero
+    assert scale(-SKEWED, SKEWED_Y) == "linear"
+    assert scale(SKEWED[:60], SKEWED_Y[:60]) == "linear"  # up to 4 times the median
+    assert scale(SKEWED, SKEWED_Y, threshold=-1.0) == "linear"
+    assert scale(SKEWED[SKEWED > 50], training=SKEWED[:40]) == "log"
+    assert scale(SKEWED[SKEWED > 50]) == "linear"
+    with pytest.raises(ValueError, match=r"shows positive scores only.* is -120: pass scale='linear'"):
+        scale(-SKEWED, scale="log")
+    with pytest.raises(ValueError, match="scale must be 'auto', 'linear' or 'log', got 'symlog'"):
+        scale(SKEWED, scale="symlog")
+
+
+def test_bins_on_a_logarithmic_axis():
+    edges = [1, 10, 60, 200]
+    display = ScoreDisplay.from_predictions(SKEWED, bins=edges, scale="log")
+    assert_array_equal(counts(display.ax_.patches[0]), np.histogram(SKEWED, edges)[0])
+    few = np.array([3.3, 3.3])
+    assert counts(ScoreDisplay.from_predictions(few, scale="log").ax_.patches[0]).sum() == 2
+
+
+def test_a_timeline_of_skewed_scores_is_logarithmic():
+    scores = np.r_[np.linspace(8, 11, 40), [120.0, np.nan]]
+    display = TimelineDisplay.from_predictions(scores, threshold=10.5)
+    assert display.scale_ == display.ax_.get_yscale() == "log"
+    assert TimelineDisplay.from_predictions(scores[:40], threshold=10.5).scale_ == "linear"
+    assert TimelineDisplay.from_predictions(scores, scale="linear").ax_.get_yscale() == "linear"
+
+
 def test_score_threshold_line_and_rates(scored):
     scores, y, domain = scored
     display = ScoreDisplay.from_predictions(scores, y, domain=domain, threshold=0.75)

@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .._docs import shared_docstring
-from .style import NEUTRAL, import_pyplot
+from .style import NEUTRAL, import_pyplot, is_skewed
 
 PARAMETERS = """
 X : array-like or list of length n_clips
@@ -60,6 +60,10 @@ names : list of str of length n_clips, default=None
 
 unit : str, default="dB"
     Label of the colour bar.
+
+scale : {"auto", "linear", "log"}, default="auto"
+    Scale of the scores' axis. "auto": logarithmic where all scores, and the threshold, are positive and the largest
+    score exceeds ten times the median of the normal clips (by ``y``, else of the training clips, else of all clips).
 
 name : str, default=None
     Written above the picture.
@@ -153,6 +157,21 @@ def check_threshold(threshold):
     if threshold is not None and not (isinstance(threshold, Real) and np.isfinite(threshold)):
         raise ValueError(f"threshold must be a finite number or None, got {threshold!r}.")
     return threshold
+
+
+def resolve_scale(scale, scores, threshold=None, healthy=None):
+    """Return the scale of an axis of scores, "linear" or "log"."""
+    if scale not in ("auto", "linear", "log"):
+        raise ValueError(f"scale must be 'auto', 'linear' or 'log', got {scale!r}.")
+    lowest = np.nanmin(scores) if threshold is None else min(np.nanmin(scores), threshold)
+    if scale == "log" and lowest <= 0:
+        raise ValueError(
+            f"A logarithmic scale shows positive scores only, and the least score or threshold is {lowest:.4g}: pass "
+            "scale='linear' or 'auto'."
+        )
+    if scale == "auto":
+        return "log" if lowest > 0 and is_skewed(scores, healthy) else "linear"
+    return scale
 
 
 def anomaly_score(estimator, X):

@@ -13,10 +13,11 @@ from ._base import (
     check_threshold,
     check_y,
     make_panels,
+    resolve_scale,
     skipped_note,
     with_shared_docstring,
 )
-from .style import ANOMALOUS, NEUTRAL, NORMAL, ordered, plain_axes
+from .style import ANOMALOUS, NEUTRAL, NORMAL, ordered, plain_axes, set_scale
 
 
 @with_shared_docstring
@@ -33,6 +34,8 @@ class ScoreDisplay:
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_domains,)
         All panels.
+    scale_ : {"linear", "log"}
+        Scale of the scores' axis.
     {attributes}
 
     See Also
@@ -149,14 +152,21 @@ class ScoreDisplay:
 
     @with_shared_docstring
     def plot(
-        self, ax: Any = None, *, bins: int | str | ArrayLike = 30, name: str | None = None, **kwargs
+        self,
+        ax: Any = None,
+        *,
+        bins: int | str | ArrayLike = 30,
+        scale: Literal["auto", "linear", "log"] = "auto",
+        name: str | None = None,
+        **kwargs,
     ) -> Any:
         """Draw the histograms.
 
         Parameters
         ----------
         bins : int, str or array-like, default=30
-            As for :func:`numpy.histogram_bin_edges`, over the scores of all panels together.
+            As for :func:`numpy.histogram_bin_edges`, over the scores of all panels together; on a logarithmic scale
+            over their logarithms, unless the edges themselves are given.
         name : str, default=None
             Written above the picture instead of the display's own name.
         **kwargs : dict
@@ -176,14 +186,28 @@ class ScoreDisplay:
         self.figure_ = self.ax_.figure
         scored = ~np.isnan(self.scores)
         training = np.zeros(0) if self.training is None else self.training[~np.isnan(self.training)]
-        edges = _bin_edges(np.concatenate([self.scores[scored], training]), bins)
+        every = np.concatenate([self.scores[scored], training])
+        healthy = training if training.size else None
+        if self.y is not None and (scored & (self.y == 1)).any():
+            healthy = self.scores[scored & (self.y == 1)]
+        self.scale_ = resolve_scale(scale, every, self.threshold, healthy)
+        if self.scale_ == "log" and np.ndim(bins) == 0:
+            edges = np.exp(_bin_edges(np.log(every), bins))
+            edges[0], edges[-1] = (
+                min(edges[0], every.min()),
+                max(edges[-1], every.max()),
+            )  # rounding leaves none out
+        else:
+            edges = _bin_edges(every, bins)
         for panel, domain in zip(self.axes_, domains, strict=True):
             here = np.full(scored.shape, True) if domain is None else self.domain == domain
             self._plot_panel(panel, here & scored, edges, kwargs)
             skipped_note(panel, int((here & ~scored).sum()))
             if domain is not None:
                 panel.set_title(str(domain), loc="left", fontsize="medium")
-        self.axes_[-1].set_xlabel("anomaly score")
+        for panel in self.axes_:
+            set_scale(panel.xaxis, self.scale_)
+        self.axes_[-1].set_xlabel("anomaly score" + " (logarithmic)" * (self.scale_ == "log"))
         name = self.name if name is None else name
         if name and domains == [None]:
             self.ax_.set_title(name, loc="left", fontsize="medium")

@@ -1,6 +1,6 @@
 """Pictures of anomaly scores in the order of recording."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,11 @@ from ._base import (
     check_scores,
     check_threshold,
     make_panels,
+    resolve_scale,
     skipped_note,
     with_shared_docstring,
 )
-from .style import ANOMALOUS, NEUTRAL, NORMAL, plain_axes
+from .style import ANOMALOUS, NEUTRAL, NORMAL, plain_axes, set_scale
 
 _LEAST_FOR_MEDIAN = 30
 
@@ -31,6 +32,8 @@ class TimelineDisplay:
 
     Attributes
     ----------
+    scale_ : {"linear", "log"}
+        Scale of the scores' axis.
     {attributes}
 
     See Also
@@ -95,7 +98,14 @@ class TimelineDisplay:
         return cls(scores, time=time, threshold=threshold, name=name).plot(ax=ax, **kwargs)
 
     @with_shared_docstring
-    def plot(self, ax: Any = None, *, name: str | None = None, **kwargs) -> Any:
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        scale: Literal["auto", "linear", "log"] = "auto",
+        name: str | None = None,
+        **kwargs,
+    ) -> Any:
         """Draw the scores.
 
         Parameters
@@ -149,7 +159,10 @@ class TimelineDisplay:
             self.ax_.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         elif self.time is None:
             self.ax_.xaxis.get_major_locator().set_params(integer=True)
-        self.ax_.set(xlabel="clip" if self.time is None else "time", ylabel="anomaly score")
+        self.scale_ = resolve_scale(scale, self.scores, self.threshold)
+        set_scale(self.ax_.yaxis, self.scale_)
+        label = "anomaly score" + " (logarithmic)" * (self.scale_ == "log")
+        self.ax_.set(xlabel="clip" if self.time is None else "time", ylabel=label)
         name = self.name if name is None else name
         if name:
             self.ax_.set_title(name, loc="left", fontsize="medium")

@@ -1,7 +1,9 @@
 """Style of the pictures: colours, axes, the order of groups; and the late import of matplotlib."""
 
 from collections.abc import Hashable, Iterable
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from ..labels import sort_labels
 
@@ -40,3 +42,35 @@ def ordered(values: Iterable[Hashable]) -> list:
     """
     rank = {"source": 0, "target": 1}
     return sorted(sort_labels(values), key=lambda value: (rank.get(value, 2), str(value).casefold()))
+
+
+def is_skewed(scores: np.ndarray, healthy: np.ndarray | None = None) -> bool:
+    """Tell whether scores need a logarithmic axis: on a linear one a few large ones would flatten the healthy ones.
+
+    That is so where all are positive and the largest is more than ten times the median of the healthy ones (of all
+    where these are not known): half of the healthy ones would then share a tenth of the axis, three bins of thirty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.plotting.style import is_skewed
+    >>> is_skewed(np.array([8.0, 9.0, 10.0, 115.0])), is_skewed(np.array([-1.0, 0.0, 1.0, 115.0]))
+    (True, False)
+    """
+    scores = scores[np.isfinite(scores)]
+    healthy = scores if healthy is None else healthy[np.isfinite(healthy)]
+    if not len(scores) or not len(healthy):
+        return False
+    return bool(scores.min() > 0 and scores.max() > 10 * np.median(healthy))
+
+
+def set_scale(axis: Any, scale: Literal["linear", "log"]) -> None:
+    """Set the scale of an axis, ``ax.xaxis`` or ``ax.yaxis``; a logarithmic one has plain numbers, at 1, 2, 5."""
+    getattr(axis.axes, f"set_{axis.axis_name}scale")(scale)
+    if scale == "log":
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+        low, high = sorted(axis.get_view_interval())
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())

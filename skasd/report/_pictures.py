@@ -13,7 +13,16 @@ from ..plotting import (
     SpectrogramDisplay,
     TimelineDisplay,
 )
-from ..plotting.style import ANOMALOUS, NEUTRAL, NORMAL, import_pyplot, ordered, plain_axes
+from ..plotting.style import (
+    ANOMALOUS,
+    NEUTRAL,
+    NORMAL,
+    import_pyplot,
+    is_skewed,
+    ordered,
+    plain_axes,
+    set_scale,
+)
 
 _DPI = 150
 
@@ -55,10 +64,6 @@ def score_picture(scores, y, domain, threshold, training=None):
     axes = figure.subplots(n, 1, sharex=True, squeeze=False).ravel()
     scored = ~np.isnan(scores)
     bins = int(np.clip(2 * np.sqrt(scored.sum()), 8, 30))
-    every = scores[scored] if training is None else np.concatenate([scores[scored], training])
-    if _is_wide(every):
-        bins = np.geomspace(every.min(), every.max() * (1 + 1e-9), bins + 1)
-        axes[0].set_xscale("log")
     ScoreDisplay.from_predictions(
         scores, y, domain=domain, threshold=threshold, training=training, ax=axes, bins=bins
     )
@@ -81,8 +86,6 @@ def timeline_picture(scores, when, threshold, since=None):
     figure = new_figure(4.8, 3.6)
     ax = figure.subplots()
     display = TimelineDisplay.from_predictions(scores, time=when, threshold=threshold, ax=ax)
-    if _is_wide(scores):
-        ax.set_yscale("log")
     if since is not None:
         time = np.arange(1, len(scores) + 1) if when is None else when.dropna().to_numpy()
         begin, end = (time[min(place, len(time) - 1)] for place in since)  # clips without a time come last
@@ -121,8 +124,8 @@ def stream_picture(times, scores, threshold, alarms, unscored):
     if unscored.any():
         place = {"transform": ax.get_xaxis_transform(), "clip_on": False}
         ax.plot(times[unscored], np.zeros(unscored.sum()), "|", color="#0072B2", label="not judged", **place)
-    if _is_wide(scores[np.isfinite(scores)] if np.isfinite(scores).any() else np.ones(1)):
-        ax.set_yscale("log")
+    if is_skewed(scores) and (threshold is None or threshold > 0):
+        set_scale(ax.yaxis, "log")
     locator = AutoDateLocator()
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -134,12 +137,6 @@ def stream_picture(times, scores, threshold, alarms, unscored):
     text = f"Anomaly score of {len(times)} stretches of time"
     text += "" if threshold is None else f", threshold {threshold:.4g}, {above.sum()} of them above it"
     return as_png(figure), f"{text}; times of alarm are shaded ({len(bounds) // 2})."
-
-
-def _is_wide(scores):
-    """Tell whether scores need a logarithmic axis: else a few large ones would flatten all others."""
-    scores = scores[~np.isnan(scores)]
-    return bool(scores.min() > 0 and scores.max() > 30 * np.median(scores))
 
 
 def _legend_above(ax):
