@@ -1,4 +1,4 @@
-"""The default detector against the systems of the library, on every set at hand: the tables of docs/hearing.md.
+"""The default detector against the systems of the library, on every set at hand: docs/measurements_default.md.
 
     python benchmarks/default.py                        # hearing: Omega, bootstrap over recordings, seconds
     python benchmarks/default.py --part ablation        # the same rows with single terms of the score left out

@@ -84,7 +84,7 @@ def print_recordings(n_runs):
 
 
 def main(arguments=None):
-    """Print the tables of docs/thresholds.md."""
+    """Print the tables of docs/measurements_thresholds.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--features", type=int, default=32)

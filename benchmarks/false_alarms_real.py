@@ -120,7 +120,7 @@ class FrontEnd:
 
 
 def main(arguments=None):
-    """Print the tables of docs/thresholds.md."""
+    """Print the tables of docs/measurements_thresholds.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", choices=("statistics", "encoder"), default="statistics")
     parser.add_argument("--data", type=Path, default=os.environ.get("SKASD_DATA", "../shared/data"))
