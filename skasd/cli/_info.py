@@ -5,9 +5,9 @@ import os
 import numpy as np
 
 from .. import load
-from ..compose import fitted_steps
+from ..compose import expected_rate_of, fitted_steps
 from ..persistence import ModelFileError, describe
-from ..scorers.thresholds import FEWEST, expected_rate
+from ..scorers.thresholds import FEWEST
 from . import _systems
 
 
@@ -98,29 +98,16 @@ def _threshold(detector, last):
         return {"threshold": "none: the estimator is not fitted, or has none"}, {}
     values = {"threshold": float(threshold)}
     text = f"{threshold:.6g}"
-    scores = getattr(last, "calibration_scores_", None)
-    if scores is None:
+    expected = expected_rate_of(detector)
+    if expected is None:
         return {"threshold": text}, values
-    set_later = not np.array_equal(scores, getattr(last, "training_scores_", []))
-    n, what = len(scores), "healthy clips that it was set from later"
-    least, wanted, is_known = expected_rate(0, n), last.calibration_rate_, True
-    if not set_later:
-        parts = list(getattr(last, "estimators_", {None: last}).values())
-        found = [part for part in parts if hasattr(part, "n_recordings_")]
-        n_blocks = sum(part.n_recordings_ for part in found)
-        n_blocks, what = (
-            (n_blocks, "recordings") if found and n_blocks < n else (n, "clips learnt from, held out")
-        )
-        least = max([part.attainable_rate_ for part in found], default=least)
-        wanted = getattr(detector, "contamination", None) or wanted
-        n = n_blocks
-        is_known = all(part.n_recordings_ >= FEWEST for part in found)
-    rate = max(wanted, least)
+    rate, wanted = expected.rate, expected.wanted
     lines = {
-        "threshold": f"{text}, from {n} {what}",
+        "threshold": f"{text}, from {expected.n} {expected.what}",
         "false alarms": f"about {rate:.1%} of healthy clips like them"
-        + (f" ({wanted:.1%} wanted)" if least > wanted else "")
-        if is_known
+        + (f" ({wanted:.1%} wanted)" if rate > wanted else "")
+        if expected.is_known
         else f"not known: how much healthy clips differ cannot be seen in fewer than {FEWEST}",
     }
-    return lines, {**values, "false_alarms": rate, "false_alarms_wanted": wanted, "set_later": set_later}
+    told = {"false_alarms": rate, "false_alarms_wanted": wanted, "set_later": expected.set_later}
+    return lines, {**values, **told}

@@ -3,6 +3,8 @@
 from ._augmented import Augmented
 from ._detection import StepsMixin as StepsMixin
 from ._domain_dependent import DomainDependent
+from ._expected_rate import ExpectedRate as ExpectedRate
+from ._expected_rate import expected_rate_of
 from ._held_out import threshold_for
 from ._last_step import fitted_steps
 from ._later_clips import p_value_of, set_threshold
@@ -32,6 +34,7 @@ __all__ = [
     "SectionEnsemble",
     "SectionScores",
     "SelectBest",
+    "expected_rate_of",
     "fitted_steps",
     "make_pipeline",
     "p_value_of",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..clips import ClipError, leave_out_bad
-from ..compose import fitted_steps
+from ..compose import expected_rate_of, fitted_steps
 
 _MOST_TRAINING = 500  # recordings looked at for neighbours and map
 
@@ -39,7 +39,7 @@ class Knowledge:
         last = self.steps[-1] if self.steps else None
         self.scores = np.ravel(np.asarray(getattr(last, "training_scores_", []), dtype=float))
         self.held_out = getattr(last, "calibration", "cross") != "train"
-        self._contamination = getattr(last, "contamination", None)
+        self._is_another = False  # than the one whose scores the table holds
         self._rows: dict[str, np.ndarray] = {}  # features by file
         self._scores_rows = True  # until the first file shows otherwise
         if training is None:
@@ -102,7 +102,7 @@ class Knowledge:
             return ""
         if np.isclose(own, clip["anomaly_score"], rtol=0.01, atol=1e-6):
             return ""
-        self.scores, self._contamination = self.scores[:0], None
+        self.scores, self._is_another = self.scores[:0], True
         return (
             f"The detector given scores {clip['name']} with {own:.4g}, the table says {clip['anomaly_score']:.4g}: the "
             "table is of another detector, or the sections were told when it was made. What this detector knows of its "
@@ -110,11 +110,13 @@ class Knowledge:
         )
 
     def expected_rate(self, threshold):
-        """Return the share of new healthy recordings expected above a threshold; None if that is not known.
+        """Return the share of healthy clips to expect above a threshold, and whether that is known or a least value.
 
-        By the rank of the threshold among held-out scores of n training clips: with k of them above, (k + 1) / (n + 1).
+        None for the share where nothing is known.
         """
-        if len(self.scores) and self.held_out and np.isfinite(threshold):
-            scores = self.scores[~np.isnan(self.scores)]
-            return float((np.sum(scores > threshold) + 1) / (len(scores) + 1))
-        return self._contamination
+        if self.detector is None or self._is_another:
+            return None, False
+        expected = expected_rate_of(self.detector, threshold)
+        if expected is None:
+            return getattr(self.steps[-1], "contamination", None), True
+        return expected.rate, expected.is_known

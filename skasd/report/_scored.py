@@ -125,12 +125,10 @@ def report_scores(
     contradiction = knowledge.contradiction(table)
     # held-out scores of a detector for one machine
     own = knowledge.scores if table["machine"].nunique() == 1 and len(knowledge.scores) else None
-    verdicts = {
-        machine: Verdict(
-            machine, clips, knowledge.expected_rate(_threshold(clips)), own if knowledge.held_out else None
-        )
-        for machine, clips in table.groupby("machine", sort=False)
-    }
+    verdicts = {}
+    for machine, clips in table.groupby("machine", sort=False):
+        rate, is_known = knowledge.expected_rate(_threshold(clips))
+        verdicts[machine] = Verdict(machine, clips, rate, own if knowledge.held_out else None, is_known)
     worst = worst_clips(table, n_clips)
     anchors = {label: f"c{place}" for place, label in enumerate(worst.index, 1)}
     _write_verdicts(page, table, verdicts)

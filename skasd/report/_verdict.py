@@ -88,6 +88,8 @@ class Verdict:
         Share of anomalous clips expected of a healthy machine; None: not known.
     training : ndarray of shape (n_training_clips,) or None
         Held-out scores of its training clips.
+    is_known : bool
+        False: the rate may be more than `rate`.
 
     Attributes
     ----------
@@ -97,7 +99,7 @@ class Verdict:
         The run of alarms, by position among the clips with a score.
     """
 
-    def __init__(self, machine, clips, rate, training=None):
+    def __init__(self, machine, clips, rate, training=None, is_known=True):
         name = "The machine" if machine == "machine" else machine
         scored = clips[clips["anomaly_score"].notna()]
         n = len(scored)
@@ -129,7 +131,7 @@ class Verdict:
         expected = (
             "the rate expected of healthy sound is in the model, which was not given"
             if rate is None
-            else f"{_percent(rate)} expected of healthy sound"
+            else f"{_percent(rate)}{'' if is_known else ' or more'} expected of healthy sound"
         )
         are = "is" if k == 1 else "are"
         self.sentences = [

@@ -176,6 +176,18 @@ def test_info_says_what_a_model_is(recordings, model, capsys):
     assert found["size"] == Path(model).stat().st_size
 
 
+def test_info_and_report_expect_the_same_rate(recordings, model, tmp_path, capsys):
+    scores, page, later = (str(tmp_path / name) for name in ("scores.csv", "page.html", "later.skasd"))
+    assert main(["calibrate", model, str(recordings / "test"), "--false-alarms", "0.2", "-o", later]) == 0
+    for path, told, shown in ((model, "10.0%", "10 %"), (later, "20.0%", "20 %")):
+        assert main(["score", path, str(recordings / "test"), "-o", scores, "-q"]) == 0
+        assert main(["report", scores, "-o", page, "--model", path, "-q", "--clips", "0"]) == 0
+        capsys.readouterr()
+        assert main(["info", path]) == 0
+        assert f"about {told} of " in capsys.readouterr().out
+        assert f", {shown} expected of healthy sound" in Path(page).read_text("utf-8")
+
+
 def test_info_of_whatever_a_file_holds(tmp_path, capsys):
     path = str(tmp_path / "m.skasd")
     X = np.random.default_rng(0).normal(size=(30, 2))

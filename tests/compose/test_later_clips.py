@@ -13,10 +13,11 @@ from skasd.compose import (
     PerSection,
     Pipeline,
     ScoreEnsemble,
+    expected_rate_of,
     p_value_of,
     set_threshold,
 )
-from skasd.scorers import KNNScorer, LOFScorer, MahalanobisScorer
+from skasd.scorers import FewClipsWarning, KNNScorer, LOFScorer, MahalanobisScorer
 
 DETECTORS = {
     "scorer": KNNScorer(),
@@ -59,6 +60,32 @@ def test_sections():
     assert (detector.predict(later) == -1).sum() == 14  # 59 - 45
     assert_array_equal(detector.predict(new) == -1, detector.p_value(new) < 0.25)
     assert_array_equal(detector.decision_function(new, section=[0] * 200), known)
+
+
+@pytest.mark.filterwarnings("ignore::skasd.scorers.FewClipsWarning")
+@pytest.mark.parametrize("name", DETECTORS)
+def test_expected_rate_is_the_wanted_one_until_another_threshold_is_looked_at(name):
+    X, later, _ = data()
+    detector = DETECTORS[name].fit(X)
+    own = expected_rate_of(detector)
+    assert (own.rate, own.wanted, own.is_known, own.set_later) == (0.1, 0.1, True, False)
+    assert expected_rate_of(detector, np.nan) == own
+    p = p_value_of(detector, later)
+    rates = [expected_rate_of(detector, score).rate for score in -detector.score_samples(later)]
+    assert_allclose(rates, np.maximum(p, expected_rate_of(detector, 1e9).rate))
+    set_threshold(detector, later[:4], contamination=0.1)
+    expected = expected_rate_of(detector)
+    assert (expected.rate, expected.wanted, expected.n, expected.set_later) == (0.2, 0.1, 4, True)
+
+
+def test_expected_rate_of_two_recordings_is_not_known():
+    X, _, _ = data()
+    with pytest.warns(FewClipsWarning):
+        detector = KNNScorer().fit(X, groups=np.arange(80) // 40)
+    expected = expected_rate_of(detector)
+    assert (expected.rate, expected.is_known) == (pytest.approx(1 / 3), False)
+    assert (expected.n, expected.what) == (2, "recordings")
+    assert expected_rate_of(IsolationForest(n_estimators=5).fit(X)) is None
 
 
 def test_recordings_reach_the_detector_of_each_section():

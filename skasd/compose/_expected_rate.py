@@ -1,0 +1,94 @@
+"""What rate of false alarms to expect of a fitted detector."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..scorers import ThresholdMixin
+from ..scorers.thresholds import FEWEST, expected_rate
+from ._last_step import last_step
+
+
+class ExpectedRate(NamedTuple):
+    """Rate of false alarms to expect, and what it rests on; see `expected_rate_of`.
+
+    Parameters
+    ----------
+    rate : float
+        Share of healthy clips of new recordings to be expected above the threshold.
+    wanted : float
+        The share that the detector's own threshold aims at.
+    n : int
+        Number of recordings, or clips, whose scores the threshold comes from.
+    what : str
+        What these are.
+    is_known : bool
+        False with fewer than three recordings, which do not tell how much healthy sound differs; `rate` is then the
+        least that is possible.
+    set_later : bool
+        Whether the threshold comes from clips that were not learnt from.
+    """
+
+    rate: float
+    wanted: float
+    n: int
+    what: str
+    is_known: bool
+    set_later: bool
+
+
+def expected_rate_of(detector: Any, threshold: float | None = None) -> ExpectedRate | None:
+    """Return what share of healthy clips of new recordings to expect above a threshold.
+
+    At the detector's own threshold that is the rate it aims at, at another one the p-value of that score; neither can
+    be less than one in n + 1 with the scores of n recordings.
+
+    Parameters
+    ----------
+    detector : estimator
+        Fitted, with a detector of this package at its end: a pipeline, a search, a wrapper.
+    threshold : float, default=None
+        An anomaly score; None or NaN: the detector's own threshold.
+
+    Returns
+    -------
+    ExpectedRate or None
+        None if the detector at the end keeps no scores of healthy clips.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import KNNScorer
+    >>> from skasd.compose import expected_rate_of
+    >>> detector = KNNScorer().fit(np.random.default_rng(0).normal(size=(99, 2)))
+    >>> expected_rate_of(detector).rate, expected_rate_of(detector, threshold=99.0).rate
+    (0.1, 0.01)
+    """
+    last = last_step(detector)
+    scores = getattr(last, "calibration_scores_", None)
+    if not isinstance(last, ThresholdMixin) or scores is None:
+        return None
+    n, wanted, is_known, what = (
+        len(scores),
+        last.calibration_rate_,
+        True,
+        "healthy clips that it was set from later",
+    )
+    least = expected_rate(0, n)
+    set_later = not np.array_equal(scores, getattr(last, "training_scores_", []))
+    if not set_later:
+        parts = getattr(last, "estimators_", None)
+        parts = list(parts.values()) if isinstance(parts, dict) else [last]
+        parts = [part for part in parts if hasattr(part, "n_recordings_")]
+        n_recordings = sum(part.n_recordings_ for part in parts)
+        n, what = (
+            (n_recordings, "recordings") if parts and n_recordings < n else (n, "clips learnt from, held out")
+        )
+        least = max([part.attainable_rate_ for part in parts], default=least)
+        is_known = all(part.n_recordings_ >= FEWEST for part in parts)
+        wanted = getattr(detector, "contamination", None) or wanted
+    own = (
+        threshold is None or np.isnan(threshold) or np.isclose(threshold, last.threshold_, rtol=1e-6, atol=0)
+    )
+    rate = wanted if own else float(last.p_value_of_scores([threshold])[0])
+    return ExpectedRate(max(rate, least), wanted, n, what, is_known, set_later)
