@@ -141,7 +141,7 @@ def select_without_anomalies(
     judged by what several sections teach it.
 
     Pseudo-anomalies are not anomalies: the choice is as good as they resemble what will happen to the machine. On
-    the real machines at hand it was no better than the default detector without a choice; docs/choosing.md has the
+    the real machines at hand it was no better than the default detector without a choice; docs/measurements.md has the
     table.
 
     References
