@@ -53,7 +53,7 @@ def warn_about_anomalies(y, estimator):
     if y is None:
         return
     values = np.asarray(y)
-    if values.dtype.kind in "iuf" and set(np.unique(values).tolist()) in ({-1}, {-1, 1}):
+    if values.dtype.kind in "iufO" and set(values.ravel().tolist()) in ({-1}, {-1, 1}):
         warnings.warn(
             f"{type(estimator).__name__} is fitted on {np.count_nonzero(values == -1)} clips that y marks as anomalous "
             "(-1). Only healthy clips are to be learnt from: wrap the estimator in skasd.compose.NormalOnly, which "

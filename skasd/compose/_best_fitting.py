@@ -25,6 +25,7 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
     """
 
     _named = "section"  # what tells which detector to use
+    _known_correction = 0.0  # of decisions on clips of known name; other than 0 after `set_threshold`
 
     def _represent(self, X):
         """Return what the detectors take."""
@@ -50,8 +51,8 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _decisions(self, X, labels=None, **metadata):
         """Return decisions on the common scale, of clips of known or unknown name."""
-        decisions = self._uncorrected(X, labels, **metadata)
-        return decisions - self._correction if labels is None else decisions
+        correction = self._correction if labels is None else self._known_correction
+        return self._uncorrected(X, labels, **metadata) - correction
 
     def _uncorrected(self, X, labels=None, **metadata):
         """Return decisions on the common scale, the choice that clips of unknown name have not made up for."""
@@ -104,7 +105,7 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
         best = best[~np.isnan(own)]
         n_below = int((own < 0).sum())
         ordered = np.sort(best)
-        self._correction = 0.0
+        self._correction = self._known_correction = 0.0
         if n_below and ordered[n_below - 1] >= 0:
             self._correction = float(ordered[min(n_below, len(ordered) - 1)])
         self.training_scores_ = -(best + self._shift)
@@ -126,11 +127,9 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
         return {"weights": weights, **known}
 
     def _follow(self, change):
-        """Move the decisions on clips of unknown name along with `offset_`."""
+        """Move all decisions along with `offset_`."""
         self._correction += change
-        if self._shift == 0:  # scores are decisions, whose threshold is 0
-            self.calibration_scores_ = self.calibration_scores_ + self.offset_
-            self.offset_ = 0.0
+        self._known_correction += change
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

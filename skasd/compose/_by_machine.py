@@ -104,8 +104,15 @@ class ByMachine(BestFittingDetector, NamedEstimators):
             own[rows] = (scores[rows] + offset_of(fitted, take(X, rows))) / self.scale_[name]
         self.training_scores_ = own[~np.isnan(own)]
         self._keep_for_p_values(self.training_scores_)
-        self._scales, self._shift, self._correction, self.offset_ = self.scale_, 0.0, 0.0, 0.0
+        self._scales, self._shift, self.offset_ = self.scale_, 0.0, 0.0
+        self._correction = self._known_correction = 0.0
         return self
+
+    def _follow(self, change):
+        super()._follow(change)
+        # scores are decisions, whose threshold stays at 0
+        self.calibration_scores_ = self.calibration_scores_ + self.offset_
+        self.offset_ = 0.0
 
     def anomaly_score(self, X: Any, *, machine: Any = None, section: Any = None, **params) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.

@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 
 from .._sklearn_compat import BaseSearchCV, num_samples
-from ..scorers import FewClipsWarning
+from ..scorers import FewClipsWarning, ThresholdMixin
 from ..scorers.thresholds import set_threshold, warn_about_few_clips
 from ._last_step import last_step
 from ._normal_only import NormalOnly
@@ -127,8 +127,8 @@ def anomaly_scores_of(detector, X: Any, offset, **metadata):
 def threshold_for(detector: Any, false_alarms: float) -> float:
     """Return the threshold at which a fitted detector would raise another share of false alarms.
 
-    By the rule by which it set its own threshold, from the same scores: those of its training clips, each from a model
-    that did not learn it.
+    By the rule by which its own threshold was set, from the same scores: those of its training clips, each from a model
+    that did not learn it, or after `set_threshold` those of the later clips.
 
     Parameters
     ----------
@@ -167,17 +167,14 @@ def threshold_for(detector: Any, false_alarms: float) -> float:
     if not 0 < false_alarms <= 0.5:
         raise ValueError(f"The rate of false alarms must be above 0 and at most 0.5, got {false_alarms!r}.")
     last = last_step(detector)
-    scores = getattr(last, "training_scores_", None)
-    calibration = getattr(last, "calibration", "cross")
-    if scores is None or calibration == "train":
-        why = (
-            "was fitted with calibration='train'" if scores is not None else "keeps no scores of its training"
-        )
+    why = "" if isinstance(last, ThresholdMixin) else "keeps no scores of its training"
+    if not why and last.calibration_rule_ == "train" == getattr(last, "calibration", None):
+        why = "was fitted with calibration='train'"
+    if why:
         raise ValueError(
             f"No threshold for a rate of false alarms can be told: {type(last).__name__} {why}. Give a threshold, or "
             f"fit with contamination={false_alarms:g}."
         )
-    scores = np.asarray(scores, dtype=float)
-    scores = scores[~np.isnan(scores)]
+    scores = last.calibration_scores_
     warn_about_few_clips(len(scores), false_alarms)
-    return set_threshold(scores, false_alarms, calibration, getattr(last, "calibration_weights_", None))
+    return set_threshold(scores, false_alarms, last.calibration_rule_, last.calibration_weights_)

@@ -73,7 +73,7 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
 
     See Also
     --------
-    threshold_for : The threshold for another rate, from the scores of the training clips.
+    threshold_for : The threshold for another rate, from the same scores.
 
     Examples
     --------

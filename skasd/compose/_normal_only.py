@@ -9,7 +9,7 @@ from .._typing import ArrayLike
 from ._fit_wrapper import FitWrapper
 from ._rows import check_lengths, take_rows
 
-METADATA = {"section", "domain", "attribute", "proxy"}
+METADATA = {"section", "domain", "attribute", "proxy", "groups", "machine", "origin"}
 
 
 class NormalOnly(FitWrapper):

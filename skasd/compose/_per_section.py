@@ -217,6 +217,10 @@ class PerSection(BestFittingDetector):
         held_out = {name: -scores - offsets[name] for name, (_, scores) in zip(groups, fits, strict=True)}
         self._calibrate(X, held_out, groups)
 
+    def _follow(self, change):
+        super()._follow(change)
+        self.section_offset_ += change
+
     def anomaly_score(self, X: Any, *, section: Any = None, **params) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
@@ -234,7 +238,7 @@ class PerSection(BestFittingDetector):
         ndarray of shape (n_clips,)
             The opposite of the score; NaN for skipped clips.
         """
-        return -self._uncorrected(X, section, **params) - self.section_offset_
+        return -self._uncorrected(X, section, **params) - self._shift
 
     def decision_function(self, X: Any, *, section: Any = None, **params) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.

@@ -95,3 +95,5 @@ def keep_names(owner, estimator):
     for attribute in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimator, attribute):
             setattr(owner, attribute, getattr(estimator, attribute))
+        elif hasattr(owner, attribute):  # of an earlier fit
+            delattr(owner, attribute)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._metadata import as_domains
 from .._sklearn_compat import StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
+from .._unfitted import unfitted_on_failure
 from ..scorers import BaseScorer
 from ..scorers.thresholds import warn_about_few_clips, warn_about_small_domains
 from ._combination import COMBINE, Standardization, combine_scores
@@ -197,12 +198,12 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
             If names or weights do not fit, metadata has not one entry per clip, or "product" meets negative
             scores.
         """
-        self._kept = self._check_estimators()
-        self._weights = self._check_weights()
         n_rows = num_samples(X)
         check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
         present = np.flatnonzero(not_proxies(proxy, n_rows))
-        with route_metadata():
+        with route_metadata(), unfitted_on_failure(self):
+            self._kept = self._check_estimators()
+            self._weights = self._check_weights()
             routed = routed_to(self, "fit", section=section, domain=domain, proxy=proxy, **params)
             splits = self._splits(n_rows, y, routed["cv"]["split"])
             jobs = []

@@ -141,6 +141,11 @@ class SelectBest(ByMachine):
                     error_score="raise",
                 )
                 self.scores_[machine][name] = float(results["test_score"].mean())
+                if np.isnan(self.scores_[machine][name]):
+                    raise ValueError(
+                        f"scoring={self.scoring!r} is NaN for {name!r} on clips of {machine!r}: most need normal and "
+                        "anomalous clips in every fold, as RecordingKFold gives."
+                    )
         return {machine: max(scores, key=scores.get) for machine, scores in self.scores_.items()}
 
     def _splitter(self):

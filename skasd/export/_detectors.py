@@ -41,16 +41,17 @@ def _per_section(detector: PerSection, graph, x):
     if detector.embedder_ is not None:
         for step in fitted_steps(detector.embedder_):
             x = transform(step, graph, x)
-    excess = []
+    excess, offsets = [], []
     for name, each in detector.estimators_.items():
         offset = getattr(fitted_steps(each)[-1], "offset_", None)
         if offset is None:
             raise ExportError(
                 f"{type(each).__name__}, the detector of section {name!r}, keeps no offset_: use one of skasd."
             )
+        offsets.append(float(offset))
         excess.append(graph.op("Add", anomaly_score(each, graph, x), np.float64(offset)))
     # the section that a clip fits best, on the scale of the threshold for clips of unknown section
-    return graph.op("Sub", graph.op("Min", *excess), np.float64(detector.section_offset_))
+    return graph.op("Sub", graph.op("Min", *excess), np.mean(offsets))
 
 
 @score.register

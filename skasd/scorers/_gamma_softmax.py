@@ -143,6 +143,9 @@ class GammaSoftmaxScorer(BaseScorer):
         self.section_offset_ = self.offset_
         self._finish(self._score_rows(X), blocks, None)
 
+    def _follow(self, change):
+        self.section_offset_ += change
+
     def _find_columns(self, X, sections):
         if not sections:
             return {}

@@ -103,14 +103,14 @@ class ThresholdMixin:
         Returns
         -------
         ndarray of shape (n_clips,)
-            In (0, 1]; NaN for skipped clips. ``predict`` is -1 where it is below ``contamination`` (and +1 where
-            it is just that); where there are fewer scores than that takes, where the score is above all of them, which
-            has the p-value ``1 / (n + 1)``, the least there is.
+            In (0, 1], with ``calibration="train"`` in [0, 1]; NaN for skipped clips. ``predict`` is -1 where it is
+            below ``contamination``. With fewer than ``1 / contamination - 1`` scores, ``predict`` is -1 where the score
+            is above all of them; the p-value there is ``1 / (n + 1)``, the least there is.
 
         Notes
         -----
-        The share of new healthy clips to be expected above the score: the conformal p-value, interpolated between
-        the scores of healthy clips that the threshold comes from, too (``calibration_scores_``).
+        The share of new healthy clips to be expected above the score, interpolated between the scores of healthy clips
+        that the threshold comes from as well (``calibration_scores_``).
         """
         return self.p_value_of_scores(self.anomaly_score(X, **metadata))
 
@@ -183,9 +183,7 @@ class ThresholdMixin:
         return self
 
     def _follow(self, change):
-        """Change what depends on `offset_`, which has gone up by `change`."""
-        if hasattr(self, "section_offset_"):
-            self.section_offset_ += change
+        """Change what depends on `offset_`, which has gone up by `change`; here nothing."""
 
     @property
     def threshold_(self):
@@ -196,6 +194,11 @@ class ThresholdMixin:
     def calibration_rate_(self):
         """False-alarm rate that the threshold aims at: `contamination`, or what `set_threshold` got."""
         return self._asked_for
+
+    @property
+    def calibration_rule_(self):
+        """How the threshold came from `calibration_scores_`: "cross", "train" or "gamma", see `BaseScorer`."""
+        return self._rule
 
     def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
         """Set `offset_`, and keep what it comes from."""

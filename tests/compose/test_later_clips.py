@@ -10,13 +10,16 @@ from sklearn.preprocessing import StandardScaler
 from skasd.compose import (
     DomainDependent,
     NormalOnly,
+    PerMachine,
     PerSection,
     Pipeline,
     ScoreEnsemble,
     expected_rate_of,
     p_value_of,
     set_threshold,
+    threshold_for,
 )
+from skasd.compose._last_step import last_step
 from skasd.scorers import FewClipsWarning, KNNScorer, LOFScorer, MahalanobisScorer
 
 DETECTORS = {
@@ -56,10 +59,39 @@ def test_sections():
     X, later, new = data()
     detector = PerSection(estimator=KNNScorer()).fit(X, section=np.arange(80) % 2)
     known = detector.decision_function(new, section=[0] * 200)
+    before, scores = detector.offset_, detector.anomaly_score(new, section=[0] * 200)
     detector.set_threshold(later, contamination=0.25)
     assert (detector.predict(later) == -1).sum() == 14  # 59 - 45
     assert_array_equal(detector.predict(new) == -1, detector.p_value(new) < 0.25)
-    assert_array_equal(detector.decision_function(new, section=[0] * 200), known)
+    # where the section is known the threshold moves as far, and scores stay
+    moved = detector.decision_function(new, section=[0] * 200)
+    assert_allclose(moved, known - (detector.offset_ - before))
+    assert_array_equal(detector.anomaly_score(new, section=[0] * 200), scores)
+    assert_allclose(-scores - detector.section_offset_, moved)
+
+
+@pytest.mark.parametrize(
+    ("detector", "name"),
+    [
+        (PerSection(estimator=KNNScorer()), "section"),
+        (PerSection(estimator=KNNScorer(calibration="train")), "section"),  # whose threshold is 0
+        (PerMachine([("fan", KNNScorer())]), "machine"),
+    ],
+)
+def test_a_single_section_or_machine_has_one_threshold_named_or_not(detector, name):
+    X, later, new = data()
+    detector.fit(X, **{name: ["fan"] * 80}).set_threshold(later, contamination=0.25)
+    assert (detector.predict(later) == -1).sum() == 14  # 59 - 45
+    assert_allclose(detector.decision_function(new), detector.score_samples(new) - detector.offset_)
+    assert_allclose(detector.decision_function(new, **{name: ["fan"] * 200}), detector.decision_function(new))
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_threshold_for_another_rate_comes_from_later_clips_as_well(name):
+    X, later, _ = data()
+    detector = set_threshold(DETECTORS[name].fit(X), later, contamination=0.25)
+    assert_allclose(threshold_for(detector, 0.25), -last_step(detector).offset_)
+    assert ((-detector.score_samples(later)) > threshold_for(detector, 0.1)).sum() == 5
 
 
 @pytest.mark.filterwarnings("ignore::skasd.scorers.FewClipsWarning")

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skasd.compose import NormalOnly, PerSection
+from skasd.compose import NormalOnly, PerMachine, PerSection, ScoreEnsemble
 from skasd.features import ClipStatistics, LogMelTransformer
 from skasd.metrics import harmonic_auc_scorer
 from skasd.model_selection import RecordingKFold
@@ -236,3 +236,26 @@ def test_metadata_for_a_pipeline_without_routing_names_the_remedy():
     detector = NormalOnly(make_pipeline(StandardScaler(), KNNScorer()))
     with pytest.raises(ValueError, match=r"sklearn\.set_config\(enable_metadata_routing=True\)"):
         detector.fit(np.arange(40.0).reshape(20, 2), np.ones(20), section=["a"] * 20)
+
+
+@pytest.mark.parametrize("name", ["groups", "machine", "section"])
+def test_metadata_of_the_normal_clips_alone_is_an_error(name):
+    X, y = np.random.default_rng(0).normal(size=(12, 2)), np.repeat([1, -1], [10, 2])
+    with pytest.raises(ValueError, match=f"{name} has 10 entries for 12 clips"):
+        NormalOnly(KNNScorer()).fit(X, y, **{name: range(10)})
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [
+        NormalOnly(KNNScorer()),
+        PerSection(estimator=KNNScorer()),
+        PerMachine([("knn", KNNScorer())], {None: "knn"}),
+        ScoreEnsemble([("knn", KNNScorer())]),
+    ],
+    ids=lambda detector: type(detector).__name__,
+)
+def test_names_of_features_do_not_outlive_the_fit(detector):
+    X = np.random.default_rng(0).normal(size=(12, 2))
+    assert detector.fit(pd.DataFrame(X, columns=["a", "b"])).feature_names_in_.tolist() == ["a", "b"]
+    assert not hasattr(detector.fit(X), "feature_names_in_")

@@ -11,6 +11,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -378,3 +379,12 @@ def test_errors():
         ScoreEnsemble(PAIR, combine="mean").fit(X)
     with pytest.raises(ValueError, match="domain has 3 entries for 20 clips"):
         ScoreEnsemble(PAIR).fit(X, domain=["source"] * 3)
+
+
+def test_a_fit_that_fails_leaves_no_mixture_of_two_fits():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    ensemble = ScoreEnsemble([("knn", KNNScorer()), ("lof", LOFScorer())]).fit(X)
+    with pytest.raises(ValueError, match="infinity"):
+        ensemble.set_params(weights=[1, 9]).fit(np.full((30, 2), np.inf))
+    with pytest.raises(NotFittedError):
+        ensemble.score_samples(X)

@@ -100,3 +100,12 @@ def test_errors():
         SelectBest(systems, {"narrow": "maha"}).fit(X, y, machine=machine)
     with pytest.raises(ValueError, match="estimators is empty"):
         SelectBest([], "roc_auc").fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore:Only one class is present")
+def test_a_score_that_is_nan_does_not_choose():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    y = np.repeat([1, -1], [27, 3])  # all anomalies in the last fold
+    selection = SelectBest([("knn", KNNScorer()), ("other", MahalanobisScorer())], "roc_auc", cv=KFold(3))
+    with pytest.raises(ValueError, match="scoring='roc_auc' is NaN for 'knn'"):
+        selection.fit(X, y)

@@ -261,7 +261,9 @@ def test_proxies_are_left_out(scorer):
     assert_allclose(fitted.training_scores_, clone(scorer).fit(X, domain=domain).training_scores_)
 
 
-@pytest.mark.parametrize("y", [[1] * 20 + [-1] * 5, pd.Series([1.0] * 20 + [-1.0] * 5)])
+@pytest.mark.parametrize(
+    "y", [[1] * 20 + [-1] * 5, *(pd.Series([1] * 20 + [-1] * 5, dtype=kind) for kind in (float, object))]
+)
 def test_anomalies_in_y_are_warned_of(y):
     with pytest.warns(UserWarning, match=r"5 clips.*NormalOnly"):
         KNNScorer().fit(clips(25), y)
