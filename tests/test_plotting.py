@@ -228,7 +228,7 @@ def test_wrong_number_of_axes(scored):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0.1, 0.2], [0, 1]), r"y must be \+1 \(normal\) or -1 \(anomalous\), got 0"),
+        (([0.1, 0.2], [0, 1]), r"y must be coded \+1 \(normal\) and -1 \(anomalous\), got 0; labels coded 0"),
         (([0.1, 0.2], [1]), "y has 1 entries for 2 clips"),
         (([[0.1], [0.2]],), "One score per clip"),
         (([np.nan, np.nan],), "None of the 2 clips has a score"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .._metadata import check_ground_truth
 from .._sklearn_compat import num_samples, safe_indexing
 from ..datasets import load_recordings
 from ..labels import as_labels, label_names
@@ -62,10 +63,7 @@ class DataSet:
             table["proxy"],
             pd.to_numeric(table["y"]) if "y" in table else pd.Series(np.nan, table.index),
         )
-        if wrong := sorted(set(y.dropna()) - {1, -1}):
-            raise ValueError(
-                f"y of the data {name!r} must be +1 (normal), -1 (anomalous) or missing, got {wrong}."
-            )
+        check_ground_truth(f"y of the data {name!r}", y.dropna().tolist())
         table["y"] = y.astype("Int64")
         self._train = np.array((table["split"] == "train") & (table["y"].fillna(1) == 1))
         self._test = np.array((table["split"] == "test") & ~proxy)

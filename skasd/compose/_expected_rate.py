@@ -1,4 +1,4 @@
-"""What rate of false alarms to expect of a fitted detector."""
+"""The rate of false alarms to expect of a fitted detector."""
 
 from typing import Any, NamedTuple
 

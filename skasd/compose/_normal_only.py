@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from .._metadata import warn_about_zero_and_one
 from .._sklearn_compat import fit_context, num_samples, safe_indexing
 from .._typing import ArrayLike
 from ._fit_wrapper import FitWrapper
@@ -74,7 +75,8 @@ class NormalOnly(FitWrapper):
             Whatever the estimator takes: clips, time-frequency arrays, embeddings, file paths.
 
         y : array-like of shape (n_clips,) or None, default=None
-            +1 normal, -1 anomalous. None: all rows are taken to be normal.
+            +1 normal, -1 anomalous; other classes go to the estimator, and no row is left out. None: all rows are taken
+            to be normal.
 
         **params : dict
             Metadata; handed on to the estimator row by row.
@@ -87,6 +89,11 @@ class NormalOnly(FitWrapper):
         ------
         ValueError
             If no normal row is left, or ``y`` or metadata has not one entry per clip.
+
+        Warns
+        -----
+        UserWarning
+            If ``y`` holds 0 and 1, or False and True: then no row is left out.
         """
         params = self._routed_to_fit(params)
         self.n_dropped_ = 0
@@ -95,6 +102,7 @@ class NormalOnly(FitWrapper):
             known = {name: value for name, value in params.items() if name.rpartition("__")[2] in METADATA}
             check_lengths(n_rows, y=y, **known)
             labels = np.asarray(y)
+            warn_about_zero_and_one(labels, self)
             if labels.dtype.kind in "ifO":  # labels of other kinds are classes, not the ground truth
                 anomalous = labels == -1
                 if anomalous.all():

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from .._metadata import warn_about_labels
 from .._sklearn_compat import Interval, fit_context, num_samples
 from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
@@ -125,8 +126,8 @@ class SectionEnsemble(StepsMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_clips, n_bins, n_frames) or list of arrays (n_bins, n_frames_i)
             Spectrograms of healthy clips. Those that are NaN everywhere are left out.
-        y : object, default=None
-            Not learnt from.
+        y : array-like of shape (n_clips,), default=None
+            Not learnt from: all clips are taken to be healthy. A warning is issued if it holds anything but 1.
         section : sequence of hashables of length n_clips, default=None
             Machine, ID or setting of each clip: each gets a scorer of its own, and networks tell them apart.
         domain : sequence of {"source", "target"} of length n_clips, default=None
@@ -140,6 +141,7 @@ class SectionEnsemble(StepsMixin, BaseEstimator):
         -------
         self : object
         """
+        warn_about_labels(y, self)
         n_clips = num_samples(X)
         check_lengths(n_clips, section=section, domain=domain, groups=groups)
         with unfitted_on_failure(self):

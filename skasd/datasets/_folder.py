@@ -246,7 +246,7 @@ def _labels(table, path, healthy):
     column = label_column(table)
     if column == "y":
         allowed = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
-        expected = "+1 (normal), -1 (anomalous)"
+        expected = "+1 (normal), -1 (anomalous; for 0 and 1 call the column 'label')"
     elif column == "label":
         allowed = {"0": 1, "0.0": 1, "1": -1, "1.0": -1, **LABELS}
         expected = f"0 (normal), 1 (anomalous) or one of {', '.join(LABELS)}"

@@ -9,7 +9,7 @@ from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
 from .._docs import CLIPS, shared_docstring
-from .._metadata import warn_about_anomalies
+from .._metadata import warn_about_labels
 from .._sklearn_compat import Interval, StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
@@ -170,7 +170,9 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
             Clips of healthy machines.
         y : array-like of shape (n_clips,), default=None
-            Not learnt from. A warning is issued if it marks clips as anomalous (-1).
+            Not learnt from, as in scikit-learn's outlier detectors: all clips are taken to be healthy. A warning is
+            issued if it holds anything but 1, as the -1 or 0 of labels. ``NormalOnly(AnomalousSoundDetector())`` leaves
+            out the clips of -1.
         section : sequence of hashables of length n_clips, default=None
             Machine, ID or setting of each clip: each gets a model of its own.
         domain : sequence of {"source", "target"} of length n_clips, default=None
@@ -191,7 +193,7 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
             If there are too few recordings for the false-alarm rate `contamination`.
         """
         checked = check_clips(X)
-        warn_about_anomalies(y, self)
+        warn_about_labels(y, self)
         n_clips = num_samples(X)
         kept = np.flatnonzero(not_proxies(proxy, n_clips))
         if not len(kept):

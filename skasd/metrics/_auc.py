@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import hmean
 from sklearn.metrics import roc_auc_score
 
+from .._metadata import check_ground_truth
 from ..labels import as_labels, label_names
 
 EPSILON = float(np.finfo(float).eps)  # 2.22e-16, the evaluators' clamp
@@ -45,12 +46,7 @@ def check_labels(name: str, values: ArrayLike, n_clips: int | None = None) -> np
     if labels.ndim != 1 or len(labels) == 0:
         raise ValueError(f"{name} must be 1-D and not empty, got an array of shape {labels.shape}")
     labels = _column(name, labels, len(labels) if n_clips is None else n_clips)
-    wrong = sorted(set(map(str, labels[~np.isin(labels, [1, -1])].tolist())))
-    if wrong:
-        raise ValueError(
-            f"{name} must be coded +1 (normal) and -1 (anomalous), got {', '.join(wrong[:5])}; "
-            "labels coded 0 (normal) and 1 (anomalous) become np.where(labels == 1, -1, 1)"
-        )
+    check_ground_truth(name, labels.tolist())
     return labels.astype(int)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator, GroupKFold, StratifiedGroupKFold
 from sklearn.utils import check_random_state
 
+from .._metadata import check_ground_truth
 from .._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
 from .._typing import ArrayLike
 from ..labels import as_labels
@@ -145,8 +146,7 @@ class RecordingKFold(BaseCrossValidator):
         y = np.asarray(y)
         if y.shape != (n_clips,):
             raise ValueError(f"y has shape {y.shape}, X has {n_clips} clips: one label per clip is needed")
-        if not np.isin(y, [1, -1]).all():
-            raise ValueError(f"y must be coded +1 (normal) and -1 (anomalous), got {np.unique(y)[:5]}")
+        check_ground_truth("y", y.tolist())
         if not np.any(y == -1):
             raise ValueError(
                 "y holds no anomalous clip (-1), so that no fold could be scored; "

@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .._docs import shared_docstring
+from .._metadata import check_ground_truth
 from .style import NEUTRAL, import_pyplot, is_skewed
 
 PARAMETERS = """
@@ -143,12 +144,7 @@ def check_scores(scores):
 def check_y(y, n_clips):
     """Return y as +1 (normal) and -1 (anomalous)."""
     y = check_length(y, n_clips, "y")
-    strange = [value for value in y if value not in (1, -1)]
-    if strange:
-        raise ValueError(
-            f"y must be +1 (normal) or -1 (anomalous), got {strange[0]!r}. "
-            "For 0 = normal, 1 = anomalous pass np.where(y == 1, -1, 1)."
-        )
+    check_ground_truth("y", y)
     return y.astype(int)
 
 

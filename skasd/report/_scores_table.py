@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .._csv_tables import read_csv
+from .._metadata import check_ground_truth
 from .._shards import COLUMN, joined
 from ..labels import as_label, as_labels, label_names
 from ._settings import without_home
@@ -119,8 +120,7 @@ def _joined(table, truth):
 
 def _labels(y):
     y = pd.to_numeric(y)
-    if wrong := sorted(set(y.dropna()) - {1, -1}):
-        raise ValueError(f"y must be +1 (normal), -1 (anomalous) or missing, got {wrong[0]!r}.")
+    check_ground_truth("y", y.dropna().tolist())
     return y.astype("Int64")
 
 

@@ -52,6 +52,20 @@ def clips(n_normal=40, n_anomalous=10, seed=0):
     return X, y, {"section": section, "domain": domain}
 
 
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_labels_of_another_coding_are_not_taken_for_healthy_in_silence(kind):
+    X, y, _ = clips()
+    coded = (y == -1).astype(kind)
+    with pytest.warns(
+        UserWarning, match=r"y = -1, and y holds \[.*np.where\(labels == 1, -1, 1\); if sections"
+    ):
+        detector = NormalOnly(KNNScorer()).fit(X, coded)
+    assert detector.n_dropped_ == 0
+    assert NormalOnly(KNNScorer()).fit(X, np.where(coded == 1, -1, 1)).n_dropped_ == 10
+    assert NormalOnly(KNNScorer()).fit(X, np.ones(50, dtype=kind)).n_dropped_ == 0
+    assert NormalOnly(KNNScorer()).fit(X, np.arange(50) % 3).n_dropped_ == 0  # classes
+
+
 def as_list(values):
     return list(values)
 
@@ -121,7 +135,7 @@ def test_same_as_fitting_on_the_normals_alone(labels, random):
 def test_without_anomalies_it_is_the_estimator():
     X = clips()[0]
     expected = LOFScorer().fit(X).score_samples(X)
-    for labels in (None, np.ones(len(X)), np.repeat(["a", "b"], 25), np.repeat([True, False], 25)):
+    for labels in (None, np.ones(len(X)), np.repeat(["a", "b"], 25)):
         fitted = NormalOnly(LOFScorer()).fit(X, labels)
         assert fitted.n_dropped_ == 0
         assert_array_equal(fitted.score_samples(X), expected)

@@ -165,7 +165,7 @@ def test_csv_labels(folder, column, cells, y):
 
 def test_bad_csv(folder):
     root = folder("a.wav")
-    with pytest.raises(ValueError, match=r"column 'y' has \['0'\], expected \+1"):
+    with pytest.raises(ValueError, match=r"column 'y' has \['0'\], expected \+1 .*call the column 'label'"):
         load_folder(csv(root, "path,y\na.wav,0\n"))
     with pytest.raises(ValueError, match=r"column 'label' has \['maybe'\]"):
         load_folder(csv(root, "path,label\na.wav,maybe\n"))

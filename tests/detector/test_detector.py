@@ -131,6 +131,37 @@ def test_contamination_sets_how_many_are_called_anomalous(split):
     assert rates[0] < rates[1]
 
 
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (
+            np.arange(20) % 2,
+            r"does not look at y, which holds 0: all 20 clips are learnt as healthy.*section=",
+        ),
+        (["a", "b"] * 10, "which holds 'a'"),
+        ([True, False] * 10, "which holds False"),
+        (np.r_[np.ones(19), -1], "fitted on 1 clips that y marks as anomalous"),
+        ([1, -1] * 10, "fitted on 10 clips that y marks as anomalous"),
+    ],
+)
+def test_labels_that_are_not_learnt_from_are_said(split, y, message):
+    with pytest.warns(UserWarning, match=message):
+        detector = AnomalousSoundDetector().fit(split[0][:20], y)
+    assert detector.n_clips_ == 20
+
+
+def test_healthy_labels_and_normal_only_go_without_a_warning(split):
+    X = split[0][:20]
+    for y in (np.ones(20), [True] * 20, None):
+        AnomalousSoundDetector().fit(X, y)
+    y = np.where(np.arange(20) < 18, 1, -1)
+    assert NormalOnly(AnomalousSoundDetector()).fit(X, y).estimator_.n_clips_ == 18
+    scores = cross_val_score(
+        NormalOnly(AnomalousSoundDetector()), X, y, scoring="roc_auc", cv=StratifiedKFold(2)
+    )
+    assert np.isfinite(scores).all()
+
+
 def test_a_bad_file_costs_only_itself(split, tmp_path):
     paths = write(tmp_path, split[0][:20], [f"{c}.wav" for c in "abcdefghijklmnopqrst"])
     Path(paths[3]).write_text("no sound")

@@ -414,7 +414,7 @@ def test_same_input_same_file(scored, detector, tmp_path):
         ({}, {"n_clips": -1}, "n_clips must be an integer of at least 0, got -1"),
         ({}, {"year": 2019}, "year must be one of"),
         ({"anomaly_score": np.inf}, {}, "is infinite"),
-        ({"y": 0}, {}, r"y must be \+1 \(normal\), -1 \(anomalous\) or missing, got 0"),
+        ({"y": 0}, {}, r"y must be coded \+1 \(normal\) and -1 \(anomalous\), got 0; labels coded 0"),
     ],
 )
 def test_bad_input(scored, tmp_path, change, options, message):
