@@ -1,4 +1,4 @@
-"""Estimators whose fit does not come to its end."""
+"""What estimators must not keep of an earlier fit."""
 
 from contextlib import contextmanager
 
@@ -15,3 +15,9 @@ def unfitted_on_failure(estimator):
         for name in [name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")]:
             delattr(estimator, name)
         raise
+
+
+def forget_features(estimator):
+    """Take from an estimator what an earlier fit has learnt of the features' number and names."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        vars(estimator).pop(name, None)

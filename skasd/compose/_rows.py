@@ -9,6 +9,7 @@ from sklearn.utils.metadata_routing import process_routing
 
 from .._metadata import as_mask
 from .._sklearn_compat import num_samples, safe_indexing
+from .._unfitted import forget_features
 
 
 @contextmanager
@@ -92,8 +93,7 @@ def scores_of_present(score, X, **metadata):
 
 def keep_names(owner, estimator):
     """Take over the number and the names of the features that an estimator has seen."""
+    forget_features(owner)
     for attribute in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimator, attribute):
             setattr(owner, attribute, getattr(estimator, attribute))
-        elif hasattr(owner, attribute):  # of an earlier fit
-            delattr(owner, attribute)

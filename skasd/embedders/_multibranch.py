@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from .. import nn
 from .._sklearn_compat import Interval, StrOptions, fit_context
 from .._typing import ArrayLike
+from .._unfitted import forget_features
 from ..clips import Clips, check_clips
 from ..labels import encode
 from ._base import BaseEmbedder
@@ -274,6 +275,8 @@ class MultiBranchEmbedder(BaseEmbedder):
     def _check_clips(self, X, reset):
         """Read the waveforms, (n_clips, 1, n_samples) or a list of arrays of shape (1, n_samples_i)."""
         given = check_clips(X)
+        if reset:
+            forget_features(self)
         if isinstance(given, np.ndarray):
             # clips may have another length than those seen in fit, but not other column names
             validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=reset)

@@ -13,6 +13,7 @@ from .._docs import CLIPS, shared_docstring
 from .._sklearn_compat import Interval, StrOptions
 from .._threads import fixed_threads, resolve_threads
 from .._typing import PathName
+from .._unfitted import forget_features
 from ..clips import BadClip, Clips, check_clips, check_limits
 from ..features import check_sliding
 from ._loading import ENCODERS, load_encoder
@@ -203,6 +204,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         check_limits(self.limits)
         encoder, sha256 = self._load()
         clips = check_clips(X)
+        forget_features(self)
         if isinstance(clips, np.ndarray):
             validate_data(self, X, skip_check_array=True)
             if self.on_error == "raise":

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from ._spectrogram_image import SpectrogramImageTransformer
+
 
 def time_frequency_axes(transformer: Any) -> tuple[np.ndarray, float, float]:
     """Return the axes of the spectrograms that a transformer makes.
 
     Parameters
     ----------
-    transformer : LogMelTransformer, STFTTransformer, PhaseTransformer or SpectrogramImageTransformer
+    transformer : LogMelTransformer, STFTTransformer or PhaseTransformer
         Fitted or not.
 
     Returns
@@ -22,6 +24,11 @@ def time_frequency_axes(transformer: Any) -> tuple[np.ndarray, float, float]:
     start : float
         Time of the middle of the first frame in seconds.
 
+    Raises
+    ------
+    TypeError
+        For a SpectrogramImageTransformer: how long a column of an image is depends on the clip.
+
     Examples
     --------
     >>> from skasd.features import STFTTransformer, time_frequency_axes
@@ -29,6 +36,8 @@ def time_frequency_axes(transformer: Any) -> tuple[np.ndarray, float, float]:
     >>> frequencies[:3].tolist(), hop, start
     ([0.0, 15.625, 31.25], 0.032, 0.0)
     """
+    if isinstance(transformer, SpectrogramImageTransformer):
+        raise TypeError("Columns of images have no length in seconds: take the axes of an STFTTransformer.")
     rate = transformer.sample_rate
     start = 0.0 if transformer.center else transformer.n_fft / 2 / rate
     return transformer._frequencies(), transformer.hop_length / rate, start

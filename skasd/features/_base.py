@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from threadpoolctl import ThreadpoolController
 
 from .._sklearn_compat import Interval, StrOptions
+from .._unfitted import forget_features
 from ..clips import BadClip, Clips
 from ._band_names import band_names
 from ._sliding import SlidingFrames, check_sliding
@@ -115,6 +116,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
             min_samples_reason=reason,
             limits=self.limits,
         )
+        if reset:
+            forget_features(self)
         if clips.array is not None if reset else hasattr(self, "n_features_in_"):
             # clips may have another length than those seen in fit, but not other column names
             validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=reset)

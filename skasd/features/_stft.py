@@ -1,5 +1,7 @@
 """The short-time Fourier transform that the feature transformers share."""
 
+from numbers import Real
+
 import numpy as np
 import scipy.fft
 import scipy.signal
@@ -87,7 +89,7 @@ def least_samples(n_fft, center, pad_mode):
 
 
 def _window(window, win_length):
-    if isinstance(window, (str, tuple, float)):
+    if isinstance(window, (str, tuple, Real)):
         return scipy.signal.get_window(window, win_length)
     values = np.asarray(window, dtype=np.float64)
     if values.shape != (win_length,):

@@ -4,7 +4,7 @@ from ._adacos import AdaCos
 from ._arcface import ArcFace
 from ._attention import EncoderLayer as EncoderLayer
 from ._attention import axis_positions as axis_positions
-from ._autoencoder import DenseAutoencoder, stack_frames
+from ._autoencoder import DenseAutoencoder
 from ._balanced_batch_sampler import BalancedBatchSampler
 from ._cnn14 import Cnn14
 from ._compiled_encoder import CompiledEncoder as CompiledEncoder
@@ -28,7 +28,7 @@ from ._oevae import OEVAE, OEVAEOutput, domain_gain
 from ._oevae_objective import OEVAEObjective
 from ._prelu import PReLU
 from ._resnet import ResNet18
-from ._selective_mahalanobis import SelectiveCovariance, selective_mahalanobis
+from ._selective_covariance import SelectiveCovariance
 from ._sound_events import SoundEventMixing
 from ._spectrum_branch import SpectrumBranch
 from ._standardized_network import StandardizedNetwork
@@ -79,6 +79,4 @@ __all__ = [
     "feature_exchange",
     "fold_batch_norm",
     "resolve_device",
-    "selective_mahalanobis",
-    "stack_frames",
 ]

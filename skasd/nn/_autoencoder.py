@@ -28,7 +28,6 @@ class DenseAutoencoder(nn.Module):
 
     See Also
     --------
-    stack_frames : Makes the vectors from a log-mel.
     SelectiveCovariance : Residual covariances of the Mahalanobis score.
 
     Notes
@@ -75,47 +74,3 @@ class DenseAutoencoder(nn.Module):
     def encode(self, x):
         """Map vectors of shape (N, input_dim) to bottlenecks of shape (N, bottleneck)."""
         return self.encoder(x)
-
-
-def stack_frames(frames, n_stacked=5):
-    """View windows of consecutive frames as vectors, without a copy.
-
-    Parameters
-    ----------
-    frames : torch.Tensor of shape (..., n_frames, n_bins)
-        Spectra, one frame after the other; contiguous.
-    n_stacked : int, default=5
-        Frames in a vector.
-
-    Returns
-    -------
-    torch.Tensor of shape (..., n_frames - n_stacked + 1, n_stacked * n_bins)
-        Vector ``i`` holds the frames ``i ... i + n_stacked - 1``, frame by frame. The vectors overlap in
-        memory: do not write to them.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer frames than one vector holds.
-
-    Notes
-    -----
-    The layout of the official baselines. A clip's log-mel of 313 x 128 becomes 309 vectors of 640, which
-    would take almost five times its memory if they were copied.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skasd.nn import stack_frames
-    >>> stack_frames(torch.arange(8).reshape(4, 2), n_stacked=3)
-    tensor([[0, 1, 2, 3, 4, 5],
-            [2, 3, 4, 5, 6, 7]])
-    """
-    *leading, n_frames, n_bins = frames.shape
-    if not 1 <= n_stacked <= n_frames:
-        raise ValueError(f"Cannot stack {n_stacked} frames of a spectrum of {n_frames} frames.")
-    if not frames.is_contiguous():
-        raise ValueError("The frames are not contiguous in memory; pass frames.contiguous().")
-    return frames.as_strided(
-        (*leading, n_frames - n_stacked + 1, n_stacked * n_bins), (*frames.stride()[:-2], n_bins, 1)
-    )

@@ -176,19 +176,3 @@ class BinaryCrossEntropy(LinearObjective):
 
     def _log_proba(self, embedding: Tensor) -> Tensor:
         return F.logsigmoid(self._logits(embedding))
-
-    def log_odds(self, embedding: Tensor) -> Tensor:
-        """Return ``log p - log(1 - p)`` of every class.
-
-        Parameters
-        ----------
-        embedding : Tensor of shape (N, embedding_dim)
-            Embeddings.
-
-        Returns
-        -------
-        Tensor of shape (N, n_classes)
-            Log-odds: the logits, exact where a probability is rounded to 0 or 1.
-        """
-        with torch.autocast(device_type=embedding.device.type, enabled=False):
-            return self._logits(embedding.to(self.weight.dtype))

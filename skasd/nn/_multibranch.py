@@ -1,7 +1,5 @@
 """Networks of several branches on several features."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import nn
 
@@ -84,15 +82,13 @@ class MultiBranchNet(nn.Module):
         self.names = tuple(modules)
         self.embedding_dim = branch_dim * len(modules)
 
-    def forward(self, *inputs, **named):
+    def forward(self, inputs):
         """Embed a batch.
 
         Parameters
         ----------
-        *inputs : torch.Tensor, or one tuple, list or dict of them
-            One input for each branch: in the order of `names`, or by name.
-        **named : torch.Tensor
-            The same by keyword.
+        inputs : dict of str to torch.Tensor
+            The input of each branch by its name.
 
         Returns
         -------
@@ -101,13 +97,9 @@ class MultiBranchNet(nn.Module):
         embedding : torch.Tensor of shape (N, embedding_dim)
             The same side by side.
         """
-        if len(inputs) == 1 and isinstance(inputs[0], Mapping):
-            inputs, named = (), inputs[0]
-        elif len(inputs) == 1 and isinstance(inputs[0], tuple | list):
-            inputs = inputs[0]
-        given = named or dict(zip(self.names, inputs, strict=False))
-        if set(given) != set(self.names) or (inputs and len(inputs) != len(self.names)):
-            got = sorted(named) if named else len(inputs)
-            raise ValueError(f"Expected one input for each of the branches {self.names}, got {got}.")
-        branches = [branch(given[name]) for name, branch in self.branches.items()]
+        if set(inputs) != set(self.names):
+            raise ValueError(
+                f"Expected one input for each of the branches {self.names}, got {sorted(inputs)}."
+            )
+        branches = [branch(inputs[name]) for name, branch in self.branches.items()]
         return branches, torch.cat(branches, dim=1)

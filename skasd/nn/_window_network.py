@@ -58,7 +58,7 @@ class WindowNetwork(nn.Module):
 
     See Also
     --------
-    stack_frames : Makes the vectors.
+    DenseAutoencoder : The network.
 
     Examples
     --------

@@ -44,7 +44,7 @@ _FUNCTIONS = {
     "real round sort squeeze std sum trapezoid transpose unwrap var",
     "skasd.metrics": "auc_by_domain f1_ev harmonic_auc jackknife_interval official_score partial_auc "
     "precision_recall_f1_by_domain",
-    "skasd.nn": "domain_gain domain_partners feature_exchange stack_frames",
+    "skasd.nn": "domain_gain domain_partners feature_exchange",
 }
 _FUNCTION_MODULES = (
     "sklearn.feature_selection",

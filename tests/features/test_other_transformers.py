@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from skasd import PretrainedEmbedder
 from skasd.clips import ClipError, ClipWarning
 from skasd.features import (
     LogMelTransformer,
@@ -15,6 +16,7 @@ from skasd.features import (
     SpectrogramImageTransformer,
     SpectrumTransformer,
     STFTTransformer,
+    time_frequency_axes,
 )
 from skasd.features._spectrogram_image import resizing_matrix
 
@@ -222,3 +224,16 @@ def test_mel_filters_are_librosas(settings, norm):
         sr=16000, n_fft=front_end.n_fft, n_mels=front_end.n_mels, norm=norm, dtype=np.float64, **bands
     )
     np.testing.assert_array_equal(front_end.mel_filters(), expected)
+
+
+def test_images_have_no_time_axis():
+    with pytest.raises(TypeError, match="Columns of images have no length in seconds"):
+        time_frequency_axes(SpectrogramImageTransformer())
+
+
+@pytest.mark.parametrize(
+    "transformer", [STFTTransformer(), PretrainedEmbedder()], ids=lambda t: type(t).__name__
+)
+def test_a_fit_on_a_list_forgets_the_number_of_samples(X, transformer):
+    assert transformer.fit(X).n_features_in_ == X.shape[1]
+    assert not hasattr(transformer.fit(list(X)), "n_features_in_")

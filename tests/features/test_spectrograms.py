@@ -251,6 +251,8 @@ def test_window_by_its_values():
     named = STFTTransformer().fit_transform(x)
     values = scipy.signal.get_window("hann", 1024)
     np.testing.assert_array_equal(STFTTransformer(window=values).fit_transform(x), named)
+    beta = STFTTransformer(window=8.0).fit_transform(x)  # of a Kaiser window
+    np.testing.assert_array_equal(STFTTransformer(window=8).fit_transform(x), beta)
     with pytest.raises(ValueError, match=r"shape \(1024,\), but win_length=800"):
         STFTTransformer(window=values, win_length=800).fit(x)
 

@@ -1,11 +1,10 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
-from skasd.nn import DenseAutoencoder, stack_frames
+from skasd.nn import DenseAutoencoder
 
 
 def test_number_of_parameters():
@@ -86,25 +85,3 @@ def test_learns_a_plane_and_not_what_is_off_it():
     error, error_other = ((net(t) - t).square().mean() / t.square().mean() for t in (x, other))
     assert error < 0.1
     assert error_other > 0.7
-
-
-def test_stack_frames_is_a_view_in_the_official_layout():
-    logmel = torch.randn(2, 128, 20, generator=torch.Generator().manual_seed(0))
-    frames = logmel.transpose(1, 2).contiguous()
-    vectors = stack_frames(frames)
-    assert vectors.shape == (2, 16, 640)
-    assert vectors.data_ptr() == frames.data_ptr()
-    for clip in range(2):
-        expected = np.zeros((16, 640), np.float32)
-        for t in range(5):
-            expected[:, 128 * t : 128 * (t + 1)] = logmel[clip].numpy()[:, t : t + 16].T
-        np.testing.assert_array_equal(vectors[clip].numpy(), expected)
-    # a part of a larger tensor starts where it starts
-    torch.testing.assert_close(stack_frames(frames[1], 2)[3, 128:], frames[1, 4])
-
-
-def test_stack_frames_errors():
-    with pytest.raises(ValueError, match="Cannot stack 5 frames of a spectrum of 4 frames"):
-        stack_frames(torch.zeros(4, 128))
-    with pytest.raises(ValueError, match="contiguous"):
-        stack_frames(torch.zeros(128, 20).T)

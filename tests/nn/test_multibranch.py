@@ -186,7 +186,7 @@ def inputs(n=6, generator=None):
     return {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
 
 
-def test_inputs_by_order_and_by_name():
+def test_inputs_by_name():
     net = three_branches().eval()
     x = inputs()
     branches, embedding = net(x)
@@ -194,9 +194,7 @@ def test_inputs_by_order_and_by_name():
     assert net.names == ("spectrum", "stft", "phase")
     assert torch.equal(torch.cat(branches, 1), embedding)
     assert torch.equal(branches[2], net.branches["phase"](x["phase"]))
-    ordered = tuple(x[name] for name in net.names)
-    for other in (net(ordered), net(list(ordered)), net(*ordered), net(**x), net(dict(reversed(x.items())))):
-        assert torch.equal(other[1], embedding)
+    assert torch.equal(net(dict(reversed(x.items())))[1], embedding)
 
 
 def test_a_kind_may_come_twice():
@@ -208,12 +206,8 @@ def test_a_kind_may_come_twice():
 def test_errors():
     net = three_branches()
     x = inputs()
-    with pytest.raises(ValueError, match=r"branches \('spectrum', 'stft', 'phase'\), got 2"):
-        net((x["spectrum"], x["stft"]))
-    with pytest.raises(ValueError, match="got 4"):
-        net(*x.values(), x["stft"])
-    with pytest.raises(ValueError, match=r"got \['spectrum', 'stft'\]"):
-        net(spectrum=x["spectrum"], stft=x["stft"])
+    with pytest.raises(ValueError, match=r"\('spectrum', 'stft', 'phase'\), got \['spectrum', 'stft'\]"):
+        net({"spectrum": x["spectrum"], "stft": x["stft"]})
     with pytest.raises(ValueError, match="'mel'"):
         MultiBranchNet((("mel", 64),))
     with pytest.raises(ValueError, match="empty"):

@@ -1,4 +1,4 @@
-"""The selective Mahalanobis score of reconstruction errors."""
+"""Covariances of reconstruction errors, for the selective Mahalanobis score."""
 
 import torch
 
@@ -18,7 +18,7 @@ class SelectiveCovariance:
 
     See Also
     --------
-    selective_mahalanobis : The score.
+    skasd.embedders.AutoencoderEmbedder : The score, by these covariances.
 
     Notes
     -----
@@ -33,18 +33,14 @@ class SelectiveCovariance:
     Examples
     --------
     >>> import torch
-    >>> from skasd.nn import SelectiveCovariance, selective_mahalanobis
+    >>> from skasd.nn import SelectiveCovariance
     >>> generator = torch.Generator().manual_seed(0)
     >>> covariance = SelectiveCovariance(n_bins=4)
     >>> for _ in range(10):
     ...     residuals = torch.randn(32, 20, generator=generator)
     ...     covariance.update(residuals, is_target=torch.rand(32, generator=generator) < 0.1)
-    >>> precision = covariance.precision()
-    >>> precision.shape
+    >>> covariance.precision().shape
     torch.Size([2, 4, 4])
-    >>> clips = torch.randn(3, 50, 20, generator=generator)
-    >>> selective_mahalanobis(clips, precision).shape
-    torch.Size([3])
     """
 
     def __init__(self, n_bins=128):
@@ -96,45 +92,6 @@ class SelectiveCovariance:
     def precision(self):
         """Return the inverse covariances (2, n_bins, n_bins), in float64; errors as `covariance`."""
         return torch.linalg.pinv(self.covariance(), hermitian=True)
-
-
-def selective_mahalanobis(residual, precision, form="official"):
-    r"""Score clips by the Mahalanobis length of their reconstruction errors, the least of both domains.
-
-    Parameters
-    ----------
-    residual : torch.Tensor of shape (..., n_vectors, input_dim)
-        Inputs minus their reconstructions, of one clip or of several.
-    precision : torch.Tensor of shape (n_domains, n_bins, n_bins)
-        Inverse covariance of each domain.
-    form : {"official", "textbook"}, default="official"
-        "official": the squared Mahalanobis length of the mean row. "textbook": the mean over rows of their
-        squared Mahalanobis lengths.
-
-    Returns
-    -------
-    torch.Tensor of shape (...)
-        Anomaly scores (higher: more anomalous), at least 0; of the dtype and device of `precision`.
-
-    Notes
-    -----
-    With the rows :math:`d_1 \ldots d_N`, five for each vector, the official code forms the whole matrix
-    :math:`D P D^\top` and averages all its entries. That is
-
-    .. math:: \frac{1}{N^2} \sum_{ij} d_i^\top P d_j = \bar d^\top P \bar d
-
-    with the mean row :math:`\bar d`, computed here directly: O(N) instead of O(N²) in time and memory.
-    The textbook form is :math:`\frac{1}{N} \sum_i d_i^\top P d_i`. The score is the minimum over domains.
-    """
-    if form not in ("official", "textbook"):
-        raise ValueError(f"form={form!r}: must be 'official' or 'textbook'")
-    rows = _rows(residual, precision.shape[-1]).flatten(-3, -2).to(precision.device)
-    if form == "official":
-        rows = rows.mean(-2, keepdim=True, dtype=precision.dtype)
-    rows = rows.to(precision.dtype)
-    squared = torch.stack([((rows @ p) * rows).sum(-1).mean(-1) for p in precision])
-    # A length is not negative; rounding can make it so.
-    return squared.amin(0).clamp(min=0)
 
 
 def _rows(residual, n_bins):
