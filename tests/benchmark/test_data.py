@@ -173,7 +173,7 @@ def test_own_recordings(tmp_path, quick):
         (lambda X, t: (X, t.assign(split="train")), ValueError, "no test clips of fan, pump"),
         (lambda X, t: (X, t.assign(split="test")), ValueError, "no training clips of fan, pump"),
         (lambda X, t: (X, t.assign(split="?")), ValueError, "no training clips of any machine"),
-        (lambda X, t: (X, t.assign(y=0)), ValueError, r"must be \+1"),
+        (lambda X, t: (X, t.assign(y=0)), ValueError, r"must be coded \+1"),
     ],
 )
 def test_bad_data(data, error, message, clips):
