@@ -1,4 +1,4 @@
-"""What estimators must not keep of an earlier fit."""
+"""Attributes of an earlier fit, which a new one must not keep."""
 
 from contextlib import contextmanager
 

@@ -19,6 +19,7 @@ __all__ = ["main"]
 # command that is asked for is imported
 _COMMANDS = {
     "demo": "make recordings of a synthetic machine, then fit, score, evaluate and report",
+    "cut": "cut long recordings into windows of one length, each a file: a model takes a file for one clip",
     "fit": "learn from a folder of healthy recordings and write a model file",
     "score": "score recordings with a model and write a table",
     "watch": "listen to a folder, a pipe or a microphone with a model, and raise alarms",

@@ -10,6 +10,7 @@ This is the one place of the package that reads audio. A collection of clips ``X
 
 from ._checks import check_clips, pcm_to_float
 from ._clips import Clips
+from ._cut import cut_recording
 from ._errors import BadClip, ClipError, ClipWarning
 from ._kept_buffers import KeptBuffers
 from ._left_out import leave_out_bad
@@ -27,6 +28,7 @@ __all__ = [
     "check_clips",
     "check_limits",
     "clipped_share",
+    "cut_recording",
     "describe_clips",
     "leave_out_bad",
     "pcm_to_float",

@@ -1,4 +1,4 @@
-"""Faults that make a recording useless: silence, clipping, another microphone's level, a lossy codec."""
+"""Faults that make a recording useless: silence, clipping, another microphone's level or offset, a lossy codec."""
 
 import os
 from typing import Any, Self
@@ -16,10 +16,14 @@ from ._clips import Clips
 _SILENCE = 2 / 2**15
 _FULL_SCALE = 0.999
 _SHORTER = 0.9  # of the shortest: below, the scores of healthy clips are higher
+_LONGER = (
+    2.0  # times the longest: a fault as long as a clip learnt from is averaged with as much healthy sound
+)
+_OFFSET = 0.5  # of the sound's own root mean square: a quarter of its power, 1 dB in level
 _RUN = 3  # samples at full scale in a row: one or two are loud, three are cut off
 _LOSSY_FORMATS = ("OGG", "MPEG", "MP3", "OPUS")
 _LOSSY_SUBTYPES = ("VORBIS", "OPUS", "MPEG", "ADPCM", "ULAW", "ALAW", "GSM", "G72", "NMS", "VOX", "DWVW")
-_COLUMNS = ("sample_rate", "channels", "duration", "lossy", "level", "peak", "clipped", "zeros")
+_COLUMNS = ("sample_rate", "channels", "duration", "lossy", "level", "peak", "clipped", "zeros", "offset")
 
 
 def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = None) -> pd.DataFrame:
@@ -47,7 +51,9 @@ def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = Non
         - ``level`` : root mean square in dB relative to full scale, of all channels; -inf for digital silence;
         - ``peak`` : largest magnitude, 1 is full scale;
         - ``clipped`` : share of the samples that stand at full scale in runs of three and more;
-        - ``zeros`` : share of the clip that is digital silence for 50 ms and longer: drop-outs.
+        - ``zeros`` : share of the clip that is digital silence for 50 ms and longer: drop-outs;
+        - ``offset`` : magnitude of the constant part in units of the root mean square of the rest, of all channels; 0
+          for digital silence, inf for a constant.
 
     See Also
     --------
@@ -108,6 +114,9 @@ class RecordingConditions(BaseEstimator):
     shortest_ : float
         Duration of the shortest clip, in s.
 
+    longest_ : float
+        Duration of the longest clip, in s.
+
     lossy_ : bool
         Whether any clip came from a lossy codec.
 
@@ -120,6 +129,9 @@ class RecordingConditions(BaseEstimator):
     zeros_ : float
         Largest share of a clip that is digital silence.
 
+    offset_ : float
+        Largest constant part of a clip that is not silent, in units of the root mean square of the rest.
+
     n_features_in_ : int
         Samples per clip, where `X` was a 2-D array.
 
@@ -129,8 +141,12 @@ class RecordingConditions(BaseEstimator):
 
     Notes
     -----
-    Before `fit`, `remarks` reports what needs no training clips: silence, clipping, drop-outs and a sample
-    rate below the detector's.
+    Before `fit`, `remarks` reports what needs no training clips: silence, clipping, drop-outs, a constant offset and a
+    sample rate below the detector's.
+
+    A constant offset, as of a sensor without AC coupling, is no sound, and yet part of the lowest bands: scores rise
+    with it from half of the sound's root mean square on. A long clip has one score like any other, in which a fault in
+    a part of it is averaged away; it is remarked on from twice the longest clip learnt from on.
 
     Examples
     --------
@@ -207,18 +223,26 @@ class RecordingConditions(BaseEstimator):
         if isinstance(clips, np.ndarray):
             self.n_features_in_ = clips.shape[1]
         if not hasattr(self, "n_clips_"):
-            self.n_clips_, self.sample_rate_, self.shortest_ = 0, np.inf, np.inf
+            self.n_clips_, self.sample_rate_, self.shortest_, self.longest_ = 0, np.inf, np.inf, 0.0
             self.channels_: tuple[int, ...] = ()
             self.lossy_, self.level_range_, self.clipped_, self.zeros_ = False, levels, 0.0, 0.0
+            self.offset_ = 0.0
         self.n_clips_ += len(table)
         self.sample_rate_ = min(self.sample_rate_, float(table["sample_rate"].min()))
         self.channels_ = tuple(sorted({*self.channels_, *(int(n) for n in table["channels"])}))
         self.shortest_ = min(self.shortest_, float(table["duration"].min()))
+        self.longest_ = max(self._longest, float(table["duration"].max()))
         self.lossy_ |= bool(table["lossy"].any())
         self.level_range_ = _wider(self.level_range_, levels)
         self.clipped_ = max(self.clipped_, float(table["clipped"].max()))
         self.zeros_ = max(self.zeros_, float(table["zeros"].max()))
+        offsets = table["offset"][np.isfinite(table["offset"])]
+        self.offset_ = max(getattr(self, "offset_", 0.0), float(offsets.max()) if len(offsets) else 0.0)
         return self
+
+    @property
+    def _longest(self):
+        return getattr(self, "longest_", np.inf)  # model files of before do not know
 
     def remarks(self, X: Any) -> np.ndarray:
         """Say what is unusual about the recording of each clip.
@@ -244,6 +268,9 @@ class RecordingConditions(BaseEstimator):
         if clip.peak <= _SILENCE:
             yield "silent"
             return
+        if clip.offset > 1 and clip.peak / clip.offset <= _SILENCE:
+            yield f"silent but for a constant offset of {clip.peak:.2g} of full scale"
+            return
         fitted = hasattr(self, "n_clips_")
         if clip.sample_rate < min(self.sample_rate, self.sample_rate_ if fitted else np.inf):
             yield (
@@ -254,6 +281,8 @@ class RecordingConditions(BaseEstimator):
             yield f"clipped: {clip.clipped:.2%} of the samples are cut off at full scale"
         if clip.zeros > max(0.1, self.zeros_ if fitted else 0):
             yield f"drop-outs: {clip.zeros:.0%} of it is digital silence"
+        if clip.offset > max(_OFFSET, 2 * getattr(self, "offset_", 0.0)):
+            yield f"constant offset of {clip.offset:.2g} times the sound's root mean square"
         if not fitted:
             return
         if clip.lossy and not self.lossy_:
@@ -263,6 +292,11 @@ class RecordingConditions(BaseEstimator):
             yield f"{clip.channels:.0f} channels, learnt from {learnt}"
         if clip.duration < _SHORTER * self.shortest_:
             yield f"short: {clip.duration:.3g} s, learnt from {self.shortest_:.3g} s and more"
+        if clip.duration > _LONGER * self._longest:
+            yield (
+                f"long: {clip.duration:.3g} s, learnt from {self.longest_:.3g} s and less; what happens in a part of "
+                "it is averaged away"
+            )
         low, high = self.level_range_
         if clip.level < low - self.max_level_difference:
             yield f"level {clip.level:.0f} dB, {low - clip.level:.0f} dB below all learnt from"
@@ -315,12 +349,16 @@ def _describe(clip, sample_rate):
         return missing
     magnitude = np.abs(samples)
     power = float(np.mean(np.square(samples, dtype=np.float64)))
+    constant = samples.mean(axis=0, dtype=np.float64)
+    steady = float(np.mean(np.square(constant)))
+    rest = float(np.mean(np.square(samples - constant, dtype=np.float64))) if steady else power
+    offset = np.sqrt(steady / rest) if rest > 0 else np.inf if steady else 0.0
     level = 10 * np.log10(power) if power > 0 else -np.inf
     zeros = _share_in_runs(magnitude.max(axis=1) == 0, max(1, round(0.05 * sample_rate)))
     clipped = np.mean([clipped_share(channel) for channel in magnitude.T])
     duration = len(samples) / sample_rate
     peak = float(magnitude.max())
-    return (sample_rate, samples.shape[1], duration, lossy, level, peak, float(clipped), zeros)
+    return (sample_rate, samples.shape[1], duration, lossy, level, peak, float(clipped), zeros, float(offset))
 
 
 def clipped_share(waveform: np.ndarray) -> float:

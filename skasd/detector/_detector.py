@@ -16,6 +16,7 @@ from .._unfitted import unfitted_on_failure
 from ..clips import check_clips
 from ..compose import PerSection, StepsMixin, check_lengths, not_proxies, take
 from ..embedders import PretrainedEmbedder
+from ._lengths import warn_about_long_clips
 from ._networks import with_networks
 from ._reference_clips import bounded, joined, reference_clips, without_copies
 from ._rows import encoders, find_terms, row_scorer, rows_of
@@ -101,6 +102,9 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
     The recordings that clips are windows of decide the threshold: `groups` if given; else those that the names of
     the files tell (:func:`skasd.datasets.recordings_of`); else blocks of clips that follow each other. See
     :class:`skasd.scorers.BaseScorer`.
+
+    A clip is one row, whatever its length: a fault in a part of a long one is averaged away. Cut long recordings into
+    windows of one length (``python -m skasd cut``), and name the recording of each window in `groups`.
 
     Of a clip no more than its row is kept (896 numbers), so that memory and model files grow by 3.6 kB a clip, up to
     36 MB for each section (`max_clips`). Of more clips a sample is learnt from, in which each domain has as many as can
@@ -191,9 +195,12 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
         -----
         FewClipsWarning
             If there are too few recordings for the false-alarm rate `contamination`.
+        UserWarning
+            If `y` holds anything but 1, some clips are copies of others, or some are more than twice as long as most.
         """
         checked = check_clips(X)
         warn_about_labels(y, self)
+        warn_about_long_clips(checked, self.sample_rate)
         n_clips = num_samples(X)
         kept = np.flatnonzero(not_proxies(proxy, n_clips))
         if not len(kept):

@@ -84,6 +84,13 @@ def test_nothing_to_remark_on_clips_like_those_learnt_from(conditions, write):
         (noise(), {"rate": 8000}, "sample rate 8 kHz: nothing above 4 kHz, the detector listens up to 8 kHz"),
         (np.clip(noise(level=1.0), -1, 1), {}, "clipped: "),
         (np.r_[noise(1.5), np.zeros(RATE // 2)], {}, "drop-outs: 25% of it is digital silence"),
+        (noise() + 0.03, {}, "constant offset of 0.6 times the sound's root mean square"),
+        (0 * noise() + 0.25, {}, "silent but for a constant offset of 0.25 of full scale"),
+        (
+            noise(4.5),
+            {},
+            "long: 4.5 s, learnt from 2 s and less; what happens in a part of it is averaged away",
+        ),
         (noise(0.5), {}, "short: 0.5 s, learnt from 2 s and more"),
         (noise(1.2), {}, "short: 1.2 s, learnt from 2 s and more"),
         (noise(level=0.0005), {"subtype": "FLOAT"}, "40 dB below all learnt from"),
@@ -102,8 +109,30 @@ def test_lossy_codecs_are_remarked_where_training_was_lossless(write, conditions
     assert RecordingConditions().fit([path]).remarks([path])[0] == ""
 
 
+def test_constant_parts_of_all_channels_count(write):
+    left, right = noise() + 0.05, noise(seed=1)
+    path = write("o.wav", np.c_[left, right], subtype="FLOAT")
+    offset = describe_clips([path, noise() - 0.05, np.zeros(100), np.full(100, 0.5)])["offset"]
+    np.testing.assert_allclose(offset, [np.sqrt(0.5), 1, 0, np.inf], rtol=0.02)
+
+
+def test_a_slight_offset_and_twice_the_length_are_no_remark(conditions, write):
+    assert conditions.remarks([write("o.wav", noise() + 0.02), write("l.wav", noise(4.0))]).tolist() == [
+        "",
+        "",
+    ]
+
+
+def test_model_files_of_before_know_neither_length_nor_offset(conditions, write):
+    del conditions.longest_, conditions.offset_
+    assert conditions.remarks([write("l.wav", noise(60))]).tolist() == [""]
+    conditions.update([write("o.wav", noise() + 0.2)])
+    assert conditions.remarks([write("p.wav", noise(60) + 0.2)]).tolist() == [""]
+
+
 def test_what_all_training_clips_had_is_no_remark(write):
     odd = [
+        write("o.wav", noise() + 0.2),
         write("l.wav", noise(), 8000),
         write("c.wav", np.clip(noise(level=1.0), -1, 1)),
         write("z.wav", np.r_[noise(), np.zeros(2 * RATE)]),

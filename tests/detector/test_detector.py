@@ -162,6 +162,19 @@ def test_healthy_labels_and_normal_only_go_without_a_warning(split):
     assert np.isfinite(scores).all()
 
 
+def test_long_clips_are_told(split, tmp_path):
+    clips = list(split[0][:12])
+    long = np.tile(clips[3], 30)
+    with pytest.warns(
+        UserWarning, match=r"1 of 13 clips are more than twice .*: clip 12 has 30 s, the median is 1 s"
+    ):
+        AnomalousSoundDetector().fit([*clips, long])
+    AnomalousSoundDetector().fit([*clips, np.tile(clips[3], 2), clips[4][:9000]])
+    paths = write(tmp_path, [*clips, long], [f"{c}.wav" for c in "abcdefghijklm"])
+    with pytest.warns(UserWarning, match=r"m\.wav has 30 s"):
+        AnomalousSoundDetector().fit(paths)
+
+
 def test_a_bad_file_costs_only_itself(split, tmp_path):
     paths = write(tmp_path, split[0][:20], [f"{c}.wav" for c in "abcdefghijklmnopqrst"])
     Path(paths[3]).write_text("no sound")
