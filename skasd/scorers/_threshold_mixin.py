@@ -197,7 +197,7 @@ class ThresholdMixin:
 
     @property
     def calibration_rule_(self):
-        """Rule by which the threshold came from `calibration_scores_`: "cross", "train" or "gamma", see `BaseScorer`."""
+        """Rule that made the threshold of `calibration_scores_`: "cross", "train" or "gamma", see `BaseScorer`."""
         return self._rule
 
     def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
