@@ -2,8 +2,8 @@
 More training clips
 ===================
 
-Few clips of a setting can be multiplied: by changes to the waveform, or between clips, by SMOTE and mixup.
-Both are scikit-learn objects, both carry the metadata of the clips along.
+If there are few clips of a setting, more can be made: by changing the waveform, or by mixing clips with SMOTE
+and mixup. Both ways are scikit-learn objects and keep the metadata of the clips.
 """
 
 # %%
@@ -65,9 +65,9 @@ plt.show()
 # %%
 # Does it help?
 # -------------
-# A scorer takes an ``augmenter``: made clips join the reference, and the threshold is set from recorded
-# ones. :class:`~skasd.compose.Augmented` fits any detector on recorded and made clips, and tells it which
-# are which.
+# A scorer takes an ``augmenter``: artificial clips join the reference set, and the threshold is set from
+# recorded ones. :class:`~skasd.compose.Augmented` fits any detector on recorded and artificial clips, and
+# says which are which.
 detectors: dict = {}
 for name, scorer in {
     "1-NN": KNNScorer(domain_normalization="zscore"),

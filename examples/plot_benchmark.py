@@ -2,9 +2,9 @@
 A benchmark, and the winner to a file
 =====================================
 
-Several detectors, several machines, several seeds: :func:`~skasd.benchmark.run` makes one table of them,
-keeps what is finished when it is cut off, and computes what detectors share once. The best one goes to a
-model file without pickle and comes back with the same scores.
+:func:`~skasd.benchmark.run` compares several detectors on several machines with several seeds, and returns
+one table. It resumes after an interruption, and computes steps that detectors share only once. The best
+detector is then saved to a model file without pickle, and loaded with the same scores.
 """
 
 # %%
@@ -41,8 +41,8 @@ result = run(systems, {"synthetic": data}, seeds=3, out=Path(folder.name, "out")
 result.summary()["official score"].round(3)
 
 # %%
-# The same call again computes nothing: finished cells are on disk, a hash of everything they depend on is
-# their name. A run with one more system computes that one.
+# The same call again computes nothing: finished cells are on disk, named by a hash of everything they depend
+# on. A run with one more system computes only that one.
 print(sorted(path.name for path in result.out.iterdir()))
 again = run(systems, {"synthetic": data}, seeds=3, out=result.out)
 print("identical:", again.table.equals(result.table))
@@ -74,8 +74,8 @@ plt.show()
 # %%
 # The winner to a file
 # --------------------
-# JSON for the structure, npy and safetensors for the numbers, checksums for all of it; nothing in the file
-# is run when it is loaded.
+# JSON for the structure, npy and safetensors for the numbers, checksums for everything; loading executes
+# nothing from the file.
 train = (data.table["machine"] == "fan") & (data.table["split"] == "train")
 best = result.summary()["official score"]["mean"].groupby("system").mean().idxmax()
 detector = systems[best].fit(data.X[train])

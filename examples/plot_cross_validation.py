@@ -2,10 +2,10 @@
 Metadata, cross-validation and recordings
 =========================================
 
-Long recordings are cut into windows. Windows of one recording are alike, so a cross-validation that deals
-them at random tests on recordings that it has trained on, and promises too much. Metadata routing brings
-``groups`` to the splitter and to the scorer, and :class:`~skasd.compose.NormalOnly` keeps anomalous windows
-out of every fit.
+Long recordings are cut into windows. Windows of one recording are alike, so a cross-validation that
+distributes them at random tests on recordings that it has trained on, and its figures are too good. Metadata
+routing passes ``groups`` to the splitter and to the scorer, and :class:`~skasd.compose.NormalOnly` keeps
+anomalous windows out of every fit.
 """
 
 # %%
@@ -60,8 +60,8 @@ spectra = coloured(spectra, recording, rng)
 # %%
 # Two ways to cross-validate
 # --------------------------
-# Both test each healthy window once, against faulty ones. Only the second keeps the windows of a recording together.
-# ``groups`` is asked for by the splitter; with metadata routing it is passed like any other metadata.
+# Both test each healthy window once, against faulty ones. Only the second keeps the windows of a recording
+# together. The splitter requests ``groups``; with metadata routing it is passed like any other metadata.
 def false_alarms(detector, X, y):
     """Share of the healthy clips that are called anomalous."""
     return np.mean(detector.predict(X[y == 1]) == -1)
@@ -92,9 +92,9 @@ with sklearn.config_context(enable_metadata_routing=True):
 # %%
 # What a new recording brings
 # ---------------------------
-# 100 recordings more, a healthy window of each: this is what the detector will meet. Once with the
-# threshold as it was, and once with the recordings told to the scorer, which then sets the threshold from
-# scores that leave whole recordings out.
+# A healthy window of each of 100 further recordings: this is what the detector will meet. First with the
+# threshold as it was; then the scorer gets the recordings and sets the threshold from scores that leave whole
+# recordings out.
 fresh = make_machine_sounds(n_train=100, n_test=0, duration=1.0, domains=["source"], random_state=1)
 later = LogMelTransformer(n_mels=40).fit_transform(fresh.X)
 later = coloured(later, np.arange(100), rng)
@@ -108,10 +108,11 @@ table = pd.DataFrame(rows, columns=["detector", "estimate", "AUC and pAUC", "fal
 table.set_index(["detector", "estimate"]).unstack("detector").round(3)
 
 # %%
-# Windows dealt at random promise the tenth of false alarms that was asked for; with 1-NN, new recordings
-# raise four times as many, and recordings kept whole foretell it. Faults are heard less well, too. The
-# Mahalanobis distance learns how recordings differ, from 40 of them, and loses little: dealt at random, the
-# two detectors look alike. Told the recordings, both keep what was promised.
+# With windows distributed at random, cross-validation promises the 10 % false alarms that were asked for.
+# With 1-NN, new recordings raise four times as many, and cross-validation with whole recordings predicts
+# that. Faults are found less often, too. The Mahalanobis distance learns from 40 recordings how recordings
+# differ, and loses little; with windows at random the two detectors look alike. With the recordings known to
+# the scorer, both keep the rate.
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 kinds = dict(zip(table["estimate"].unique(), ["#D55E00", "#0072B2", "#555555", "#009E73"], strict=True))
 for i, (kind, color) in enumerate(kinds.items()):

@@ -2,14 +2,16 @@
 Nothing to choose
 =================
 
-Recordings of a healthy machine in, decisions on new ones out: :class:`~skasd.AnomalousSoundDetector` has an encoder
-that comes with the library, and sets its threshold so that it holds for recordings that were not trained on.
+:class:`~skasd.AnomalousSoundDetector` learns from recordings of a healthy machine and decides about new ones.
+It uses an encoder that comes with the library, and sets its threshold so that it holds for recordings that
+were not trained on.
 """
 
 # %%
 # Learn
 # -----
-# 100 clips of a machine that is well. The machine is synthetic; paths of files do in place of waveforms.
+# 100 clips of a healthy machine. The machine is synthetic; with recordings of your own pass the paths of the
+# files.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -41,7 +43,7 @@ TimelineDisplay.from_predictions(score, threshold=detector.threshold_)
 plt.show()
 
 # %%
-# How rarely would a healthy clip sound as strange? ``p_value`` says it, and ``predict`` is -1 where it is at most
+# ``p_value`` says how rarely a healthy clip would sound as strange. ``predict`` is -1 where it is at most
 # ``contamination``.
 p = detector.p_value(clips)
 print(
@@ -54,6 +56,6 @@ print(
 # %%
 # Later
 # -----
-# Recordings of another season, known to be healthy, move the threshold without learning anything else.
+# Healthy recordings of another season set a new threshold. Nothing else is learnt.
 detector.set_threshold(healthy.X[~train], contamination=0.1)
 print(f"threshold now {detector.threshold_:.3f}")

@@ -3,9 +3,9 @@ Domain shift: ten clips of a new setting
 ========================================
 
 A machine was recorded at length in one setting (source) and hardly in another (target): 10 clips of 200. A
-detector that takes all clips as one set calls the healthy clips of the new setting anomalous. Scorers with a
-reference for each domain, and with distances that are comparable between domains, do better, and need no test
-clip for it.
+detector that treats all clips as one set calls the healthy clips of the new setting anomalous. Scorers with
+one reference set per domain, and with distances that are comparable between domains, do better, and need no
+test clips for that.
 """
 
 # %%
@@ -82,10 +82,10 @@ right.axvline(0.1, color="#555555", linewidth=1)
 plt.show()
 
 # %%
-# Healthy clips of the target (lower panels) score too high where all clips are one reference. Measured in
-# units of what is usual within each domain, they come nearer to those of the source; a single threshold
-# then serves both better. Dividing by the local density evens the domains out altogether here, at the
-# expense of the source.
+# Healthy clips of the target (lower panels) score too high where all clips form one reference set. Measured
+# in units of what is usual within each domain, they come nearer to those of the source, and a single
+# threshold serves both better. Dividing by the local density makes the domains equal here, at the expense of
+# the source.
 figure = plt.figure(figsize=(11, 4.5), layout="constrained")
 for part, name in zip(
     figure.subfigures(1, 2, squeeze=False)[0],

@@ -2,9 +2,9 @@
 Ensembles of scores
 ===================
 
-Detectors that err on different clips can make up for one another. :class:`~skasd.compose.ScoreEnsemble`
-brings their anomaly scores to one scale, by scores of training clips that were held out, and adds or
-multiplies them or takes the extreme one.
+Detectors that err on different clips can compensate for one another. :class:`~skasd.compose.ScoreEnsemble`
+brings their anomaly scores to one scale, by held-out scores of the training clips, and adds them, multiplies
+them or takes the extreme one.
 """
 
 # %%
@@ -60,10 +60,9 @@ auc.round(3)
 # %%
 # Which clips does each hear?
 # ---------------------------
-# Each point is a test clip, in units of the healthy training clips' spread. Faults far right are heard by
-# the long frames, those far up by the short ones. The sum gains on the imbalance, which the short frames
-# hear better, and gives up a little on the bearing, which they do not hear at all; over all faults it is
-# the best.
+# Each point is a test clip, in units of the healthy training clips' spread. The long frames hear the faults
+# far to the right, the short frames those far up. The sum gains on the imbalance, which the short frames hear
+# better, and loses a little on the bearing, which they do not hear at all. Over all faults it is the best.
 held_out = ensembles["sum of both"].held_out_scores_
 z = {
     name: (scores[name] - column.mean()) / column.std()

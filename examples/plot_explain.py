@@ -2,16 +2,15 @@
 Why is it anomalous?
 ====================
 
-A score says that a clip is unlike the healthy ones. :func:`~skasd.explain.explain` asks the detector where in time
-and frequency: it exchanges tiles of the clip with those of the nearest healthy clip and watches the score. Any detector
-that takes waveforms can be asked.
+A score says that a clip is unlike the healthy ones. :func:`~skasd.explain.explain` asks the detector where in
+time and frequency: it exchanges tiles of the clip for those of a healthy sound and watches the score. This
+works for any detector that takes waveforms.
 """
 
 # %%
 # A machine and a fault
 # ---------------------
-# 60 healthy clips of a synthetic machine, and one more in which something begins to whistle after 1.2 s. Paths of files
-# do in place of waveforms.
+# 60 healthy clips of a synthetic machine, and one more in which something begins to whistle after 1.2 s.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -31,25 +30,26 @@ print(f"score {detector.anomaly_score([clip])[0]:.3g}, threshold {detector.thres
 # %%
 # The question
 # ------------
-# The detector does not keep sounds, so the healthy clips are given anew.
+# The detector does not keep sounds, so the healthy clips are passed again.
 found = explain(detector, clip, healthy=healthy)
 print(found.sentence)
 found.segments_.round(2)
 
 # %%
-# The box is where the level differs from what healthy clips have, in the tiles that matter to the score; on the right
-# the share of each tile in what the clip scores above the same with all that is unusual brought back.
+# The box shows where the level differs from that of healthy clips, within the tiles that matter to the score.
+# On the right is the share of each tile in the score, compared with the same clip after everything unusual
+# was brought back to what healthy clips have.
 found.plot()
 plt.show()
 
 # %%
-# The same by bands; a healthy clip beside it. Shares always add up to 1, so look at the scores first.
+# The same by bands, beside a healthy clip. Shares always add up to 1, so look at the scores first.
 found.bands_.round(2)
 
 # %%
 # Several clips
 # -------------
-# An :class:`~skasd.explain.Explainer` looks at the healthy clips once. What was not there tells as well: here a
+# An :class:`~skasd.explain.Explainer` looks at the healthy clips once. Missing sound is found as well: here a
 # healthy clip whose upper half is muffled.
 explainer = Explainer(detector, healthy)
 spectrum = np.fft.rfft(made.X[~train][1])

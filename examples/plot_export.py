@@ -2,9 +2,9 @@
 A detector for a gateway
 ========================
 
-A detector is fitted where there is Python, and works where there is little: :func:`skasd.export.to_onnx` writes it as
-one ONNX file, from the waveform to the decision, which :class:`skasd.export.OnnxDetector` runs with NumPy and
-onnxruntime alone.
+A detector is fitted where there is Python, and often works where there is little.
+:func:`skasd.export.to_onnx` writes it as one ONNX file, from the waveform to the decision.
+:class:`skasd.export.OnnxDetector` runs that file with NumPy and onnxruntime alone.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ healthy, test, y = sounds.X[is_train], sounds.X[~is_train], sounds.y[~is_train]
 detector = AnomalousSoundDetector().fit(healthy)
 
 # %%
-# One file holds the front end, the network, what the scorer has learnt and the threshold. What it says of itself is
+# One file holds the front end, the network, what the scorer has learnt and the threshold. Its properties are
 # text.
 
 folder = Path(tempfile.mkdtemp())
@@ -37,7 +37,7 @@ for name in ("detector", "sample_rate", "threshold", "n_references", "skasd"):
     print(f"{name}: {exported.properties[name]}")
 
 # %%
-# It says what the detector says.
+# File and detector agree.
 
 print(verify(folder / "gearbox.onnx", detector, test))
 
@@ -56,8 +56,8 @@ print(
 )
 
 # %%
-# The network can be rounded to 8-bit integers. Rounding moves all rows, so references and threshold are learnt anew
-# from what the rounded network makes of the clips; the detector stays as it is.
+# The network can be rounded to 8-bit integers. Rounding moves all rows, so reference set and threshold are
+# learnt anew from what the rounded network makes of the clips. The detector itself does not change.
 
 quantize(detector, folder / "int8.onnx", healthy)
 rounded = OnnxDetector(folder / "int8.onnx")

@@ -38,8 +38,8 @@ plt.show()
 # %%
 # Spectrogram, long frames and short ones
 # ---------------------------------------
-# Frames of 256 ms tell the harmonics of the shaft apart, below 100 Hz, and make a fine line of the gear's mesh
-# at 560 Hz (shown up to 800 Hz).
+# Frames of 256 ms resolve the harmonics of the shaft, below 100 Hz, and show the gear's mesh at 560 Hz as a
+# fine line (shown up to 800 Hz).
 long = SpectrogramDisplay.from_clips(
     clips, STFTTransformer(n_fft=4096, hop_length=1024, log="db"), names=names
 )
@@ -51,7 +51,7 @@ for ax in long.axes_:
 plt.show()
 
 # %%
-# Frames of 8 ms tell the blows of the bearing apart, near 2500 Hz (shown for a fifth of a second).
+# Frames of 8 ms resolve the single blows of the bearing, near 2500 Hz (shown for a fifth of a second).
 short = SpectrogramDisplay.from_clips(clips, STFTTransformer(n_fft=128, hop_length=16, log="db"), names=names)
 for ax in short.axes_:
     ax.set(xlim=(1.0, 1.2))

@@ -3,8 +3,8 @@ A first detector
 ================
 
 Learn from healthy recordings of a machine, score new ones, and look at the scores, the threshold and the ROC
-curves. The machine is synthetic; :func:`~skasd.datasets.load_folder` puts recordings of your own in its
-place.
+curves. The machine is synthetic; to use recordings of your own, load them with
+:func:`~skasd.datasets.load_folder`.
 """
 
 # %%
@@ -36,24 +36,24 @@ plt.show()
 # %%
 # The detector
 # ------------
-# Log-mel energies, their mean and standard deviation over time, the Mahalanobis distance to the healthy clips.
-# ``contamination`` is the share of false alarms that we accept.
+# Log-mel energies, their mean and standard deviation over time, the Mahalanobis distance to the healthy
+# clips. ``contamination`` is the false-alarm rate that we accept.
 detector = make_pipeline(LogMelTransformer(), ClipStatistics(), MahalanobisScorer(contamination=0.05))
 detector.fit(data.X[train])
 
 # %%
 # Scores
 # ------
-# ``score_samples`` is higher for what is more normal, as everywhere in scikit-learn; pictures and metrics take the
-# anomaly score, its opposite.
+# ``score_samples`` is higher for more normal clips, as everywhere in scikit-learn. Plots and metrics take the
+# anomaly score, which is its negative.
 known, y = table[test], data.y[test]
 score = -detector.score_samples(data.X[test])
 ScoreDisplay.from_predictions(score, y, domain=known["domain"], threshold=-detector.steps[-1][1].offset_)
 plt.show()
 
 # %%
-# The threshold holds in the source domain, which most training clips come from. Of the target domain the
-# detector has heard 20 clips only, so it raises more false alarms there: see
+# The threshold holds in the source domain, which most training clips come from. The detector has heard only
+# 20 clips of the target domain, so it raises more false alarms there: see
 # :ref:`sphx_glr_auto_examples_plot_domain_shift.py`.
 
 # %%

@@ -2,8 +2,8 @@
 The official score of a submission
 ==================================
 
-The challenge takes CSV files, one per machine and section, and its evaluator makes one number of them. Both
-ways in a few lines: write a submission, evaluate a submission, and see what the number is made of.
+The challenge takes CSV files, one per machine and section, and its evaluator computes one number from them.
+This example writes a submission, evaluates it, and shows what the number is made of.
 """
 
 # %%
@@ -62,9 +62,8 @@ print(files[0].read_text().splitlines()[0])
 # %%
 # Evaluate it
 # -----------
-# The ground truth of the evaluation clips is published with the official evaluator, after the challenge;
-# here it is written in the same form. Clips are paired by their names: a missing or a surplus clip is an
-# error.
+# The ground truth of the evaluation clips is published with the official evaluator, after the challenge; here
+# it is written in the same form. Clips are matched by name: a missing or an extra clip is an error.
 for machine, rows in test.groupby("machine"):
     names = rows["path"].map(lambda path: Path(path).name)
     for kind, values in {"data": rows["y"] == -1, "domain": rows["domain"] == "target"}.items():

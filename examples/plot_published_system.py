@@ -2,8 +2,9 @@
 A published system
 ==================
 
-The baseline of the challenge, with its two scores, in one call each; and what the diagram of a larger system
-tells. The network is trained for seconds on synthetic sounds: the example shows the use, not the merit.
+The baseline of the challenge, with its two scores, in one call each; then the diagram of a larger system. The
+network is trained for seconds on synthetic sounds: the example shows how to use the systems, not how good
+they are.
 """
 
 # %%
@@ -25,10 +26,10 @@ train, test = table[table["split"] == "train"], table[table["split"] == "test"]
 # %%
 # The official autoencoder
 # ------------------------
-# Windows of five log-mel frames, squeezed through eight numbers and restored. Settings are the baseline's
-# unless they are given: here 20 epochs of small batches instead of 100 of 256 windows, for want of clips.
-# ``"mse"`` scores by the mean squared error of a clip; ``"mahalanobis"``, since 2023, by the length of the
-# mean residual under the residuals' covariance in each domain.
+# Windows of five log-mel frames, squeezed through eight numbers and restored. The default settings are the
+# baseline's; here there are few clips, so it is trained for 20 epochs of small batches instead of 100 of 256
+# windows. ``"mse"`` scores by the mean squared error of a clip; ``"mahalanobis"``, since 2023, by the length
+# of the mean residual under the residuals' covariance in each domain.
 systems = {
     score: official_autoencoder(2023, score, max_epochs=20, batch_size=64, random_state=0)
     for score in ("mse", "mahalanobis")
@@ -38,8 +39,8 @@ systems["mse"]
 # %%
 # Fit and score
 # -------------
-# The second system needs to know the domain of the training clips. The step's name stands before the name
-# of what it is to get; with metadata routing, ``fit(X, domain=...)`` would do.
+# The second system needs to know the domain of the training clips. The keyword begins with the name of the
+# step; with metadata routing, ``fit(X, domain=...)`` is enough.
 systems["mse"].fit(data.X[train.index])
 systems["mahalanobis"].fit(data.X[train.index], autoencoderembedder__domain=train["domain"])
 scores, y = {}, test["y"].astype(int)
@@ -49,9 +50,9 @@ for name, system in systems.items():
     print(f"{name}: Omega {omega:.3f}")
 
 # %%
-# Training is skorch's and keeps its history. The dashed line is the threshold: the 90th percentile of a
-# gamma distribution fitted to scores of the training clips, the baseline's rule. Hardly any of these is of the
-# target, where nearly every healthy clip is an alarm.
+# Training is skorch's and keeps its history. The dashed line is the threshold: the 90th percentile of a gamma
+# distribution fitted to scores of the training clips, the baseline's rule. Hardly any of these is of the
+# target domain, where nearly every healthy clip raises an alarm.
 figure = plt.figure(figsize=(13, 4.2), layout="constrained")
 loss, left, right = figure.subfigures(1, 3, width_ratios=[3, 5, 5], squeeze=False)[0]
 ax = loss.subplots()

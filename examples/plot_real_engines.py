@@ -2,9 +2,9 @@
 Real engines: what a detector hears and what a threshold keeps
 ==============================================================
 
-Idling car engines, healthy and with an ignition coil removed. The healthy clips to learn from are windows of
-eight recordings of four cars, those to test on come from eight others: the detector separates well, and only
-a threshold that knows of the recordings holds for the next one.
+Idling car engines, healthy and with an ignition coil removed. The healthy training clips are windows of eight
+recordings of four cars; the test clips come from eight others. The detector separates well, but only a
+threshold that takes the recordings into account holds for the next one.
 
 The recordings are not part of the package. Where the environment variable ``SKASD_DATA`` names a folder that
 holds ``car_idle/dev_data``, this example runs on them and keeps its picture; elsewhere it shows the picture

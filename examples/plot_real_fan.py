@@ -3,7 +3,7 @@ A real fan in noise, with few healthy clips
 ===========================================
 
 Forty clips of an industrial fan in the noise of a factory (MIMII, fan id_00), half of them with a fault.
-Sixteen healthy clips to learn from are few: which detector does with so little?
+Sixteen healthy clips are few to learn from. Which detector can cope with so little?
 
 The recordings are not part of the package. Where the environment variable ``SKASD_DATA`` names a folder that
 holds ``mimii_fan``, this example runs on them and keeps its picture; elsewhere it shows the picture that was
@@ -11,8 +11,8 @@ kept.
 """
 
 # %%
-# Five folds of four healthy clips: every healthy clip is scored by a detector that has not heard it, every
-# anomalous one by all five.
+# Five folds of four healthy clips: every healthy clip is scored by a detector that was not trained on it,
+# every anomalous one by all five.
 
 import os
 from pathlib import Path

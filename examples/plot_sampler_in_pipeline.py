@@ -2,8 +2,8 @@
 Made clips inside a pipeline
 ============================
 
-:class:`~skasd.augment.MixupSMOTEAugmenter` as a step between features and scorer. New clips need metadata, and
-thresholds must not be set from them: :func:`skasd.compose.make_pipeline` sees to both.
+:class:`~skasd.augment.MixupSMOTEAugmenter` as a step between features and scorer. New clips need metadata,
+and thresholds must not be set from them: :func:`skasd.compose.make_pipeline` takes care of both.
 """
 
 # %%
@@ -37,10 +37,10 @@ print(detector[2].sampling_strategy_)
 # %%
 # The threshold
 # -------------
-# Asked for are 10 % false alarms. A recorded clip has near neighbours among the clips that were made of it; new
-# recordings have none. Here every clip is held out with all that was made of it; the pipeline of
-# imbalanced-learn, which cannot tell the scorer, has thresholds that new recordings exceed. What is above
-# 10 % here comes from the target, of which there are 8 training clips for half of the test clips.
+# 10 % false alarms are asked for. A recorded clip has near neighbours among the clips that were made of it;
+# new recordings have none. Here every clip is held out together with everything that was made of it. The
+# pipeline of imbalanced-learn cannot pass this on to the scorer, so new recordings exceed its thresholds.
+# What is above 10 % here comes from the target, which has 8 of the training clips but half of the test clips.
 healthy = ~train & (data.y == 1)
 rates = {}
 target = domain[healthy] == "target"

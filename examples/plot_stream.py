@@ -2,15 +2,15 @@
 A machine that runs on
 ======================
 
-A detector fitted on clips listens to a sound that goes on: :class:`~skasd.streaming.StreamingDetector` cuts it into
-windows, has each judged, and says when there is an alarm.
+A detector that was fitted on clips listens to a running machine. :class:`~skasd.streaming.StreamingDetector`
+cuts the sound into windows, has each one scored, and raises alarms.
 """
 
 # %%
 # Learn
 # -----
-# Twenty short recordings of the healthy machine, each under another load, in windows of two seconds. The machine is
-# synthetic; a folder of files does in place of the arrays.
+# Twenty short recordings of the healthy machine, each under another load, in windows of two seconds. The
+# machine is synthetic; with recordings of your own pass the paths of the files.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -26,10 +26,10 @@ print(detector.summary())
 # %%
 # Listen
 # ------
-# The machine runs for three minutes; after two of them a bearing begins to wear. Of the first minute and a half it is
-# known that the machine is healthy: the stream is calibrated on it. Samples come in portions of half a second, any
-# other would do, and every half second a window of 2 s is complete. An alarm takes two anomalous ones of the last
-# three windows, and ends when enough are normal in a row.
+# The machine runs for three minutes; after two of them a bearing begins to wear. The machine is known to be
+# healthy during the first minute and a half, so the stream is calibrated on it. Samples arrive in portions of
+# half a second (any other length would do), and every half second a window of 2 s is complete. An alarm needs
+# two anomalous windows among the last three, and ends after enough normal windows in a row.
 stream = StreamingDetector(detector, window=2.0, hop=0.5, confirm=(2, 3))
 stream.calibrate(90.0)
 sound = make_machine_stream(180, block=0.5, fault="bearing", onset=120, growth=40, random_state=3)
@@ -45,7 +45,7 @@ first = next(event for event in events if event.alarm and event.end > 120)
 print(f"alarm {first.end - 120:.1f} s after the fault began, while it was at {(first.end - 120) / 40:.0%}")
 
 # %%
-# The score over time, with the threshold, which changes where the calibration ends, and shaded where an alarm stood:
+# The score over time, with the threshold, which changes when the calibration ends. Alarms are shaded:
 time = np.array([event.end for event in events])
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.plot(time, [event.score for event in events], linewidth=1)
@@ -66,8 +66,8 @@ plt.show()
 # %%
 # States
 # ------
-# Somebody works on the machine for ten seconds: windows are judged, but none counts. Then the microphone is away for a
-# minute; times stay right.
+# Somebody works on the machine for ten seconds: windows are scored, but none counts. Then the microphone is
+# disconnected for a minute; times stay right.
 stream.acknowledge()
 stream.hold(10.0)
 for samples in make_machine_stream(12, random_state=4):

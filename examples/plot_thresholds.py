@@ -2,7 +2,7 @@
 Thresholds and false alarms
 ===========================
 
-A threshold promises a false-alarm rate. Which ones keep the promise on new healthy clips? Detectors are
+Every threshold is set for some false-alarm rate. Which thresholds keep it on new healthy clips? Detectors are
 fitted twenty times to 100 healthy clips each, drawn from a large set, and count their false alarms on 400
 others.
 """
@@ -28,7 +28,7 @@ features = make_pipeline(LogMelTransformer(n_mels=32), ClipStatistics()).fit_tra
 # %%
 # Fit, count, repeat
 # ------------------
-# ``"train"`` takes the percentile of the training clips' own scores, scikit-learn's habit; ``"cross"``, the
+# ``"train"`` takes the percentile of the training clips' own scores, as scikit-learn does; ``"cross"``, the
 # default, scores each training clip against the others; ``"gamma"`` fits a gamma distribution to those
 # scores, the rule of the challenge's baselines.
 asked = [0.02, 0.05, 0.1, 0.2]
@@ -48,10 +48,10 @@ alarms.pivot_table("got", ["detector", "calibration"], "asked").round(3)
 # %%
 # The picture
 # -----------
-# On the grey line the promise is kept; the bars are the spread over the twenty fits. In-sample thresholds
-# break it by far: to a nearest-neighbour detector every training clip is at distance 0 of itself, so that
-# each new clip is an alarm; a covariance of 64 features from 100 clips fits these clips and hardly any
-# others.
+# The grey line is the rate that was asked for; the bars are the spread over the twenty fits. In-sample
+# thresholds miss it by far: for a nearest-neighbour detector every training clip is at distance 0 from
+# itself, so each new clip is an alarm. A covariance of 64 features from 100 clips fits these clips and hardly
+# any others.
 figure, axes = plt.subplots(1, 3, figsize=(11, 4), sharey=True, layout="constrained")
 colors = {"train": "#D55E00", "cross": "#0072B2", "gamma": "#009E73"}
 for ax, name in zip(axes, scorers, strict=True):
