@@ -38,6 +38,11 @@ def score_figures(scores: pd.DataFrame, year: int) -> tuple[pd.DataFrame, str]:
     problem : str
         Why there is no official score over all machines; "" if there is one.
 
+    Raises
+    ------
+    ValueError
+        If a clip that counts has no machine or section.
+
     See Also
     --------
     official_score : The official score alone.
@@ -64,6 +69,12 @@ def score_figures(scores: pd.DataFrame, year: int) -> tuple[pd.DataFrame, str]:
     3  recall   0.50
     """
     clips = scores[scores["y"].notna() & np.isfinite(scores["anomaly_score"])]
+    for name in ("machine", "section"):
+        if (missing := clips["path"][clips[name].isna()]).size:
+            raise ValueError(
+                f"{name} is missing for {len(missing)} of {len(clips)} clips, among them {missing.iloc[0]}: give every "
+                f"clip a {name}."
+            )
     rows: list[dict] = []
     every: list[dict] = []
     problem = "" if len(clips) else "no test clip has both a label and a score"

@@ -109,3 +109,11 @@ def test_clips_without_label_or_score_do_not_count(scores):
     assert nothing.empty
     assert list(nothing) == list(first)
     assert problem == "no test clip has both a label and a score"
+
+
+@pytest.mark.parametrize("name", ["machine", "section"])
+def test_clips_without_machine_or_section_are_named_not_dropped(scores, name):
+    scores[name] = scores[name].astype(object)
+    scores.loc[3, name] = None
+    with pytest.raises(ValueError, match=rf"{name} is missing for 1 of {len(scores)} clips, among them "):
+        score_figures(scores, 2024)
