@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from ..clips import clipped_share, pcm_to_float
+from ..clips import LIMITS, clipped_share, pcm_to_float
 from ..compose import fitted_steps
 
 _FULL_SCALE = 0.999  # below it nothing can be clipped, and most windows need no second look
@@ -59,7 +59,7 @@ def status_of(window, max_clipped):
     """Return whether the samples of a window can be judged: "ok", "not finite" or "clipped"."""
     with np.errstate(invalid="ignore"):
         peak = max(window.max(), -window.min())  # NaN where there is one
-    if not np.isfinite(peak):
+    if not peak <= LIMITS["max_amplitude"]:  # true with NaN
         return "not finite"
     clipped = peak >= _FULL_SCALE and clipped_share(window) > max_clipped
     return "clipped" if clipped else "ok"

@@ -27,8 +27,8 @@ class Event:
         :meth:`StreamingDetector.hold` said so or because it could not be scored. An alarm that stands goes on
         standing in all states.
     status : {"ok", "not finite", "clipped"}
-        Whether the samples can be judged: "not finite" with NaN or infinity among them, "clipped" where more of them
-        than `max_clipped` are cut off at full scale.
+        Whether the samples can be judged: "not finite" with NaN, infinity or numbers beyond 2**31 among them, "clipped"
+        where more of them than `max_clipped` are cut off at full scale.
     evidence : float
         What the alarm rests on: of the last windows the number that were anomalous, the capital of the martingale, or
         the moving average as a share of its limit.

@@ -366,15 +366,16 @@ class StreamingDetector(LearningStream, StoredStream):
         if status == "ok":
             score, threshold = front.score(window)
             self._evidence.begin_anew_if_changed()  # the detector may have learnt meanwhile
+        if math.isnan(score):  # detectors with on_error="skip" have no score either for what they cannot use
+            self._front.reset()
+            state = "hold"
+        else:
             last = fitted_steps(self.detector)[-1]
             if (own := self._evidence.calibration) is not None:
                 threshold, p = own.threshold, own.p_value(score)
             elif hasattr(last, "p_value_of_scores"):
                 p = float(last.p_value_of_scores([score])[0])
             decision = -1 if score > threshold else 1
-        else:
-            self._front.reset()
-            state = "hold"
         if state == "learning":
             self._learn_on(start, end, window, score)
         elif state == "watching" and not self._evidence.lacks_calibration:

@@ -170,9 +170,10 @@ def test_a_fault_raises_an_alarm_that_ends_with_it(pipeline, alarm):
     assert not stream.alarm_
 
 
-def test_faulty_samples_are_reported_and_not_scored(default):
+@pytest.mark.parametrize("broken", [np.nan, -np.inf, 1e25])
+def test_faulty_samples_are_reported_and_not_scored(default, broken):
     sound = noise(8 * RATE, seed=8)
-    sound[2 * RATE + 100] = np.nan
+    sound[2 * RATE + 100] = broken
     sound[4 * RATE : 4 * RATE + 200] = 1.0
     stream = StreamingDetector(default, window=1.0, hop=0.5)
     events = listen(stream, sound, [777] * 100)
@@ -185,6 +186,19 @@ def test_faulty_samples_are_reported_and_not_scored(default):
     assert difference(default, stream, np.nan_to_num(sound), good) < 1e-6
     assert json.loads(json.dumps(events[3].to_dict()))["score"] is None
     assert StreamingDetector(default, window=1.0, max_clipped=0.5).process(sound)[4].status == "ok"
+
+
+def test_windows_that_the_detector_skips_are_not_normal():
+    front = LogMelTransformer(on_error="skip", limits={"max_amplitude": 5.0})
+    detector = make_pipeline(front, ClipStatistics(), KNNScorer()).fit(clips(20, seed=1))
+    sound = noise(4 * RATE, seed=8)
+    sound[2 * RATE + 100] = 9.0
+    stream = StreamingDetector(detector, window=1.0, hop=1.0, alarm="martingale", fast=False)
+    with pytest.warns(UserWarning, match="max_amplitude"):
+        skipped = stream.process(sound)[2]
+    assert np.isnan([skipped.score, skipped.p_value]).all()
+    assert (skipped.decision, skipped.state) == (0, "hold")
+    assert stream.drift().n_windows == 3
 
 
 def test_integers_are_scaled(default):
