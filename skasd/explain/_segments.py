@@ -126,7 +126,8 @@ def _within(axis, first, last):
 
 
 def _smoothed(power, n):
-    return scipy.ndimage.uniform_filter1d(power, n, mode="nearest")
+    # running sums leave negative rounding errors of loud neighbours where there is nothing
+    return np.maximum(scipy.ndimage.uniform_filter1d(power, n, mode="nearest"), 0)
 
 
 def _difference(power, other):

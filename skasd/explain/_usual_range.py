@@ -29,7 +29,7 @@ def brought_back(clip, healthy, rate):
     def levels(spectrum):
         power = spectrum.real**2 + spectrum.imag**2
         power = scipy.ndimage.uniform_filter1d(power, n, axis=1, mode="nearest") / n_fft
-        return 10 * np.log10(power + _FLOOR)
+        return 10 * np.log10(np.maximum(power, 0) + _FLOOR)
 
     usual = [levels(_spectrum(part[: round(_MOST * rate)], n_fft)) for part in healthy]
     some = np.concatenate([part[:, :: max(1, n // 2)] for part in usual], axis=1)

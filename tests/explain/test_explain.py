@@ -263,6 +263,13 @@ def test_a_silent_clip(explainer, statistics):
     assert Explainer(statistics, np.zeros((3, N))).explain(np.zeros(N)).segments_.empty
 
 
+@pytest.mark.parametrize("clip", [np.full(N, 0.3), np.sin(2 * np.pi * 1000 * T)], ids=["offset", "tone"])
+def test_a_clip_without_anything_but_one_frequency(explainer, clip):
+    found = explainer.explain(clip)
+    assert np.isfinite(found.reference).all()
+    assert found.segments_["db"][0] < -60
+
+
 def test_part_of_a_clip(explainer):
     clip = np.concatenate([faulty("click"), faulty("late tone")])
     first = explainer.explain(clip, span=(0, 3))
