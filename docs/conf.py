@@ -116,9 +116,20 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {
+html_sidebars = {  # none on pages without pages below them
     page: []
-    for page in ("index", "getting_started", "choosing", "coming_from", "extending", "auto_examples/*")
+    for page in (
+        "index",
+        "getting_started",
+        "choosing",
+        "coming_from",
+        "reliability",
+        "extending",
+        "glossary",
+        "decisions",
+        "licences",
+        "auto_examples/*",
+    )
 }
 
 
