@@ -116,7 +116,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {  # none on pages without pages below them
+html_sidebars = {  # none on pages without pages below them, and where tables are wide
     page: []
     for page in (
         "index",
@@ -128,6 +128,7 @@ html_sidebars = {  # none on pages without pages below them
         "glossary",
         "decisions",
         "licences",
+        "measurements_*",
         "auto_examples/*",
     )
 }

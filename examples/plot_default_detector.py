@@ -2,7 +2,7 @@
 Nothing to choose
 =================
 
-:class:`~skasd.AnomalousSoundDetector` learns from recordings of a healthy machine and decides about new ones.
+:class:`~skasd.detector.AnomalousSoundDetector` learns from recordings of a healthy machine and decides about new ones.
 It uses an encoder that comes with the library, and sets its threshold so that it holds for recordings that
 were not trained on.
 """

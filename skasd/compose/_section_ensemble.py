@@ -62,7 +62,7 @@ class SectionEnsemble(StepsMixin, BaseEstimator):
 
     See Also
     --------
-    skasd.AnomalousSoundDetector : Takes waveforms.
+    skasd.detector.AnomalousSoundDetector : Takes waveforms.
     ScoreEnsemble : Combines any detectors.
 
     Notes

@@ -36,7 +36,7 @@ def quantize(detector: Any, path: PathName, clips: Any, **metadata) -> None:
         last step is fitted again to what the rounded network makes of all.
     **metadata : sequence of length n_clips
         What `fit` got for the last step, by name: `section`, `domain`, `groups`. Recordings that
-        :class:`~skasd.AnomalousSoundDetector` recognised by itself need not be given.
+        :class:`~skasd.detector.AnomalousSoundDetector` recognised by itself need not be given.
 
     Raises
     ------

@@ -29,8 +29,8 @@ def to_onnx(detector: Any, path: PathName) -> None:
     Parameters
     ----------
     detector : estimator
-        Fitted: an :class:`~skasd.AnomalousSoundDetector`, or a pipeline that takes clips. See Notes for the parts
-        that it may be made of.
+        Fitted: an :class:`~skasd.detector.AnomalousSoundDetector`, or a pipeline that takes clips. See Notes
+        for the parts that it may be made of.
     path : path-like
         File to write, by custom ``*.onnx``. It is written whole or not at all.
 

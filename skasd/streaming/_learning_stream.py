@@ -64,8 +64,8 @@ class LearningStream:
 
         Notes
         -----
-        See :meth:`skasd.AnomalousSoundDetector.update`. Windows that are learnt together count as one recording. With
-        the detector's new threshold and calibration scores `drift` and the martingale begin anew.
+        See :meth:`skasd.detector.AnomalousSoundDetector.update`. Windows that are learnt together count as one
+        recording. With the detector's new threshold and calibration scores `drift` and the martingale begin anew.
         """
         self._check_that_it_may_learn()
         if window is None and (window := self._buffer.last_window) is None:

@@ -23,8 +23,8 @@ class StreamingDetector(LearningStream, StoredStream):
     Parameters
     ----------
     detector : estimator
-        A fitted detector that takes waveforms: :class:`~skasd.AnomalousSoundDetector`, or a pipeline that begins with
-        a front end.
+        A fitted detector that takes waveforms: :class:`~skasd.detector.AnomalousSoundDetector`, or a pipeline that
+        begins with a front end.
 
     window : float, default=10.0
         Length of a window in s: that of the clips which the detector was fitted on, so that scores and threshold mean
@@ -95,7 +95,7 @@ class StreamingDetector(LearningStream, StoredStream):
     See Also
     --------
     Event : What comes out.
-    skasd.AnomalousSoundDetector : The default detector.
+    skasd.detector.AnomalousSoundDetector : The default detector.
 
     Notes
     -----
