@@ -231,7 +231,13 @@ class StreamingDetector(LearningStream, StoredStream):
         samples = checked_samples(samples)
         self._check_that_it_may_judge()
         windows = self._buffer.push(samples)
-        return [self._judge(start, window, self._front) for start, window in windows]
+        try:
+            return [self._judge(start, window, self._front) for start, window in windows]
+        finally:
+            for (
+                _
+            ) in windows:  # after an error: what came with the window has been heard, and times stay right
+                self._front.reset()
 
     def judge(self, clip: ArrayLike) -> Event:
         """Take in a clip of any length that is judged as a whole, as the next window of the stream.

@@ -201,6 +201,27 @@ def test_windows_that_the_detector_skips_are_not_normal():
     assert stream.drift().n_windows == 3
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_times_stay_right_after_a_window_that_the_detector_refuses(fast):
+    class Refusing(KNNScorer):
+        def anomaly_score(self, X, *, section=None):
+            if X.max() > 20:  # dB that levels vary by
+                raise ValueError("interrupted")
+            return super().anomaly_score(X, section=section)
+
+    detector = make_pipeline(LogMelTransformer(), ClipStatistics(), Refusing()).fit(clips(20, seed=1))
+    stream = StreamingDetector(detector, window=1.0, hop=0.512, fast=fast)
+    sound = noise(6 * RATE, seed=8)
+    broken = sound[: 4 * RATE].copy()
+    broken[RATE : RATE + 2000] = 0
+    with pytest.raises(ValueError, match="interrupted"):
+        stream.process(broken)
+    assert stream.time_ == 4.0
+    events = stream.process(sound[4 * RATE :])
+    assert events[0].start == pytest.approx(6 * 0.512)
+    assert difference(detector, stream, np.append(broken, sound[4 * RATE :]), events) < 1e-6
+
+
 def test_integers_are_scaled(default):
     pcm = np.round(SOUND * 32767).astype(np.int16)
     want = StreamingDetector(default, window=1.0).process(pcm.astype(np.float32) / 32768)
