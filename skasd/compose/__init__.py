@@ -22,6 +22,8 @@ from ._section_ensemble import SectionEnsemble
 from ._section_ensemble import ready_columns as ready_columns
 from ._section_scores import SectionScores
 from ._select_best import SelectBest
+from ._sound import only_parameter as only_parameter
+from ._sound import sample_rate_of as sample_rate_of
 
 __all__ = [
     "Augmented",

@@ -8,10 +8,10 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..clips import Clips
-from ..compose import score_clips
+from ..compose import only_parameter, sample_rate_of, score_clips
 from ._alignment import aligned
 from ._explanation import Explanation
-from ._healthy import HealthyClips, parameter
+from ._healthy import HealthyClips
 from ._own_shares import own_shares
 from ._search import COARSE, Shares
 from ._segments import Levels, in_words, regions
@@ -43,7 +43,7 @@ class Explainer:
         Healthy clips, such as those it was fitted on.
 
     sample_rate : int, default=None
-        Of arrays, in Hz. None: the detector's own.
+        In Hz; None: that of the detector, which it must be in any case.
 
     max_healthy : int, default=200
         No more than so many of the healthy clips are looked at, evenly drawn.
@@ -71,12 +71,9 @@ class Explainer:
         check_is_fitted(detector)
         if not isinstance(max_healthy, Integral) or max_healthy < 1:
             raise ValueError(f"max_healthy must be an integer of at least 1, got {max_healthy!r}.")
-        rate = sample_rate or parameter(detector, "sample_rate")
-        if rate is None:
-            raise ValueError("The detector does not tell its sample rate: give sample_rate.")
-        channel = parameter(detector, "channel")
+        channel = only_parameter(detector, "channel")
         self.detector: Any = detector
-        self.sample_rate: int = int(rate)
+        self.sample_rate: int = sample_rate_of(detector, sample_rate)
         self._reading: dict[str, Any] = {
             "sample_rate": self.sample_rate,
             "channel": "mean" if channel is None else channel,
@@ -208,7 +205,7 @@ def explain(
     section : hashable, default=None
         The section of the clip, where the detector was told sections.
     sample_rate : int, default=None
-        Of arrays, in Hz. None: the detector's own.
+        In Hz; None: that of the detector, which it must be in any case.
     max_healthy : int, default=200
         No more than so many of the healthy clips are looked at, evenly drawn.
 

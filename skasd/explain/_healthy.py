@@ -51,19 +51,3 @@ class HealthyClips:
     def _rows(self, clips):
         rows = reduce(lambda X, step: step.transform(X), self._steps, clips)
         return rows if isinstance(rows, np.ndarray) and rows.ndim != 2 else np.asarray(rows)
-
-
-def parameter(detector, name):
-    """Return the value of a parameter of a detector or of its parts, None if there is no such; all must agree."""
-    found = {
-        key: value
-        for key, value in detector.get_params(deep=True).items()
-        if key.split("__")[-1] == name and value is not None
-    }
-    values = list(dict.fromkeys(found.values()))
-    if len(values) > 1:
-        listed = ", ".join(f"{key}={value!r}" for key, value in found.items())
-        raise ValueError(
-            f"Parts of the detector differ in {name} ({listed}), so that no one waveform serves all."
-        )
-    return values[0] if values else None

@@ -31,23 +31,6 @@ def checked_samples(samples):
         return pcm_to_float(samples).astype(np.float32, copy=False)
 
 
-def sample_rate_of(detector, given):
-    """Return the sample rate of a detector, which must be the one given, if any is."""
-    parameters = detector.get_params(deep=True) if hasattr(detector, "get_params") else {}
-    rates = {
-        value
-        for name, value in parameters.items()
-        if name.split("__")[-1] == "sample_rate" and value is not None
-    }
-    if len(rates) > 1:
-        raise ValueError(f"The detector has parts for different sample rates, {sorted(rates)} Hz.")
-    if not rates and given is None:
-        raise ValueError(f"{type(detector).__name__} does not say its sample rate: give sample_rate=.")
-    if rates and given is not None and given not in rates:
-        raise ValueError(f"sample_rate={given!r}, but the detector takes {rates.pop()} Hz: resample before.")
-    return rates.pop() if rates else int(given)
-
-
 def why_no_ranks(detector):
     last = fitted_steps(detector)[-1]
     return (

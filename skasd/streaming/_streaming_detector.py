@@ -7,8 +7,8 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from .._typing import ArrayLike, PathName
-from ..compose import fitted_steps
-from ._checks import checked_samples, sample_rate_of, seconds_above_zero, status_of
+from ..compose import fitted_steps, sample_rate_of
+from ._checks import checked_samples, seconds_above_zero, status_of
 from ._event import Event
 from ._evidence import Evidence
 from ._front_ends import SlidingWindows, WholeWindows, sliding_step

@@ -308,6 +308,8 @@ def test_bad_healthy_clips(statistics):
         explain(statistics, HEALTHY[0], healthy=[HEALTHY[0], np.full(N, np.nan)])
     with pytest.raises(ValueError, match="has no clips"):
         explain(statistics, HEALTHY[0], healthy=[])
+    with pytest.raises(ValueError, match="sample_rate=32000, but the detector takes 16000 Hz"):
+        explain(statistics, HEALTHY[0], healthy=HEALTHY, sample_rate=32000)
 
 
 def test_parts_that_work_at_several_rates():

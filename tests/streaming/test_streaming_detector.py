@@ -314,7 +314,7 @@ def test_rates_that_are_not_known_or_differ(pipeline):
         StreamingDetector(scorer)
     both = make_pipeline(PretrainedEmbedder(), KNNScorer())
     both.steps.insert(0, ("front", LogMelTransformer(sample_rate=8000)))
-    with pytest.raises(ValueError, match=r"different sample rates, \[8000, 16000\] Hz"):
+    with pytest.raises(ValueError, match="differ in sample_rate"):
         StreamingDetector(both)
 
 
