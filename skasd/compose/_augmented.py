@@ -15,11 +15,10 @@ from ._origin import origin_parameter, origins
 class Augmented(FitWrapper):
     """Add clips made by an augmenter before fitting an estimator.
 
-    For augmenters of waveforms, which stand before the front end: ``Augmented(WaveformAugmenter(), pipeline)``.
-    Augmenters of features go into the embedder (``augmenter=``). New clips carry the metadata of those that they
-    were made from. Scoring is the estimator's own: test clips are never augmented. A scorer is given what the
-    new clips were made of (``origin``): they join its references, and its threshold is set from recorded clips, each
-    held out with all that was made of it.
+    For augmenters of waveforms, which come before the front end: ``Augmented(WaveformAugmenter(), pipeline)``.
+    Augmenters of features are passed to the embedder (``augmenter=``). New clips carry the metadata of the clips they
+    were made from; test clips are never augmented. A scorer is told what new clips were made from (``origin``). They
+    are added to its references; its threshold is set from recorded clips, each held out with everything made from it.
 
     Parameters
     ----------

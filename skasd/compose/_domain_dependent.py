@@ -94,10 +94,10 @@ class DomainDependent(DetectionMixin, BaseEstimator):
     Where the domain is not known (every challenge since 2022; the report leaves this open) the anomaly
     score is the smaller one, :math:`\min_d z_d(x)`: a clip that is normal in either domain is normal.
 
-    The thresholds come from scores of training clips that were held out: with the domain, from those of
-    that domain's clips (with three target clips that is the greatest of three); without, from the smaller
-    score of all clips, the greater part of which are source clips as a rule. Scorers of this package keep
-    held-out scores; other detectors are fitted five times more to get them.
+    The thresholds come from held-out scores of the training clips. If the domain is given, they are those of that
+    domain's clips (with three target clips, the highest of three); otherwise the smaller score of every clip, most of
+    which are usually source clips. Scorers of this package keep held-out scores; other detectors are fitted five more
+    times to get them.
 
     References
     ----------

@@ -16,10 +16,9 @@ METADATA = {"section", "domain", "attribute", "proxy", "groups", "machine", "ori
 class NormalOnly(FitWrapper):
     """Drop clips known to be anomalous before fitting an estimator.
 
-    In cross-validation the training folds hold anomalous clips too, and so does the refit on all of ``X``
-    that follows a search. An anomaly detector must learn from none of them. This meta-estimator leaves out
-    the rows with ``y == -1`` together with their metadata, and then fits the estimator; everything else is
-    the estimator's.
+    In cross-validation the training folds contain anomalous clips, and so does the refit on all of ``X``
+    that follows a search. An anomaly detector must not learn from them. This meta-estimator drops the rows with
+    ``y == -1`` together with their metadata and then fits the estimator; everything else is delegated to it.
 
     Parameters
     ----------
@@ -43,9 +42,8 @@ class NormalOnly(FitWrapper):
 
     Notes
     -----
-    Metadata (``section``, ``domain``, ...) may be passed with metadata routing enabled, or
-    without it if every entry has one value per clip: each value passed to ``fit`` that has as many entries
-    as ``X`` is cut with it.
+    Metadata (``section``, ``domain``, ...) may be passed with or without metadata routing enabled. Every value passed
+    to ``fit`` that has as many entries as ``X`` is indexed along with it.
 
     Examples
     --------

@@ -52,13 +52,13 @@ class PerMachine(ByMachine):
     [1]_ (Table 3) and [2]_ (the third submission, section 2) submit for each type of machine the system that did best
     on the development set: "a single model can not show good detection performance on all machines".
 
-    Every estimator is fitted to the clips of its machines only. The decision is that of the estimator divided by
-    `scale_`, which keeps sign and order within a machine and makes units alike: one detector may give distances,
-    another log-probabilities. Where the machine is not known the greatest decision counts. A clip that may choose
-    among machines looks more normal than in its own, so fewer clips are called anomalous.
+    Every estimator is fitted to the clips of its machines only. Its decision is divided by `scale_`, which keeps sign
+    and order within a machine and makes units comparable: one detector may give distances, another log-probabilities.
+    If the machine is not given, the greatest decision counts. The best of several machines makes a clip look more
+    normal than its own machine does, so fewer clips are called anomalous.
 
-    With ``section=`` and no ``machine=`` the sections are taken for machines. Metadata is handed to the estimators as
-    they request it, whether metadata routing is enabled or not.
+    With ``section=`` and no ``machine=`` the sections are the machines. Metadata is passed to the estimators that
+    request it, whether metadata routing is enabled or not.
 
     References
     ----------

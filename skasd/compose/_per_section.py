@@ -77,11 +77,11 @@ class PerSection(BestFittingDetector):
       scores are high or low as a whole neither wins nor loses by it. Scores with a known section,
       :math:`s_i(x) - o_i + \bar o`, are on the same scale.
 
-    A clip that may choose among sections looks more normal than in its own. `offset_` makes up for that: it
-    is set so that as many training clips are called anomalous without the section as with it. This uses
-    scores of clips that were held out: those that the scorers of this package keep (``training_scores_``);
-    other detectors are fitted five times more to get them. The threshold of each detector, and with it the
-    false-alarm rate, is the detector's own.
+    The best of several sections makes a clip look more normal than its own section does. `offset_` corrects for
+    this: it is set so that as many training clips are called anomalous without the section as with it. This uses
+    held-out scores: those that the scorers of this package keep (``training_scores_``); other detectors are
+    fitted five more times to get them. The threshold of each detector, and with it the false-alarm rate, is the
+    detector's own. `set_threshold` shifts `offset_` and `section_offset_` by the same amount.
 
     Metadata is handed to the embedder and to the detectors as they request it, whether metadata routing is
     enabled or not; detectors that know no `domain` do not get it. Clips with ``proxy=True`` reach the

@@ -95,11 +95,10 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
       models". There the scores are Mahalanobis distances, which are positive. "product" needs scores that
       are not negative, so that it goes with None or "rank".
 
-    A detector has learnt its training clips, so its scores of them are too low to compare with. Held-out
+    A detector has learnt its training clips, so its own scores of them are too low for standardisation. Held-out
     scores are those that the scorers of this package keep (``training_scores_``), whether the scorer stands
-    alone, at the end of a pipeline or within other compositions. Detectors of other packages are fitted
-    again, `cv` times. What comes before the scorer in a pipeline (a network, say) has seen the clips all
-    the same.
+    alone, at the end of a pipeline or inside other compositions. Detectors of other packages are refitted
+    `cv` times. Steps before the scorer in a pipeline (a network, say) have still seen the clips.
 
     To share fitted parts, put them before the ensemble: in ``make_pipeline(LogMelTransformer(),
     ClipStatistics(), ScoreEnsemble([...]))`` the clips are transformed once. For detectors on different

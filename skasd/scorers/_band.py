@@ -28,25 +28,24 @@ def _has_contributions(scorer):
 class BandScorer(ContributionMixin, BaseScorer):
     r"""Sum of the scores that a scorer gives to each of several groups of features.
 
-    A fault that shows in one frequency band is lost among many features that stay as they were; judged band by
-    band it counts as much as if there were no others.
+    A fault that shows in one frequency band is lost among many features that do not change. Scored band by band, it
+    counts as much as if there were no other features.
 
     Parameters
     ----------
     estimator : scorer of this package or None, default=None
         Gives a band's anomaly scores: `MahalanobisScorer`, `KNNScorer`, `KNNCosineScorer`, ... Only its formula is
-        used; the threshold, and what it is set from, are this estimator's. None: ``MahalanobisScorer()``.
+        used; threshold and calibration are this estimator's. None: ``MahalanobisScorer()``.
 
     bands : int, array-like of shape (n_features,) or list of array-likes of int, default=8
-        The features of each band. An int: that many contiguous bands of equal width (or nearly so), of fewer
-        features as many as there are. An array: the
-        label of the band of each feature, such as ``bands_`` of a
-        :class:`~skasd.embedders.PretrainedEmbedder`. A list of lists of positions: the features of each band, which
-        may overlap.
+        The features of each band. An int: that many contiguous bands of (nearly) equal width, or one per feature if
+        there are fewer features. An array: the label of the band of each feature, such as ``bands_`` of a
+        :class:`~skasd.embedders.PretrainedEmbedder`. A list of lists: the positions of the features of each band;
+        bands may overlap.
 
     weights : array-like of shape (n_bands,) or None, default=None
-        Factor of each band's score, not negative; in the order of `bands`, of labels in the order in which they
-        appear. None: all equal. They are scaled to a sum of 1.
+        Non-negative weight of each band's score, in the order of `bands` (labels: in the order in which they appear).
+        None: all equal. They are scaled to a sum of 1.
 
     {shared}
 
@@ -69,16 +68,16 @@ class BandScorer(ContributionMixin, BaseScorer):
     Notes
     -----
     The anomaly score is :math:`\sum_b w_b\, a_b(x) / \sigma_b` with the anomaly score :math:`a_b` of band b and
-    the standard deviation :math:`\sigma_b` of the scores of the training clips, each scored against a reference
-    without the fifth of the clips, in their order, that it is part of (1 where they do not vary). Clips that
-    follow each other are often windows of one recording; so the spread is not only that within one.
+    the standard deviation :math:`\sigma_b` of the scores of the training clips (1 if they do not vary). For it the
+    clips are divided, in their order, into fifths, each scored against a reference without it: clips that follow each
+    other are often windows of one recording, and the spread is to be that between recordings as well.
 
-    With one row the spreads are 1. Where clips are held out the spreads are those of the rest, as all that is learnt:
-    with those of all clips in their place the next recording would be scored in other units than those held out. Of
-    fewer than ten rows they stay those of all, for such spreads differ more from one number of rows to the next.
+    With one row the spreads are 1. When clips are held out, the spreads are computed from the others, like everything
+    that is learnt; otherwise held-out clips would be scored in other units than new recordings. With fewer than ten
+    rows the spreads of all rows are used, because those of so few change too much with their number.
 
-    `feature_contributions`, where the formula has it, gives a feature :math:`w_b / \sigma_b` times its share in
-    :math:`a_b`, added over the bands that it is in.
+    `feature_contributions`, if the formula has it, gives each feature :math:`w_b / \sigma_b` times its share in
+    :math:`a_b`, summed over the bands that contain it.
 
     Examples
     --------
@@ -147,7 +146,7 @@ class BandScorer(ContributionMixin, BaseScorer):
 
     @available_if(_has_contributions)
     def feature_contributions(self, X: ArrayLike) -> np.ndarray:
-        """Return how much each feature adds to the weighted sum that makes a clip's anomaly score.
+        """Return how much each feature adds to a clip's anomaly score.
 
         Parameters
         ----------
@@ -157,8 +156,8 @@ class BandScorer(ContributionMixin, BaseScorer):
         Returns
         -------
         ndarray of shape (n_clips, n_features)
-            Each row sums to the clip's anomaly score, or with `domain_normalization` to what that is before it is
-            normalised. NaN for rows that are NaN everywhere.
+            Each row sums to the clip's anomaly score (with `domain_normalization`: before normalisation). NaN for rows
+            that are NaN everywhere.
         """
         return super().feature_contributions(X)
 

@@ -24,49 +24,48 @@ from ._threshold_mixin import ThresholdMixin
 class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the scorers: outlier detectors on one row of features per clip.
 
-    The base drops skipped clips and proxies, keeps one reference per domain (and, in scorers made for it,
-    per section), takes the minimum of the anomaly scores over domains, and sets the threshold from scores
-    of clips that are not in the reference. A subclass is its formula; see Notes.
+    The base drops skipped clips and proxies, keeps one reference per domain, takes the minimum of the anomaly
+    scores over domains, and sets the threshold from scores of clips that are not in the reference. A subclass
+    only defines the formula; see Notes.
 
     Parameters
     ----------
     calibration : {"cross", "train", "gamma"}, default="cross"
         Where the threshold comes from.
 
-        - "cross": the scores of the training clips, each against references without the recording that it is
-          of; the threshold is their ``(n + 1) (1 - contamination)``-th smallest, interpolated (split-conformal
-          quantile), so that the rate holds on clips of new recordings. See Notes.
+        - "cross": each training clip is scored against references that do not contain its recording. The
+          threshold is the ``(n + 1) (1 - contamination)``-th smallest of these scores, interpolated
+          (split-conformal quantile), so that the rate holds for clips of new recordings. See Notes.
         - "train": the percentile of the training clips' own scores, scikit-learn's convention. New normal
           clips score higher than clips that were learnt, so more of them are called anomalous.
         - "gamma": the ``1 - contamination`` quantile of a 3-parameter gamma distribution fitted to the
-          scores of "cross", the rule of the DCASE Task 2 baselines. Where the scores are all equal or the
-          fit fails a warning says so, and the quantile of "cross" is taken.
+          scores of "cross", the rule of the DCASE Task 2 baselines. If all scores are equal or the fit fails,
+          a warning is issued and the quantile of "cross" is used.
 
     domain_normalization : {"zscore"} or None, default=None
         "zscore" standardises the scores against each domain's reference by mean and standard deviation of
         that domain's own held-out training scores, before the minimum over domains is taken.
 
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Adds made rows to those that a reference is made from, such as
-        :class:`~skasd.augment.MixupSMOTEAugmenter`; it gets the rows of a section's model and their
-        `domain`. The threshold is set from the training clips alone: each fold of them is scored against
-        references made, and augmented, without it.
+        Adds synthetic rows to the reference, as :class:`~skasd.augment.MixupSMOTEAugmenter` does; it is called
+        with the training rows and their `domain`. The threshold is set from the training clips alone: each fold is
+        scored against references that were fitted and augmented without it.
 
     {shared}
 
     Attributes
     ----------
     training_scores_ : ndarray of shape (n_training_clips,)
-        Held-out anomaly scores, from which the threshold was set, in the order of the recorded rows that were kept.
+        Held-out anomaly scores, from which the threshold was set, in the order of the recorded rows that were used.
     blocks_ : ndarray of int of shape (n_training_clips,)
         The block of each of these rows: rows of a block were held out together.
     n_recordings_ : int
         Number of blocks.
     attainable_rate_ : float
-        ``1 / (n_recordings_ + 1)``, the least false-alarm rate that so many recordings can tell of.
+        ``1 / (n_recordings_ + 1)``, the lowest false-alarm rate that this number of recordings can support.
     calibration_scores_, calibration_weights_ : ndarray of shape (n_clips,)
-        The scores that threshold and p-values come from, and how much each counts (None: all the same): those of the
-        training clips, or of the clips that `set_threshold` got.
+        The scores that threshold and p-values come from, and their weights (None: equal): those of the training clips,
+        or of the clips given to `set_threshold`.
     references_ : dict
         What the formula keeps, by domain ("all" without domains).
 
@@ -79,35 +78,34 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
 
     Notes
     -----
-    A subclass writes `_score_reference`, the anomaly scores of rows against a reference; usually
-    `_fit_reference`, which makes the reference from the rows of one domain; and, where a formula beats
-    refitting ten times, `_leave_one_out`. It inherits the parameters above; with an ``__init__`` of its own
-    it takes them over, and extends ``_parameter_constraints``.
+    A subclass defines `_score_reference`, the anomaly scores of rows against a reference; usually
+    `_fit_reference`, which makes the reference from the rows of one domain; and `_leave_one_out`, if there is a
+    formula that is faster than refitting ten times. It inherits the parameters above; if it has its own
+    ``__init__``, that must repeat them and extend ``_parameter_constraints``.
 
-    Windows of one recording are more alike than clips of two, so "cross" holds out whole recordings (``blocks_``):
-    those that `fit` gets as ``groups``; else those that the order of the rows shows, in which the sound jumps from one
-    recording to the next; else stretches of rows, twice as long as neighbours in the order resemble each other, at
-    least five of them; and single rows where they resemble each other no more than any others do, as when they are
-    shuffled.
+    **Recordings.** Windows of one recording resemble each other more than windows of different recordings, so
+    "cross" holds out whole recordings (``blocks_``). These are, in order of preference: the ``groups`` given to
+    `fit`; recordings recognised by jumps in the order of the rows; at least five stretches of rows, each twice as
+    long as the similarity between neighbouring rows reaches; and single rows, if neighbours are no more alike than
+    other rows, as after shuffling.
 
-    A model without one of few recordings knows less than the model of all of them. By how much scores rise where
-    further recordings are left out tells how much lower they are with all, and those held out are lowered by that. With
-    g the mean rise of the logarithm of scores where the nearest other recording is left out too, and h the further rise
-    where the second nearest is, they are lowered by ``max(g - 2 h, 0) / 3 + min(g, 2 h) / n``: among n recordings that
-    are all alike g = 2 h, and the second term is what one more brings; where they come in pairs (of a unit, a speed, a
-    day) the first is, for a logarithm linear in 1 / (recordings of the unit + 1). They are lowered by a third at most,
-    and by no more than the standard deviation of that logarithm.
+    **Few recordings.** A reference without one of n recordings knows less than the reference with all n, so held-out
+    scores are too high. They are lowered by an amount estimated from leaving out further recordings: let g be the
+    mean rise of the logarithm of the scores when the nearest other recording is left out as well, and h the further
+    rise without the second nearest. The logarithm is lowered by ``max(g - 2 h, 0) / 3 + min(g, 2 h) / n``. The second
+    term is what one more recording brings if all are alike (then g = 2 h); the first applies to recordings that come
+    in pairs (of a unit, a speed, a day), for a logarithm linear in 1 / (recordings of the unit + 1). Scores are lowered
+    by at most a third, and their logarithm by at most its standard deviation.
 
-    With fewer than ``1 / contamination - 1`` recordings (``attainable_rate_`` above ``contamination``) a
-    `FewClipsWarning` says so; also where there are fewer of one domain. Where `fit` gets domains, the threshold is the
-    quantile of scores weighted so that each domain counts the same, in case it has two recordings at least: target
-    clips are few in training, and as many as others later on.
+    **Warnings.** With fewer than ``1 / contamination - 1`` recordings, in total or of one domain
+    (``attainable_rate_`` above ``contamination``), a `FewClipsWarning` is issued.
 
-    A domain with fewer rows than the formula needs (``_min_rows``) is merged with the other one. "zscore"
-    needs three rows per domain.
+    **Domains.** Target clips are few in training, but as many as source clips later on. If `fit` is given domains, and
+    each has at least two recordings, the threshold is therefore the quantile of scores weighted so that both domains
+    count equally. A domain with fewer rows than the formula needs (``_min_rows``) is merged with the other one.
+    "zscore" needs three rows per domain.
 
-    Rows that are NaN everywhere mark skipped clips: they are left out of `fit`, score NaN and are predicted
-    -1.
+    **Skipped clips** are rows that are NaN everywhere: they are left out of `fit`, score NaN and are predicted -1.
 
     Examples
     --------

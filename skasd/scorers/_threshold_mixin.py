@@ -9,7 +9,7 @@ from .thresholds import p_values, set_threshold, warn_about_few_clips
 
 
 class ThresholdMixin:
-    """Scores both ways round, decisions, and threshold and p-values from scores of healthy clips that were not learnt.
+    """Scores of both signs, decisions, and threshold and p-values from scores of healthy clips that were not learnt.
 
     A subclass has ``fit``, ``anomaly_score(X)``, the parameters `contamination` and `calibration`, and calls
     `_calibrate_on`.
@@ -73,7 +73,7 @@ class ThresholdMixin:
         return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
 
     def fit_predict(self, X: Any, y: ArrayLike | None = None, **metadata) -> np.ndarray:
-        """Fit to the clips and predict them, which flatters: they were learnt.
+        """Fit to the clips and predict them; too many are normal, as they were learnt.
 
         Parameters
         ----------

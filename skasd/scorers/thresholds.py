@@ -27,10 +27,10 @@ FEWEST = 3  # clips or recordings: with one of two left out, the other does not 
 
 
 class FewClipsWarning(UserWarning):
-    """There are fewer training clips than the false-alarm rate that is asked for takes.
+    """There are too few training clips for the requested false-alarm rate.
 
-    Of n clips' scores even the greatest is exceeded by one in n + 1 of new healthy clips, on average; so a rate of
-    ``contamination`` takes ``1 / contamination - 1`` clips, in each domain that it is to hold in.
+    Even the highest of n scores is exceeded by one in n + 1 new healthy clips on average, so a rate of
+    ``contamination`` needs at least ``1 / contamination - 1`` clips, in each domain for which it is to hold.
     Silenced by ``warnings.filterwarnings("ignore", category=FewClipsWarning)``.
 
     Examples

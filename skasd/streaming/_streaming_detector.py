@@ -35,10 +35,9 @@ class StreamingDetector(LearningStream, StoredStream):
         whole number of its steps; `hop_` is what became of it.
 
     alarm : {"confirm", "martingale", "ewma"}, default="confirm"
-        "confirm": as soon as `confirm` says, which is fast. "martingale": when the evidence of windows that do not
-        overlap exceeds a bound, which keeps a stated risk of a false alarm, and hears what is slow and faint. "ewma":
-        when a moving average of the scores exceeds a limit, which keeps a stated time between false alarms; takes
-        `calibrate`.
+        When an alarm is raised. "confirm": by `confirm`, which is fast. "martingale": when the evidence of windows that
+        do not overlap exceeds a bound; keeps a stated risk of a false alarm and finds slow, faint changes. "ewma": when
+        a moving average of the scores exceeds a limit; keeps a stated time between false alarms, needs `calibrate`.
 
     confirm : tuple of (int, int), default=(2, 3)
         (k, n): an alarm takes k anomalous ones of the last n windows.
@@ -50,8 +49,8 @@ class StreamingDetector(LearningStream, StoredStream):
         Hours of healthy sound until "ewma" raises a false alarm, in the mean, above 0.
 
     release : int or None, default=None
-        Normal windows in a row that end an alarm. None: as many as begin within the length of a window, and n of
-        `confirm` at least, so that nothing of the sound that raised the alarm is heard any more.
+        Normal windows in a row that end an alarm. None: as many as begin within the length of a window, and at least n
+        of `confirm`, so that none of them contains the sound that raised the alarm.
 
     max_clipped : float, default=0.001
         Share of samples cut off at full scale, in [0, 1], up to which a window is scored.
@@ -99,38 +98,37 @@ class StreamingDetector(LearningStream, StoredStream):
 
     Notes
     -----
-    Window k begins at sample k times the hop after the beginning or the last gap, whatever the portions that the
-    samples come in, and its score is that of the window as a clip of its own, but for rounding. Of the sound no more is
-    kept than two windows.
+    Window k begins at k times the hop after the beginning or the last gap, in whatever portions the samples arrive. Its
+    score is that of the window as a clip of its own, up to rounding. At most two windows of sound are kept.
 
-    **Each frame once.** Where the detector begins with `LogMelTransformer`, `STFTTransformer` or the shipped encoder
-    (:class:`~skasd.PretrainedEmbedder`), frames and the encoder's outputs that do not see an edge of the window are
-    kept from window to window, and those at the edges computed anew. Other detectors score whole windows.
+    **Each frame once.** If the detector begins with `LogMelTransformer`, `STFTTransformer` or the shipped encoder
+    (:class:`~skasd.PretrainedEmbedder`), frames and encoder outputs that do not touch an edge of the window are reused
+    from window to window; those at the edges are recomputed. Other detectors score whole windows.
 
-    **False alarms.** Every alarm of "confirm" takes k anomalous windows of its own, so that there are at most
-    :math:`\pi / k` per window on average, with :math:`\pi` the detector's rate of false alarms (`contamination`),
-    however strongly overlapping windows hang together: 3600 / hop / k times that an hour.
+    **False alarms.** Every alarm of "confirm" needs k anomalous windows of its own. So there are at most
+    :math:`\pi / k` alarms per window on average, where :math:`\pi` is the detector's false-alarm rate
+    (`contamination`), however strongly overlapping windows depend on each other: 3600 / hop times that per hour.
 
-    The martingale ranks every window that does not overlap the last one it ranked among the detector's calibration
-    scores and all windows since, except those of alarms. These p-values are uniform and independent as long as
-    nothing changes, in the sense that scores are exchangeable [1]_. A bettor multiplies the capital by
-    :math:`\epsilon p^{\epsilon-1}`, with a mean of 1 [2]_; the capital is spread over bettors of 20 powers
-    :math:`\epsilon` that begin at all times. By Ville's inequality it ever reaches `1 / alpha` with a probability of
-    at most `alpha`, in a stream however long; then there is an alarm. After each alarm that begins anew. Machines whose
-    load wanders for minutes are not exchangeable; ``benchmarks/streaming.py`` tells what that costs.
+    "martingale" ranks every window that does not overlap the last one it ranked among the detector's calibration
+    scores and all windows since, except those of alarms. As long as nothing changes (scores are exchangeable), these
+    p-values are uniform and independent [1]_. A bettor multiplies the capital by :math:`\epsilon p^{\epsilon-1}`,
+    which has a mean of 1 [2]_; the capital is spread over bettors with 20 powers :math:`\epsilon` that start at all
+    times. By Ville's inequality, the probability that it ever reaches `1 / alpha`, which raises the alarm, is at most
+    `alpha`, however long the stream. After each alarm it starts again. Scores of machines whose load drifts over
+    minutes are not exchangeable; ``benchmarks/streaming.py`` measures the effect.
 
-    "ewma" averages normal scores of windows, exponentially weighted [3]_: every second counts once, half of it is
-    forgotten after three windows. An alarm is an excursion of the average above the healthy mean that reaches a limit.
-    The limit is set by `calibrate`, from the heights of such excursions in the stream itself [4]_, whose squares have
-    an exponential tail, so that alarms come once in `hours_per_false_alarm` on average, however windows depend on each
-    other, as long as healthy sound goes on as in the calibration. It is for what grows: windows that are each a little
-    high count together, and what wanders slowly is not added up.
+    "ewma" is an exponentially weighted moving average of normal scores of windows [3]_: every second counts once, and
+    half of it is forgotten after three windows. An alarm is raised when the average rises from the healthy mean to a
+    limit. `calibrate` sets the limit from the heights of such excursions in the stream itself [4]_, whose squares have
+    an exponential tail, so that there is one false alarm in `hours_per_false_alarm` on average, however windows depend
+    on each other, as long as healthy sound stays as in the calibration. It suits faults that grow: windows that are
+    each slightly high add up, slow drift does not.
 
-    The first two statements are about streams that score as the recordings which the detector was calibrated on. A
-    machine that always scores higher or lower than these takes a `calibrate` of its own.
+    "confirm" and "martingale" assume that the stream scores like the recordings that the detector was calibrated on. A
+    machine that always scores higher or lower needs its own `calibrate`.
 
-    An alarm ends when `release` windows in a row are normal; with the martingale its capital, held at `1 / alpha`
-    at most, must be back at 1 as well, and with "ewma" the average, held at the limit at most, at the healthy mean.
+    An alarm ends after `release` normal windows in a row. With "martingale" the capital (capped at `1 / alpha`) must
+    also have fallen to 1, with "ewma" the average (capped at the limit) to the healthy mean.
 
     References
     ----------
