@@ -1,5 +1,6 @@
 """Tables as CSV files that spreadsheets open, and that come back from them as they were."""
 
+import codecs
 import csv
 import io
 import re
@@ -58,8 +59,8 @@ def write_csv(table, path):
 def read_csv(path, text=()):
     """Read a table from a CSV file of `write_csv`, of a spreadsheet or of anybody.
 
-    Separated by commas, semicolons or tabs; with or without byte-order mark; in UTF-8 or, as old spreadsheets write it,
-    in Windows-1252; where commas do not separate, with decimal points or commas.
+    Separated by commas, semicolons or tabs; with or without byte-order mark; in UTF-8 or, as spreadsheets write it, in
+    UTF-16 ("Unicode text", with its mark) or Windows-1252; where commas do not separate, with decimal points or commas.
 
     Parameters
     ----------
@@ -96,6 +97,8 @@ def read_text_csv(path):
 def _read_cells(path):
     """Return a table of texts, and whether numbers in it may have decimal commas."""
     content = Path(path).read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        content = content.decode("utf-16", "replace").encode()
     try:
         content.decode("utf-8")
         is_utf8 = True

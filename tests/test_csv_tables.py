@@ -62,6 +62,14 @@ def test_kinds_of_columns(tmp_path):
     assert read_text_csv(path)["a"].tolist() == ["1", "2"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8", "cp1252"])
+def test_encodings_and_line_ends_of_spreadsheets(tmp_path, encoding):
+    path = tmp_path / "t.txt"
+    path.write_bytes("path\tanomaly_score\r\nPrüfstand Süd/1.wav\t1,25\r\n".encode(encoding))
+    table = read_csv(path, text=["path"])
+    assert table.to_dict("list") == {"path": ["Prüfstand Süd/1.wav"], "anomaly_score": [1.25]}
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [("", "is empty"), ("a,a\n1,2\n", "two columns 'a'"), ("a,b\n1,2\n1,2,3\n", "3 cells in line 3")],

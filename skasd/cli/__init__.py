@@ -1,11 +1,13 @@
 """The command line: ``python -m skasd``, a thin face over the public functions.
 
 Exit codes: 0, done; 1, done, but some clips or systems failed (each is reported, the others are not affected);
-2, nothing was done: wrong arguments, no such file, nothing to work on.
+2, nothing was done: wrong arguments, no such file, nothing to work on; 130, interrupted; 141, nobody reads the result
+any more.
 """
 
 import argparse
 import importlib
+import os
 import shlex
 import sys
 import warnings
@@ -61,6 +63,10 @@ def main(argv=None):
         warnings.showwarning = console.show_warning
         try:
             return args.run(args, console)
+        except BrokenPipeError:  # whoever read the result, as head, has had enough
+            # what is left to write goes nowhere, without a word at the end of the process
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
         except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
             console.fail(error)
             return 2

@@ -32,22 +32,14 @@ class Console:
         if not self.quiet and not self.as_json:
             _print(text, sys.stderr)
 
-    def table(self, table, **options):
-        """Print a DataFrame for people."""
+    def table(self, table, digits=4, **options):
+        """Print a DataFrame for people, without its index."""
         if not self.quiet and not self.as_json:
-            table = table.map(lambda value: printable(value) if isinstance(value, str) else value)
-            for name, column in table.items():
-                if len(column) and all(isinstance(value, str) for value in column):
-                    table[name] = column.str.ljust(column.str.len().max())
+            # as text throughout: of numbers pandas puts the heading one place off
+            table = pd.DataFrame({name: _aligned(column, digits) for name, column in table.items()})
             # what is wider than a terminal goes on below
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            options = {
-                "float_format": "{:.4f}".format,
-                "na_rep": "",
-                "line_width": width,
-                "justify": "left",
-                **options,
-            }
+            options = {"line_width": width, "justify": "left", "index": False, **options}
             self.say("\n".join(line.rstrip() for line in table.to_string(**options).splitlines()))
 
     def result(self, **values):
@@ -75,6 +67,22 @@ def printable(text):
     direction of writing, and bytes that are no text.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _aligned(column, digits):
+    """Return the cells of a column as text of one width, numbers to the right."""
+    cells = [_cell(value, digits) for value in column]
+    width = max(map(len, cells), default=0)
+    is_text = any(isinstance(value, str) for value in column)
+    return [cell.ljust(width) if is_text else cell.rjust(width) for cell in cells]
+
+
+def _cell(value, digits):
+    if isinstance(value, str):
+        return printable(value)
+    if pd.isna(value):
+        return ""
+    return f"{value:.{digits}f}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _print(text, stream):

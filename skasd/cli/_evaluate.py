@@ -60,10 +60,10 @@ def run(args, console):
     if len(found):
         areas = wide_figures(found).drop(columns=list(_OF_DECISIONS), errors="ignore")
         console.say("\nRanking, whatever the threshold:")
-        console.table(areas, index=False)
+        console.table(areas)
     if len(decisions):
         console.say("\nDecisions at the threshold:")
-        console.table(_shown(decisions), index=False)
+        console.table(_shown(decisions))
     if problem:
         console.trouble(f"skasd: no official score: {problem}")
     console.result(year=year, n_clips=n_used, figures=found, decisions=decisions)
@@ -116,7 +116,7 @@ def _run_official(scores, args, console):
         with tempfile.TemporaryDirectory() as folder:
             write_submission(folder, table, year=args.year)
             result = evaluate_submission(folder, args.ground_truth, args.year)
-    console.table(result.table, index=False)
+    console.table(result.table)
     console.say(f"official score {args.year}: {result.score:.6f}")
     console.result(year=args.year, score=result.score, table=result.table)
     if args.output is not None:

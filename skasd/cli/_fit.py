@@ -78,7 +78,10 @@ def run(args, console):
     # for the report, which sets new recordings beside those learnt from
     detector.training_paths_ = [os.path.abspath(table["path"].iloc[i]) for i in kept if not proxy[i]]
     detector.read_by_ = {"section_from": args.section_from, "groups_from": args.groups_from}
-    console.note(_held_out(detector, args, groups))
+    if groups is not None:
+        groups = groups[kept][~proxy[kept]]
+    # the default detector's own, of the files that could be used
+    console.note(_held_out(detector, args, getattr(detector, "groups_", groups)))
     _remarks.learn(detector, detector.training_paths_, args.n_jobs)
     save(detector, args.output)
     console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
@@ -107,7 +110,7 @@ def _held_out(detector, args, groups):
     """Say what the threshold leaves out."""
     n_blocks = getattr(fitted_steps(detector)[-1], "n_recordings_", None)
     if groups is not None:
-        n_recordings = n_blocks or len(set(groups) - {"proxy"})
+        n_recordings = n_blocks or len(set(groups))
         why = "--groups-from" if args.groups_from is not None else "by their names"
         return f"{n_recordings} recordings ({why}); the threshold leaves whole recordings out"
     unknown = "file names do not tell which files are of one recording (--groups-from does)"

@@ -86,7 +86,7 @@ def run(args, console):
     else:
         remark = ["remark"] if (table["remark"] != "").any() else []
         columns = ["anomaly_score", "decision", *remark, "path"]
-        console.table(table[columns], index=False, line_width=None)  # names last, however long
+        console.table(table[columns], line_width=None)  # names last, however long
     n, n_judged = int((table["decision"] == "anomalous").sum()), int((table["decision"] != "").sum())
     n_remarks = int((table["remark"] != "").sum())
     console.say(

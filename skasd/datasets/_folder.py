@@ -12,9 +12,12 @@ from .._typing import PathName
 from ._dcase import COLUMNS, as_table
 from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files
 
-_FAULTY = ("abnormal", "faulty", "fault", "broken", "defective", "failed", "bad", "ng", "nok", "nio")
+_FAULTY = (
+    *("abnormal", "faulty", "fault", "broken", "defective", "failed", "bad", "ng", "nok", "nio"),
+    *("defekt", "fehlerhaft", "kaputt", "schlecht"),
+)
 LABELS = {
-    **dict.fromkeys(("normal", "healthy", "good", "ok", "io"), 1),
+    **dict.fromkeys(("normal", "healthy", "good", "ok", "io", "gut"), 1),
     **dict.fromkeys(("anomalous", "anomaly", "anomalies", *_FAULTY), -1),
 }
 _DOMAINS = ("source", "target")
@@ -42,9 +45,10 @@ def load_folder(
 
         In a folder, these names of subfolders, at any depth and in any case, have a meaning:
 
-        - normal: ``normal``, ``healthy``, ``good``, ``ok``, ``io``;
+        - normal: ``normal``, ``healthy``, ``good``, ``ok``, ``io``, ``gut``;
         - anomalous: ``anomalous``, ``anomaly``, ``anomalies``, ``abnormal``, ``faulty``, ``fault``, ``broken``,
-          ``defective``, ``failed``, ``bad``, ``ng``, ``nok``, ``nio``;
+          ``defective``, ``failed``, ``bad``, ``ng``, ``nok``, ``nio``, ``defekt``, ``fehlerhaft``, ``kaputt``,
+          ``schlecht``;
         - split: ``train``, ``test``, ``supplemental``; domain: ``source``, ``target``.
 
         The innermost name counts. An anomalous one counts as well where it is the folder's own or that of one of the

@@ -1,7 +1,7 @@
 """Recordings that files are pieces of, as far as their names show."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
@@ -93,8 +93,8 @@ def recordings_of(paths: Sequence[Any]) -> list[str] | None:
     Names of the challenge tell it by their attributes, if one is called ``rec``, ``session`` ...:
     ``section_00_source_train_normal_0032_car_02_rec_1.wav``.
 
-    With one recording, or as many as files (unless by time stamps), nothing is told; nor where names differ by their
-    folder alone, and there are fewer than five folders.
+    Unless by time stamps, nothing is told with fewer than two recordings of several files each; nor where names differ
+    by their folder alone, and there are fewer than five folders.
 
     Examples
     --------
@@ -117,9 +117,11 @@ def recordings_of(paths: Sequence[Any]) -> list[str] | None:
         return None
     names = [f"{folder}/{key}" if folder != "." else key for folder, key in zip(folders, keys, strict=True)]
     n_recordings = len(set(names))
+    if not stamped and sum(n > 1 for n in Counter(names).values()) < 2:
+        return None  # numbered files and some others: each of them may be a recording
     if len(set(keys)) < 2 and n_recordings < _FEWEST_FOLDERS:
         return None
-    if n_recordings < 2 or (n_recordings == len(names) and not stamped):
+    if n_recordings < 2:
         return None
     return names
 

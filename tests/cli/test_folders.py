@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -152,3 +153,16 @@ def test_benchmark_of_a_folder(challenge, tmp_path, capsys):
     assert set(figures["machine"]) == {"fan", "ToyCarEmu", ""}
     assert set(figures["data"]) == {challenge.name}
     assert {"source", "target"} <= set(figures["domain"])
+
+
+def test_fit_says_what_the_files_that_it_used_tell(recordings, tmp_path, capsys):
+    folder = tmp_path / "Prüfstand Süd 3"
+    folder.mkdir()
+    for number, path in enumerate(sorted((recordings / "train").iterdir())[:12]):
+        shutil.copy(path, folder / f"run{1 + number // 11}_{number:02d}.wav")
+    (folder / "run3_12.wav").write_text("no sound")
+    (folder / "run3_13.wav").write_text("no sound")
+    assert main(["fit", str(folder), "-o", str(tmp_path / "m.skasd")]) == 1
+    said = capsys.readouterr().err
+    assert "by their names" not in said
+    assert "file names do not tell which files are of one recording" in said

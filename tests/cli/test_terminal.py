@@ -1,6 +1,7 @@
 """Every command in a terminal, where progress bars are shown, and with its result in a pipe."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -185,3 +186,26 @@ def test_control_characters_of_names_are_shown_not_obeyed(capsys):
     assert text.out.splitlines()[:2] == ["two", "lines\\x1b[31m"]
     assert len(text.out.splitlines()) == 4
     assert "\\x1b]0;title\\x07\\n.wav" in text.out
+
+
+@pytest.mark.parametrize("command", [["info", "{model}"], ["systems", "--json"]])
+def test_a_reader_that_has_had_enough(model, command):
+    arguments = [part.format(model=model) for part in command]
+    with subprocess.Popen(
+        [*SKASD, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()  # before anything is written
+        said = process.stderr.read()
+    assert process.returncode == 141
+    assert said == ""
+
+
+def test_columns_stand_below_their_headings(capsys):
+    table = pd.DataFrame(
+        {"machine": ["Prüfstand Süd 3", "b"], "normal": [10, 5], "rate": [0.1, np.nan], "text": ["x", ""]}
+    )
+    Console().table(table)
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert first == "Prüfstand Süd 3 10     0.1000 x"
+    assert second == "b                5"
+    assert [head.index(name) for name in table] == [0, 16, 23, 30]

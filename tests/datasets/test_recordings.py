@@ -331,6 +331,7 @@ def test_sets_unpacked_side_by_side_are_one(tree):
     "word",
     [
         *("ng", "nok", "faulty", "broken", "defective", "failed", "bad", "abnormal"),
+        *("defekt", "fehlerhaft", "kaputt", "schlecht"),
         *("NG", "Defective", "anomalous", "anomaly", "anomalies", "fault", "nio"),
     ],
 )

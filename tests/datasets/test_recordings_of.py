@@ -62,6 +62,8 @@ def test_names_that_tell(habit):
         [f"section_00_source_train_normal_{i:04d}_vel_{i % 3}.wav" for i in range(30)],
         [f"section_00_source_train_normal_{i:04d}_noAttribute.wav" for i in range(30)],
         [f"rec_{i}.wav" for i in range(9)],
+        ["Notiz.wav", *(f"Messung {i:03d} - Gehäuse.wav" for i in range(40))],  # one of them is no recording
+        ["a.wav", "b.wav", "c.wav", *(f"{i:03d}.wav" for i in range(40))],
         [f"2024-05-01_12-00-{i:02d}.wav" for i in range(9)],  # one recording is no recordings
         [f"clip{i}.wav" for i in range(5)],
         [f"id_{m:02d}/normal/{i:08d}.wav" for m in (0, 2, 4, 6) for i in range(10)],  # as MIMII is unpacked
