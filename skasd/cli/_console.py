@@ -35,8 +35,8 @@ class Console:
     def table(self, table, digits=4, **options):
         """Print a DataFrame for people, without its index."""
         if not self.quiet and not self.as_json:
-            # as text throughout: of numbers pandas puts the heading one place off
-            table = pd.DataFrame({name: _aligned(column, digits) for name, column in table.items()})
+            # as text throughout: of numbers pandas puts the heading one place off; two spaces between columns
+            table = pd.DataFrame({f"{name} ": _aligned(column, digits) for name, column in table.items()})
             # what is wider than a terminal goes on below
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             options = {"line_width": width, "justify": "left", "index": False, **options}
@@ -74,7 +74,7 @@ def _aligned(column, digits):
     cells = [_cell(value, digits) for value in column]
     width = max(map(len, cells), default=0)
     is_text = any(isinstance(value, str) for value in column)
-    return [cell.ljust(width) if is_text else cell.rjust(width) for cell in cells]
+    return [(cell.ljust(width) if is_text else cell.rjust(width)) + " " for cell in cells]
 
 
 def _cell(value, digits):

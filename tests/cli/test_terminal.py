@@ -206,6 +206,6 @@ def test_columns_stand_below_their_headings(capsys):
     )
     Console().table(table)
     head, first, second = capsys.readouterr().out.splitlines()
-    assert first == "Prüfstand Süd 3 10     0.1000 x"
-    assert second == "b                5"
-    assert [head.index(name) for name in table] == [0, 16, 23, 30]
+    assert first == "Prüfstand Süd 3  10      0.1000  x"
+    assert second == "b                 5"
+    assert [head.index(name) for name in table] == [0, 17, 25, 33]
