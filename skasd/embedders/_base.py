@@ -221,8 +221,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._prepare_embedding()
             outputs = self._embed(clips[:1], names, verbose=0)
             check_finite(np.hstack(outputs), np.zeros(1, dtype=int), name, self.lr)
-            self._output_widths = [values.shape[1] for values in outputs]
-            self._n_features_out = sum(self._output_widths)
         return self
 
     def _augment(self, clips, metadata):
@@ -355,6 +353,24 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         values, index = embed(self.embedding_network_, patches, self.patch_hop_, outputs, verbose=verbose)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by `check_finite`
             return [self._merge(values[name], index, name).astype(np.float32, copy=False) for name in names]
+
+    @property
+    def _output_widths(self):
+        """Numbers of columns of what `output` names; it and `merge` may have been set after `fit`."""
+        check_is_fitted(self)
+        silence = np.zeros((1, self._n_rows, self.patch_frames_), np.float32)
+        names = names_of("output", self.output, self._outputs)
+        with fixed_threads(resolve_threads(self.n_threads), blas=False):
+            return [values.shape[1] for values in self._embed(silence, names, verbose=0)]
+
+    @property
+    def _n_rows(self):
+        """Number of rows of what patches are cut out of."""
+        return self.n_features_in_
+
+    @property
+    def _n_features_out(self):
+        return sum(self._output_widths)
 
     def _prepare_embedding(self):
         self.embedding_network_ = fold(self.net_.module_, self.precision)

@@ -153,6 +153,7 @@ class MultiBranchEmbedder(BaseEmbedder):
     }
 
     uses_proxies = True
+    _n_rows = 1  # of waveforms
 
     def __init__(
         self,

@@ -237,3 +237,12 @@ def test_constructors_stay_small():
     counts = {cls.__name__: len(signature(cls).parameters) for cls in PUBLIC}
     assert counts["MFNEmbedder"] <= 24
     assert max(counts.values()) <= 28, counts
+
+
+def test_names_of_columns_follow_parameters_that_are_set_after_fit():
+    embedder = fit(max_epochs=0)
+    for params in ({"output": ("log_proba", "embedding")}, {"output": "embedding", "merge": ("std", "mean")}):
+        rows = embedder.set_params(**params).set_output(transform="pandas").transform(X[:2])
+        assert list(rows) == list(embedder.get_feature_names_out())
+        skipped = embedder.transform(np.full_like(X[:2], np.nan))
+        assert skipped.shape == rows.shape
