@@ -52,7 +52,7 @@ def run(args, console):
             continue
         n_windows += len(windows)
     _recordings.say_left_out(paths, bad, console)
-    console.say(f"windows: {args.output} ({n_windows} of {len(paths) - len(bad)} recordings)")
+    console.say(f"windows: {args.output} ({n_windows} windows of {len(paths) - len(bad)} recordings)")
     console.result(
         output=args.output,
         n_windows=n_windows,

@@ -59,8 +59,9 @@ def run(args, console):
     console.say(f"{n_used} of {len(table)} clips have a score and ground truth; rules of {year}")
     if len(found):
         areas = wide_figures(found).drop(columns=list(_OF_DECISIONS), errors="ignore")
-        console.say("\nRanking, whatever the threshold:")
-        console.table(areas)
+        if "pAUC" in areas:  # else of one kind alone
+            console.say("\nRanking, whatever the threshold:")
+            console.table(areas)
     if len(decisions):
         console.say("\nDecisions at the threshold:")
         console.table(_shown(decisions))

@@ -82,7 +82,7 @@ def run(args, console):
         groups = groups[kept][~proxy[kept]]
     # the default detector's own, of the files that could be used
     console.note(_held_out(detector, args, getattr(detector, "groups_", groups)))
-    _remarks.learn(detector, detector.training_paths_, args.n_jobs)
+    _remarks.learn(detector, detector.training_paths_, console, args.n_jobs)
     save(detector, args.output)
     console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
     console.result(

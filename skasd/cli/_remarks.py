@@ -1,24 +1,32 @@
 """Remarks on recordings that should not be judged, as ``fit`` keeps it in the model and ``score`` says it."""
 
+import numpy as np
+from tqdm import tqdm
+
 from ..clips import RecordingConditions
 from ..report import USUAL_CAUSES
 from . import _systems
 
+_AT_A_TIME = 256
 
-def learn(detector, paths, n_jobs=None):
+
+def learn(detector, paths, console, n_jobs=None):
     """Keep in a fitted detector how the recordings that it learnt from were made."""
-    conditions = RecordingConditions(_systems.sample_rate(detector), n_jobs=n_jobs)
-    detector.training_conditions_ = conditions.fit(paths).set_params(n_jobs=None)
+    detector.training_conditions_ = RecordingConditions(_systems.sample_rate(detector))
+    learn_more(detector, paths, console, n_jobs)
 
 
-def learn_more(detector, paths, n_jobs=None):
+def learn_more(detector, paths, console, n_jobs=None):
     """Add how further recordings were made, in a detector that holds how the others were."""
     conditions = getattr(detector, "training_conditions_", None)
     if conditions is not None:
-        conditions.set_params(n_jobs=n_jobs).update(paths).set_params(n_jobs=None)
+        conditions.set_params(n_jobs=n_jobs)
+        for some in _in_parts(paths, console):
+            conditions.update(some)
+        conditions.set_params(n_jobs=None)
 
 
-def on(detector, paths, n_jobs=None):
+def on(detector, paths, console, n_jobs=None):
     """Return a remark on each recording, "" where there is none.
 
     Models of other commands, and of older versions, do not hold how their recordings were made: then the sound alone
@@ -27,7 +35,18 @@ def on(detector, paths, n_jobs=None):
     conditions = getattr(detector, "training_conditions_", None)
     if conditions is None:
         conditions = RecordingConditions(_systems.sample_rate(detector))
-    return conditions.set_params(n_jobs=n_jobs).remarks(paths)
+    conditions.set_params(n_jobs=n_jobs)
+    found = [conditions.remarks(some) for some in _in_parts(paths, console)]
+    return np.concatenate([np.empty(0, dtype=object), *found])
+
+
+def _in_parts(paths, console):
+    """Yield some paths at a time, with a bar of how many are done."""
+    with tqdm(total=len(paths), desc="recordings", unit="file", disable=not console.shows_progress) as bar:
+        for first in range(0, len(paths), _AT_A_TIME):
+            some = paths[first : first + _AT_A_TIME]
+            yield some
+            bar.update(len(some))
 
 
 def on_all(n_anomalous, n_scored):

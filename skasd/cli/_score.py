@@ -61,7 +61,7 @@ def run(args, console):
         scored, kept, bad = leave_out_bad(
             lambda clips, rows: score_clips(detector, clips), paths, allow_empty=True
         )
-        remarks = _remarks.on(detector, paths, args.n_jobs)
+        remarks = _remarks.on(detector, paths, console, args.n_jobs)
     found, own_threshold = ([], np.nan) if scored is None else scored
     threshold = own_threshold if threshold is None else threshold
     scores = np.full(len(paths), np.nan)

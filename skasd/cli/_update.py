@@ -53,7 +53,7 @@ def run(args, console):
 
     with _systems.progress(detector, console), parallel_config("threading", n_jobs=args.n_jobs or 1):
         _, kept, bad = leave_out_bad(update, paths)
-        _remarks.learn_more(detector, [paths[i] for i in kept])
+        _remarks.learn_more(detector, [paths[i] for i in kept], console)
     _recordings.say_left_out(paths, bad, console)
     if detector.reference_["paths"] is not None:
         detector.training_paths_ = detector.reference_["paths"].tolist()

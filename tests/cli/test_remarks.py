@@ -8,7 +8,9 @@ import pytest
 import soundfile
 
 from skasd import load, save
-from skasd.cli import main
+from skasd.cli import _remarks, main
+from skasd.cli._console import Console
+from skasd.clips import RecordingConditions
 
 
 @pytest.fixture
@@ -66,6 +68,21 @@ def test_most_anomalous_is_told_with_the_usual_causes(odd, model, recordings, ca
     assert "another microphone" in error
     assert main(["score", model, str(recordings / "test" / "*normal*.wav"), "-q"]) == 0
     assert "more than half" not in capsys.readouterr().err
+
+
+def test_recordings_are_looked_at_in_parts_with_a_bar(odd, model, monkeypatch, capsys):
+    paths = sorted(map(str, odd.iterdir()))
+    detector, console = load(model), Console()
+    expected = _remarks.on(detector, paths, console).tolist()
+    monkeypatch.setattr(_remarks, "_AT_A_TIME", 4)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(Console, "shows_progress", True)
+    assert _remarks.on(detector, paths, console).tolist() == expected
+    assert "recordings: 100%" in capsys.readouterr().err
+    _remarks.learn(detector, paths, console)
+    whole = RecordingConditions().fit(paths)
+    assert vars(detector.training_conditions_) == vars(whole)
+    assert _remarks.on(detector, [], console).tolist() == []
 
 
 def test_models_that_know_nothing_of_their_recordings_judge_the_sound_alone(odd, model, tmp_path):

@@ -126,6 +126,16 @@ def test_thresholds_of_ones_own(recordings, model, scores, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+def test_no_empty_ranking_of_one_kind(scores, tmp_path, capsys):
+    faulty = tmp_path / "truth.csv"
+    paths = pd.read_csv(scores)["path"]
+    pd.DataFrame({"path": paths, "y": -1}).to_csv(faulty, index=False)
+    assert main(["evaluate", scores, str(faulty)]) == 1
+    said = capsys.readouterr().out
+    assert "Ranking" not in said
+    assert "hit rate" in said
+
+
 def test_models_that_can_give_no_other_rate():
     X = np.random.default_rng(0).normal(size=(50, 2))
     with pytest.raises(ValueError, match="calibration='train'"):
