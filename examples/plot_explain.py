@@ -43,7 +43,8 @@ found.plot()
 plt.show()
 
 # %%
-# The same by bands, beside a healthy clip. Shares always add up to 1, so look at the scores first.
+# The same by bands, beside a healthy clip. The shares of all bands add up to 1 even where a clip is
+# hardly anomalous, so look at the scores first.
 found.bands_.round(2)
 
 # %%

@@ -39,7 +39,9 @@ def run(args, console):
         raise FileExistsError(f"{args.output!r} is there and not empty: give a new folder.")
     check_output(output, is_folder=True)
     names = Counter(place.with_suffix("") for place in places.values())
-    console.note(f"cutting {len(places)} recordings into windows of {args.window:g} s")
+    console.note(
+        f"cutting {len(places)} recording{'s' * (len(places) > 1)} into windows of {args.window:g} s"
+    )
     paths, bad, n_windows = list(places), {}, 0
     for number, path in enumerate(tqdm(paths, unit="file", disable=not console.shows_progress, leave=False)):
         place = places[path]

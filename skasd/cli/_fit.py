@@ -113,7 +113,7 @@ def _held_out(detector, args, groups):
         n_recordings = n_blocks or len(set(groups))
         why = "--groups-from" if args.groups_from is not None else "by their names"
         return f"{n_recordings} recordings ({why}); the threshold leaves whole recordings out"
-    unknown = "file names do not tell which files are of one recording (--groups-from does)"
+    unknown = "file names do not show which files come from one recording (--groups-from REGEX tells)"
     return (
         unknown if n_blocks is None else f"{unknown}; the threshold leaves out {n_blocks} stretches of files"
     )

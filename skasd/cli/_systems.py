@@ -109,7 +109,10 @@ def run(args, console):
     }
     for name in systems.__all__:
         listed[name] = inspect.getdoc(getattr(systems, name)).splitlines()[0]
-        console.say(f"{name}\n    {listed[name]}\n    {name}{inspect.signature(getattr(systems, name))}")
+        signature = inspect.signature(getattr(systems, name))
+        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        arguments = signature.replace(parameters=plain, return_annotation=signature.empty)
+        console.say(f"{name}\n    {listed[name]}\n    {name}{arguments}")
     console.say(f"{DEFAULT}\n    {listed[DEFAULT]}")
     console.say(f"submissions, by name: {', '.join(systems.SECOM2021_SUBMISSIONS)}")
     console.result(systems=listed, submissions=list(systems.SECOM2021_SUBMISSIONS))

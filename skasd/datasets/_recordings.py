@@ -170,7 +170,7 @@ def load_recordings(
             table = challenge_table(base, files, machine, year)
             if section_from is not None:
                 table["section"] = sections_of(table["path"], base, section_from)
-            why = f"DCASE Challenge layout, as names such as {Path(table['path'].iloc[0]).name} tell"
+            why = f"DCASE Challenge layout (names such as {Path(table['path'].iloc[0]).name})"
         else:
             table = folder_table(base, files, section_from=section_from, healthy=healthy)
             why = _why_folder(base, files, layout, section_from, healthy)

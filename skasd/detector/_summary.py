@@ -26,7 +26,7 @@ def summary(detector):
             lines.append(f"{where}{what}")
             continue
         lines.append(
-            f"{where}{what}; about {max(wanted, rate):.1%} of healthy clips of new ones will be called anomalous"
+            f"{where}{what}; expect about {max(wanted, rate):.1%} false alarms on new ones"
             if n >= FEWEST
             else f"{where}{what}; how much these differ cannot be seen in fewer than {FEWEST}: all new ones may be "
             "called anomalous"
@@ -37,8 +37,7 @@ def summary(detector):
         n = len(sections.calibration_scores_)
         rate = expected_rate(sections.calibration_rate_, n)
         lines.append(
-            f"threshold set later, from {n} healthy clips; about {rate:.1%} of clips like them will be called "
-            "anomalous"
+            f"threshold set later, from {n} healthy clips; expect about {rate:.1%} false alarms on clips like them"
         )
     lines.append(
         f"threshold {detector.threshold_ + 0.0:.4g}; terms of the score: {', '.join(detector.terms_)}"

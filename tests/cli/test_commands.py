@@ -285,7 +285,7 @@ def test_recordings_are_recognised_by_their_names(recordings, tmp_path, capsys):
     )
     assert len(set(skasd.load(model).groups_)) == -(-n // 4)
     assert main(["fit", str(recordings / "train"), "-o", model]) == 0
-    assert "file names do not tell which files are of one recording" in capsys.readouterr().err
+    assert "file names do not show which files come from one recording" in capsys.readouterr().err
 
 
 def test_names_that_exist_are_no_patterns(recordings, model, tmp_path):

@@ -90,7 +90,7 @@ def test_fit_says_which_machines_there_are_and_what_a_folder_is(challenge, tmp_p
     assert not (tmp_path / "m.skasd").exists()
     assert main(["fit", str(challenge / "dev_data/raw/fan/train"), "-o", str(tmp_path / "m.skasd")]) == 0
     text = capsys.readouterr()
-    assert "DCASE Challenge layout, as names such as section_00_" in text.out + text.err
+    assert "DCASE Challenge layout (names such as section_00_" in text.out + text.err
 
 
 @pytest.mark.parametrize("below", ["ng", "ng/monday"])
@@ -165,4 +165,4 @@ def test_fit_says_what_the_files_that_it_used_tell(recordings, tmp_path, capsys)
     assert main(["fit", str(folder), "-o", str(tmp_path / "m.skasd")]) == 1
     said = capsys.readouterr().err
     assert "by their names" not in said
-    assert "file names do not tell which files are of one recording" in said
+    assert "file names do not show which files come from one recording" in said

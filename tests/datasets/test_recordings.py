@@ -217,7 +217,7 @@ def test_challenge_from_every_folder(tree, year, below):
     table = load_recordings(where)
     assert facts(table, root) == expected(year, below)
     assert table.attrs["layout"] == "challenge"
-    assert table.attrs["decided"].startswith(f"{where}: DCASE Challenge layout, as names such as ")
+    assert table.attrs["decided"].startswith(f"{where}: DCASE Challenge layout (names such as ")
     for split, rows in table.groupby("split"):
         assert f"; {len(rows)} {split} (" in table.attrs["decided"].replace("), ", "); ")
     pd.testing.assert_frame_equal(table, load_dcase(where))
