@@ -51,8 +51,8 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _decisions(self, X, labels=None, **metadata):
         """Return decisions on the common scale, of clips of known or unknown name."""
-        correction = self._correction if labels is None else self._known_correction
-        return self._uncorrected(X, labels, **metadata) - correction
+        decisions = self._uncorrected(X, labels, **metadata)
+        return decisions - (self._correction if labels is None else self._known_correction)
 
     def _uncorrected(self, X, labels=None, **metadata):
         """Return decisions on the common scale, the choice that clips of unknown name have not made up for."""

@@ -225,10 +225,12 @@ def _from_csv(path, healthy):
         raise ValueError(
             f"{path} has no column 'path' (or {', '.join(_PATH_COLUMNS[1:])}); it has {list(table.columns)}"
         )
-    if table.empty or table[column].isna().any():
-        empty = list(table.index[table[column].isna()] + 2)
-        raise ValueError(f"{path} has no clips" if table.empty else f"{path} has no path in line(s) {empty}")
+    if table.empty:
+        raise ValueError(f"{path} has no clips")
     table = table.rename(columns={column: "path"})
+    for name in [name for name in ("path", "machine", "section") if name in table]:
+        if empty := list(table.index[table[name].isna()] + 2):
+            raise ValueError(f"{path} has no {name} in line(s) {empty}")
     table["path"] = [str(path.parent / Path(name.strip()).expanduser()) for name in table.path]
     missing = [name for name in table.path if not Path(name).is_file()]
     if missing:

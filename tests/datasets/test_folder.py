@@ -175,6 +175,9 @@ def test_bad_csv(folder):
         load_folder(csv(root, "path\n"))
     with pytest.raises(ValueError, match=r"no path in line\(s\) \[3\]"):
         load_folder(csv(root, "path,label\na.wav,ok\n,ok\n"))
+    for name in ("machine", "section"):
+        with pytest.raises(ValueError, match=rf"no {name} in line\(s\) \[3\]"):
+            load_folder(csv(root, f"path,{name}\na.wav,fan\nb.wav,\n"))
     with pytest.raises(FileNotFoundError, match=r"lists 1 files that do not exist:\n.*b\.wav"):
         load_folder(csv(root, "path\na.wav\nb.wav\n"))
 
