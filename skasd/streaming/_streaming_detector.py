@@ -232,9 +232,8 @@ class StreamingDetector(LearningStream, StoredStream):
         try:
             return [self._judge(start, window, self._front) for start, window in windows]
         finally:
-            for (
-                _
-            ) in windows:  # after an error: what came with the window has been heard, and times stay right
+            # after an error: what came with the window has been heard, and times stay right
+            for _ in windows:
                 self._front.reset()
 
     def judge(self, clip: ArrayLike) -> Event:
