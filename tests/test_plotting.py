@@ -119,6 +119,7 @@ def test_only_skewed_positive_scores_get_a_logarithmic_axis():
     assert scale(-SKEWED, SKEWED_Y) == "linear"
     assert scale(SKEWED[:60], SKEWED_Y[:60]) == "linear"  # up to 4 times the median
     assert scale(SKEWED, SKEWED_Y, threshold=-1.0) == "linear"
+    assert scale([3.0, 4.0, 5.0, 6.0, 38.0]) == "log"
     assert scale(SKEWED[SKEWED > 50], training=SKEWED[:40]) == "log"
     assert scale(SKEWED[SKEWED > 50]) == "linear"
     with pytest.raises(ValueError, match=r"shows positive scores only.* is -120: pass scale='linear'"):

@@ -64,7 +64,7 @@ unit : str, default="dB"
 
 scale : {"auto", "linear", "log"}, default="auto"
     Scale of the scores' axis. "auto": logarithmic where all scores, and the threshold, are positive and the largest
-    score exceeds ten times the median of the normal clips (by ``y``, else of the training clips, else of all clips).
+    score exceeds five times the median of the normal clips (by ``y``, else of the training clips, else of all clips).
 
 name : str, default=None
     Written above the picture.

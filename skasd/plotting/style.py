@@ -47,8 +47,8 @@ def ordered(values: Iterable[Hashable]) -> list:
 def is_skewed(scores: np.ndarray, healthy: np.ndarray | None = None) -> bool:
     """Tell whether scores need a logarithmic axis: on a linear one a few large ones would flatten the healthy ones.
 
-    That is so where all are positive and the largest is more than ten times the median of the healthy ones (of all
-    where these are not known): half of the healthy ones would then share a tenth of the axis, three bins of thirty.
+    That is so where all are positive and the largest is more than five times the median of the healthy ones (of all
+    where these are not known): half of the healthy ones would then share a fifth of the axis at most.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def is_skewed(scores: np.ndarray, healthy: np.ndarray | None = None) -> bool:
     healthy = scores if healthy is None else healthy[np.isfinite(healthy)]
     if not len(scores) or not len(healthy):
         return False
-    return bool(scores.min() > 0 and scores.max() > 10 * np.median(healthy))
+    return bool(scores.min() > 0 and scores.max() > 5 * np.median(healthy))
 
 
 def set_scale(axis: Any, scale: Literal["linear", "log"]) -> None:

@@ -63,7 +63,8 @@ def score_picture(scores, y, domain, threshold, training=None):
     figure = new_figure(4.8, 3.6 if n == 1 else 2.6 * n)
     axes = figure.subplots(n, 1, sharex=True, squeeze=False).ravel()
     scored = ~np.isnan(scores)
-    bins = int(np.clip(2 * np.sqrt(scored.sum()), 8, 30))
+    n_drawn = scored.sum() + (0 if training is None else len(training))
+    bins = int(np.clip(3 * np.sqrt(n_drawn), 10, 50))
     ScoreDisplay.from_predictions(
         scores, y, domain=domain, threshold=threshold, training=training, ax=axes, bins=bins
     )
