@@ -114,6 +114,7 @@ EXPECTED_WARNINGS: dict[str, list[str]] = {
         r"\d+ of \d+ clips are copies of others",  # check_positive_only_tag_during_fit has a row twice
     ],
     "NormalOnly": ["NormalOnly leaves out clips with y = -1"],  # classes
+    "SelectBest": ["NormalOnly leaves out clips with y = -1"],
     "SectionEnsemble": ["SectionEnsemble does not look at y"],
 }
 
