@@ -1,4 +1,4 @@
-"""Fit on more clips than there are."""
+"""Fit on recorded and augmented clips."""
 
 from typing import Any, Self
 
@@ -15,10 +15,11 @@ from ._origin import origin_parameter, origins
 class Augmented(FitWrapper):
     """Add clips made by an augmenter before fitting an estimator.
 
-    For augmenters of waveforms, which come before the front end: ``Augmented(WaveformAugmenter(), pipeline)``.
-    Augmenters of features are passed to the embedder (``augmenter=``). New clips carry the metadata of the clips they
-    were made from; test clips are never augmented. A scorer is told what new clips were made from (``origin``). They
-    are added to its references; its threshold is set from recorded clips, each held out with everything made from it.
+    For waveform augmenters, which come before the front end: ``Augmented(WaveformAugmenter(), pipeline)``. Feature
+    augmenters are passed to the embedder (``augmenter=``). New clips carry the metadata of the clips they were made
+    from; test clips are never augmented. A scorer receives the clips that each new one was made from (``origin``). New
+    clips are added to its references; its threshold is set from recorded clips, each held out with everything made from
+    it.
 
     Parameters
     ----------
@@ -66,18 +67,18 @@ class Augmented(FitWrapper):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: ArrayLike | None = None, **params) -> Self:
-        """Fit the estimator on the clips and on those that the augmenter makes of them.
+        """Fit the estimator on the clips and on those that the augmenter makes from them.
 
         Parameters
         ----------
         X : array-like or list of n_clips items
-            What augmenter and estimator take: clips, time-frequency arrays, embeddings.
+            Whatever the augmenter and the estimator take: clips, time-frequency arrays, embeddings.
 
         y : array-like of shape (n_clips,) or None, default=None
-            +1 normal, -1 anomalous; nothing is made of anomalous clips.
+            +1 normal, -1 anomalous; no clips are made from anomalous ones.
 
         **params : dict
-            Metadata, one entry per clip; the estimator gets it for old and new clips.
+            Metadata, one entry per clip; passed to the estimator for old and new clips.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Several fitted detectors, of which the best-fitting one judges a clip where nothing says which."""
+"""Several fitted detectors; the best-fitting one judges a clip of unknown section or machine."""
 
 from abc import ABCMeta, abstractmethod
 
@@ -17,9 +17,9 @@ from ._rows import route_metadata, routed_to, scores_of_present, take, take_rows
 class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the estimators that keep one detector per section or machine.
 
-    All decisions are put on one scale: ``estimators_[name].decision_function(X) / _scales[name]``, so that
-    every detector's threshold is at 0. Where the name is not known the greatest decision counts, minus a
-    correction for having had the choice.
+    All decisions are put on one scale: ``estimators_[name].decision_function(X) / _scales[name]``, so that every
+    detector's threshold is at 0. If the name is not known, the greatest decision counts, minus a correction for the
+    choice.
 
     A subclass sets ``estimators_``, ``_scales``, ``_shift`` and ``offset_`` in `fit`.
     """
@@ -37,7 +37,7 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _front(self):
-        """Return the estimator that meets `X` first."""
+        """Return the estimator that receives `X` first."""
 
     # decisions on one scale
 
@@ -50,12 +50,12 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
         return np.max([self._decide(X, name, metadata[name]) for name in self.estimators_], axis=0)
 
     def _decisions(self, X, labels=None, **metadata):
-        """Return decisions on the common scale, of clips of known or unknown name."""
+        """Return decisions on the common scale, for clips of known or unknown name."""
         decisions = self._uncorrected(X, labels, **metadata)
         return decisions - (self._correction if labels is None else self._known_correction)
 
     def _uncorrected(self, X, labels=None, **metadata):
-        """Return decisions on the common scale, the choice that clips of unknown name have not made up for."""
+        """Return decisions on the common scale, without the correction for the choice of name."""
         check_is_fitted(self)
         with route_metadata():
             routed = routed_to(self, "decision_function", **metadata)
@@ -89,9 +89,9 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
         """Set the threshold for clips of unknown name.
 
         As many of the training clips X are to be called anomalous without the name as with it: the best of several
-        decisions is greater than the own one, and the threshold goes up accordingly. ``held_out`` has by name the
-        held-out decisions (n_clips,) on the common scale, NaN for clips that the detector has not learnt; ``groups``
-        the clips whose own one it is.
+        decisions is greater than that of the clip's own detector, and the threshold is raised accordingly. By name,
+        ``held_out`` has the held-out decisions (n_clips,) on the common scale, NaN for clips that the detector has not
+        learnt, and ``groups`` the clips of that name.
         """
         n_rows = num_samples(X)
         own, best = np.full(n_rows, np.nan), np.full(n_rows, -np.inf)
@@ -113,7 +113,7 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
         self.offset_ = self._shift + self._correction
 
     def _rule_of_the_only_one(self):
-        """Return by what rule the threshold of a single detector was set, so that p-values agree with it."""
+        """Return the rule that set the threshold of a single detector, so that p-values agree with it."""
         only = last_step(next(iter(self.estimators_.values())))
         weights = getattr(only, "calibration_weights_", None)
         if len(self.estimators_) > 1 or not hasattr(only, "calibration_scores_"):

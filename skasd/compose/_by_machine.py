@@ -1,4 +1,4 @@
-"""Estimators of which each machine has one."""
+"""Base of the estimators that fit one estimator per machine."""
 
 from abc import abstractmethod
 from typing import Any, Self
@@ -51,7 +51,7 @@ class ByMachine(BestFittingDetector, NamedEstimators):
         proxy: Any = None,
         **params,
     ) -> Self:
-        """Fit for each machine the estimator chosen for it to the machine's clips.
+        """Fit the estimator chosen for each machine to the clips of that machine.
 
         Parameters
         ----------
@@ -59,11 +59,11 @@ class ByMachine(BestFittingDetector, NamedEstimators):
             Whatever the estimators take.
         y : array-like of shape (n_clips,), default=None
             Ground truth, +1 normal and -1 anomalous. `SelectBest` validates on anomalous clips and fits without them;
-            others do not look at it.
+            others ignore it.
         machine : sequence of hashables of length n_clips, default=None
-            None: `section` instead; without both, all clips are of one machine.
+            None: `section` is used instead; without both, all clips are of one machine.
         section, domain, proxy : sequence of length n_clips, default=None
-            Handed on to the estimators that request them.
+            Passed to the estimators that request them.
         **params : dict
             Other metadata that an estimator, the scorer or the splitter requests.
 
@@ -124,7 +124,7 @@ class ByMachine(BestFittingDetector, NamedEstimators):
         machine : sequence of hashables of length n_clips, default=None
             The machine of each clip, where known.
         section : sequence of hashables of length n_clips, default=None
-            Handed on to the estimators that request it; the machine, if there were only sections in `fit`.
+            Passed to the estimators that request it; the machine, if `fit` was given only sections.
         **params : dict
             Other metadata that the estimators request.
 

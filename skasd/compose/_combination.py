@@ -1,4 +1,4 @@
-"""Bringing the scores of different detectors to one scale, and making one of them."""
+"""Bring the scores of different detectors to one scale, and combine them."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ def spread(scores):
     if not len(scores):
         return 1.0
     deviation = float(scores.std())
-    # equal scores have no spread to divide by but that of rounding
+    # the spread of equal scores is only rounding
     return deviation if deviation > 1e-12 * abs(scores.mean()) else 1.0
 
 
 class Standardization:
-    """Put scores in relation to held-out scores of training clips, those that are not NaN."""
+    """Standardise scores by the held-out scores of training clips that are not NaN."""
 
     def __init__(self, kind, held_out):
         self.kind = kind
@@ -33,7 +33,7 @@ class Standardization:
         return scores
 
     def rank_knots(self):
-        """Return the different held-out scores in order, and the share of all below each; the least stands first."""
+        """Return the distinct held-out scores in ascending order, and the share of all scores below each."""
         n = len(self.known)
         values, first = np.unique(self.known, return_index=True)
         last = np.append(first[1:], n)  # a value that occurs more than once has the middle of its places
@@ -47,7 +47,7 @@ class Standardization:
 
 
 def combine_scores(scores, combine, weights, names):
-    """Return one score per clip of standardised scores (n_clips, n_detectors); ``names`` are for messages."""
+    """Return one score per clip from standardised scores (n_clips, n_detectors); ``names`` are for messages."""
     if combine == "product":
         for name, column in zip(names, scores.T, strict=True):
             if (column < 0).any():

@@ -1,4 +1,4 @@
-"""Base classes of the detectors made of detectors."""
+"""Base classes of detectors that contain detectors."""
 
 from typing import Any, Self
 
@@ -25,12 +25,12 @@ class StepsMixin(DetectionMixin):
 
     @property
     def offset_(self) -> float:
-        """``decision_function = score_samples - offset_`` where the section is not given."""
+        """``decision_function = score_samples - offset_`` if the section is not given."""
         return self.steps_[-1].offset_
 
     @property
     def calibration_rate_(self) -> float:
-        """False-alarm rate that the threshold aims at: `contamination`, or what `set_threshold` got."""
+        """False-alarm rate that the threshold aims at: `contamination`, or that given to `set_threshold`."""
         return self.steps_[-1].calibration_rate_
 
     def anomaly_score(self, X: Any, *, section: Any = None) -> np.ndarray:
@@ -70,7 +70,7 @@ class StepsMixin(DetectionMixin):
         return self.steps_[-1].decision_function(self._rows(X), section=section)
 
     def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
-        """Return the p-values of anomaly scores, where the section is not given.
+        """Return the p-values of anomaly scores, if the section is not given.
 
         Parameters
         ----------

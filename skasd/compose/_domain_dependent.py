@@ -34,8 +34,8 @@ from ._rows import (
 class DomainDependent(DetectionMixin, BaseEstimator):
     r"""Domain-dependent scoring: one detector for source clips, another for target clips.
 
-    The source detector is fitted on the training clips of the source domain. The target detector is fitted
-    on those of both domains, as one set: there are too few target clips to stand alone.
+    The source detector is fitted on the training clips of the source domain. The target detector is fitted on those of
+    both domains together, because there are too few target clips.
 
     Parameters
     ----------
@@ -49,8 +49,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         False-alarm rate that the thresholds aim at.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the thresholds come from, see `skasd.scorers.BaseScorer`. The detectors' own thresholds play
-        no part.
+        How the thresholds are set, see `skasd.scorers.BaseScorer`. The detectors' own thresholds are not used.
 
     n_jobs : int or None, default=None
         2 fits both in parallel.
@@ -62,39 +61,38 @@ class DomainDependent(DetectionMixin, BaseEstimator):
     mean_, scale_ : dict
         Mean and standard deviation of each detector's held-out training scores, by domain.
     offset_ : float
-        ``decision_function = score_samples - offset_`` where the domain is not given.
+        ``decision_function = score_samples - offset_`` if the domain is not given.
     domain_offset_ : dict
-        The offset where it is given, by domain.
+        The offset if the domain is given, by domain.
     threshold_ : float
         ``-offset_``.
     training_scores_ : ndarray of shape (n_training_clips,)
-        The anomaly scores that the threshold was set from, without the domain.
+        The anomaly scores, without the domain, that the threshold was set from.
     n_features_in_ : int
-        Number of features seen in `fit`, where the detectors have one.
+        Number of features seen in `fit`, if the detectors have this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, where `X` had names that are all strings.
+        Their names, if all names of `X` are strings.
 
     See Also
     --------
-    PerSection : Put this in as the detector to have it for each section.
+    PerSection : Takes this as its detector, to fit one for each section.
     skasd.scorers.LOFScorer : One formula with a reference for each domain.
 
     Notes
     -----
-    [1]_ (sections 2.3 and 3.1) scores source clips by LOF, with training clips of the source
-    domain, and target clips by the cosine distance to the nearest training clip of either domain. There the
-    domain of a test clip is known, and so it is in ``decision_function(X, domain=...)``: with the anomaly
-    score :math:`a_d` of domain d's detector, a clip scores
+    [1]_ (sections 2.3 and 3.1) scores source clips by LOF, with training clips of the source domain, and target clips
+    by the cosine distance to the nearest training clip of either domain. There the domain of a test clip is known, as
+    in ``decision_function(X, domain=...)``: with the anomaly score :math:`a_d` of domain d's detector, a clip scores
 
     .. math:: z_d(x) = \frac{a_d(x) - \mu_d}{\sigma_d}
 
-    where mean and standard deviation are those of the detector's held-out training scores. Within a domain
-    the order is the detector's own; the standardisation lets clips of both domains be ranked together.
+    where mean and standard deviation are those of the detector's held-out training scores. Within a domain this keeps
+    the detector's order; clips of both domains can be ranked together.
 
-    Where the domain is not known (every challenge since 2022; the report leaves this open) the anomaly
-    score is the smaller one, :math:`\min_d z_d(x)`: a clip that is normal in either domain is normal.
+    If the domain is not known (every challenge since 2022; the report leaves this open) the anomaly score is the
+    smaller one, :math:`\min_d z_d(x)`: a clip that is normal in either domain is normal.
 
-    The thresholds come from held-out scores of the training clips. If the domain is given, they are those of that
+    The thresholds come from held-out scores of the training clips. If the domain is given, these are the scores of that
     domain's clips (with three target clips, the highest of three); otherwise the smaller score of every clip, most of
     which are usually source clips. Scorers of this package keep held-out scores; other detectors are fitted five more
     times to get them.
@@ -157,9 +155,9 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         X : clips or features of n_clips
             Whatever the detectors take.
         y : array-like of shape (n_clips,), default=None
-            Ground truth; handed on, not learnt from.
+            Ground truth; passed on, not learnt from.
         domain : sequence of {"source", "target"} of length n_clips, default=None
-            The detectors do not get it. None: both are fitted on all clips.
+            Not passed to the detectors. None: both are fitted on all clips.
         proxy : sequence of bool of length n_clips, default=None
             Clips of other machines; they are left out.
         **params : dict
@@ -172,7 +170,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no source clip, or metadata has not one entry per clip.
+            If there is no source clip, or metadata does not have one entry per clip.
         """
         n_rows = num_samples(X)
         check_lengths(n_rows, y=y, domain=domain, proxy=proxy, **params)
@@ -213,7 +211,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         return self
 
     def _calibrate(self, X, is_source, held_out):
-        """Set the thresholds, of known and of unknown domain."""
+        """Set the thresholds for known and for unknown domain."""
         z = np.column_stack(
             [(a - self.mean_[name]) / self.scale_[name] for name, a in zip(DOMAINS, held_out, strict=True)]
         )
@@ -236,7 +234,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
                 warn_about_few_clips(len(scores), self.contamination, of)
 
     def _follow(self, change):
-        """Move the thresholds of known domain along with `offset_`."""
+        """Shift the thresholds for known domains with `offset_`."""
         self.domain_offset_ = {name: offset + change for name, offset in self.domain_offset_.items()}
 
     def _standardized(self, X, name, **metadata):
@@ -253,7 +251,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         domain : sequence of {"source", "target"} of length n_clips, default=None
             The domain of each clip, where known.
         **params : dict
-            Other metadata that a detector requests, as `section`.
+            Other metadata that a detector requests, such as `section`.
 
         Returns
         -------
@@ -287,12 +285,12 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         domain : sequence of {"source", "target"} of length n_clips, default=None
             The domain of each clip, where known: its detector and its threshold decide.
         **params : dict
-            Other metadata that a detector requests, as `section`.
+            Other metadata that a detector requests, such as `section`.
 
         Returns
         -------
         ndarray of shape (n_clips,)
-            ``score_samples(X) - offset_`` where `domain` is not given; NaN for skipped clips.
+            ``score_samples(X) - offset_`` if `domain` is not given; NaN for skipped clips.
         """
         scores = -self.anomaly_score(X, domain=domain, **params)
         if domain is None:

@@ -1,4 +1,4 @@
-"""The rate of false alarms to expect of a fitted detector."""
+"""The false-alarm rate to expect of a fitted detector."""
 
 from typing import Any, NamedTuple
 
@@ -10,12 +10,12 @@ from ._last_step import last_step
 
 
 class ExpectedRate(NamedTuple):
-    """Rate of false alarms to expect, and what it rests on; see `expected_rate_of`.
+    """False-alarm rate to expect, and what it is based on; see `expected_rate_of`.
 
     Parameters
     ----------
     rate : float
-        Share of healthy clips of new recordings to be expected above the threshold.
+        Expected share of healthy clips of new recordings above the threshold.
     wanted : float
         The share that the detector's own threshold aims at.
     n : int
@@ -23,8 +23,8 @@ class ExpectedRate(NamedTuple):
     what : str
         What these are.
     is_known : bool
-        False with fewer than three recordings, which do not tell how much healthy sound differs; `rate` is then the
-        least that is possible.
+        False with fewer than three recordings, which do not show how much healthy sound varies; `rate` is then the
+        lowest possible rate.
     set_later : bool
         Whether the threshold comes from clips that were not learnt from.
     """
@@ -38,10 +38,10 @@ class ExpectedRate(NamedTuple):
 
 
 def expected_rate_of(detector: Any, threshold: float | None = None) -> ExpectedRate | None:
-    """Return what share of healthy clips of new recordings to expect above a threshold.
+    """Return the share of healthy clips of new recordings to expect above a threshold.
 
-    At the detector's own threshold that is the rate it aims at, at another one the p-value of that score; neither can
-    be less than one in n + 1 with the scores of n recordings.
+    At the detector's own threshold this is the rate it aims at; at another one, the p-value of that score. With the
+    scores of n recordings, neither can be less than one in n + 1.
 
     Parameters
     ----------

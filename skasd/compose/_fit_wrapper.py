@@ -62,7 +62,7 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_estimator_has("predict"))
     def fit_predict(self, X, y=None, **params):
-        """Fit, and predict all rows.
+        """Fit and predict all rows.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
             Whatever the estimator takes.
 
         **params : dict
-            Metadata, handed on.
+            Metadata, passed on.
 
         Returns
         -------
@@ -109,7 +109,7 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
             Whatever the estimator takes.
 
         **params : dict
-            Metadata, handed on.
+            Metadata, passed on.
 
         Returns
         -------
@@ -134,7 +134,7 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_estimator_has("score_samples"))
     def anomaly_score(self, X):
-        """Return the score with the sign turned: higher is more anomalous.
+        """Return the score with opposite sign: higher is more anomalous.
 
         Pipelines and detectors of other packages, which have no such method, get it here.
 
@@ -159,7 +159,7 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
             Whatever the estimator takes.
 
         **params : dict
-            Metadata, handed on.
+            Metadata, passed on.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of shape (n_features,), default=None
-            Names of the columns or bins of X, where the estimator makes use of them.
+            Names of the columns or bins of X, if the estimator uses them.
 
         Returns
         -------
@@ -211,7 +211,7 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
             Whatever the estimator takes.
 
         **params : dict
-            Metadata, handed on.
+            Metadata, passed on.
 
         Returns
         -------

@@ -20,13 +20,13 @@ from ._rows import not_proxies, take, take_rows
 def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", own_threshold=True):
     """Fit a clone of an estimator to some rows of X, and score these as if it had not learnt them.
 
-    Scorers of this package carry such scores (``training_scores_``), which are taken as they are. Other detectors are
+    Scorers of this package carry such scores (``training_scores_``), which are used unchanged. Other detectors are
     fitted again on the training clips of each of ``splits``, folds by rows of X; None: five shuffled ones. ``metadata``
     is what is routed to ``fit``, for all rows; ``label`` says where an error came from. Without ``own_threshold`` the
-    estimator's threshold is of no use, and warnings about it are silenced.
+    estimator's threshold is not used, and warnings about it are silenced.
 
     Returns the fitted estimator and anomaly scores (n_clips,): NaN for clips that were not learnt from - rows left out,
-    skipped clips, proxies, those that `NormalOnly` dropped - and for made ones.
+    skipped clips, proxies, those that `NormalOnly` dropped - and for augmented ones.
     """
     n_rows = num_samples(X)
     metadata = take_rows(metadata, rows, n_rows)
@@ -86,7 +86,7 @@ def no_word_on_thresholds():
 
 
 def shuffled_folds(n_rows, n_folds=5):
-    """Return folds over which clips sorted by section or domain are spread; of one clip, itself."""
+    """Return shuffled folds, which spread clips sorted by section or domain; for one clip, that clip."""
     if n_rows < 2:
         return [(np.arange(n_rows), np.arange(n_rows))]
     folds = KFold(min(n_folds, n_rows), shuffle=True, random_state=0)
@@ -117,7 +117,7 @@ def offset_of(detector: Any, X: Any):
 def anomaly_scores_of(detector, X: Any, offset, **metadata):
     """Return the anomaly scores of a fitted detector, with what is known about the clips.
 
-    ``score_samples`` takes no metadata. With some, the score is the detector's threshold minus its decision.
+    ``score_samples`` takes no metadata. With metadata, the score is the detector's threshold minus its decision.
     """
     if not metadata:
         return -detector.score_samples(X)
@@ -125,27 +125,27 @@ def anomaly_scores_of(detector, X: Any, offset, **metadata):
 
 
 def threshold_for(detector: Any, false_alarms: float) -> float:
-    """Return the threshold at which a fitted detector would raise another share of false alarms.
+    """Return the threshold of a fitted detector for another false-alarm rate.
 
-    By the rule by which its own threshold was set, from the same scores: those of its training clips, each from a model
-    that did not learn it, or after `set_threshold` those of the later clips.
+    It is set by the same rule and from the same scores as the detector's own: held-out scores of its training clips, or
+    after `set_threshold` scores of the later clips.
 
     Parameters
     ----------
     detector : estimator
-        Fitted; a pipeline or another wrapping of one detector as well.
+        Fitted; may be a pipeline or another wrapper around one detector.
     false_alarms : float in (0, 0.5]
         The share of healthy clips that may be called anomalous.
 
     Returns
     -------
     float
-        Clips with an anomaly score above it are to be called anomalous.
+        Clips with an anomaly score above it are called anomalous at that rate.
 
     Raises
     ------
     ValueError
-        If the rate is not in this range, or the detector has no held-out scores: because it is none of this package's,
+        If the rate is not in this range, or the detector has no held-out scores: because it is not one of this package,
         or was fitted with ``calibration="train"``.
 
     Warns

@@ -1,4 +1,4 @@
-"""The steps of fitted detectors, in pipelines and other wrappings."""
+"""The steps of fitted detectors, in pipelines and other wrappers."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from .._sklearn_compat import BaseSearchCV
 
 
 def fitted_steps(detector: Any) -> list:
-    """Return the fitted estimators of a detector in the order in which clips pass them.
+    """Return the fitted estimators of a detector in the order in which clips pass through them.
 
     Parameters
     ----------
     detector : estimator
-        Fitted. Pipelines, also within pipelines, are taken apart; searches and meta-estimators of one estimator are
-        looked through, and so is what keeps its fitted steps in ``steps_``.
+        Fitted. Pipelines, including nested ones, searches, meta-estimators of one estimator, and estimators that keep
+        their fitted steps in ``steps_`` are unwrapped.
 
     Returns
     -------
     list of estimators
-        Transformers, then what gives the scores. Samplers, which play no part after training, are left out.
+        Transformers, then the detector. Samplers, which are not used after training, are left out.
 
     Examples
     --------

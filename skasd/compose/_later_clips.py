@@ -17,7 +17,7 @@ def p_value_of(detector: Any, X: Any) -> np.ndarray:
     detector : estimator
         Fitted, with a detector of this package at its end: a pipeline, a search, a wrapper.
     X : clips or features
-        Whatever it was fitted on.
+        Of the kind that it was fitted on.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def p_value_of(detector: Any, X: Any) -> np.ndarray:
     Raises
     ------
     TypeError
-        If the detector at the end is none of this package's, and so keeps no held-out scores.
+        If the detector at the end is not one of this package, and so keeps no held-out scores.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
     detector : estimator
         Fitted, with a detector of this package at its end: a pipeline, a search, a wrapper. It is changed.
     X : clips or features
-        Healthy clips that were not fitted on, from as many recordings as can be.
+        Healthy clips not used for fitting, from as many recordings as possible.
     contamination : float in (0, 0.5], default=None
         False-alarm rate that the threshold aims at; None: that of the detector.
 
@@ -64,7 +64,7 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
     Raises
     ------
     TypeError
-        If the detector at the end is none of this package's.
+        If the detector at the end is not one of this package.
 
     Warns
     -----
@@ -97,7 +97,7 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
 
 
 class LaterClipsMixin:
-    """Methods of an estimator at the end of which a detector may stand."""
+    """Methods of an estimator that may end in a detector."""
 
     def p_value(self, X):
         """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
@@ -121,7 +121,7 @@ class LaterClipsMixin:
         Parameters
         ----------
         X : array-like or list of n_clips items
-            Healthy clips that were not fitted on.
+            Healthy clips not used for fitting.
 
         contamination : float in (0, 0.5], default=None
             False-alarm rate that the threshold aims at; None: that of the detector.

@@ -16,9 +16,9 @@ METADATA = {"section", "domain", "attribute", "proxy", "groups", "machine", "ori
 class NormalOnly(FitWrapper):
     """Drop clips known to be anomalous before fitting an estimator.
 
-    In cross-validation the training folds contain anomalous clips, and so does the refit on all of ``X``
-    that follows a search. An anomaly detector must not learn from them. This meta-estimator drops the rows with
-    ``y == -1`` together with their metadata and then fits the estimator; everything else is delegated to it.
+    In cross-validation the training folds contain anomalous clips, and so does the ``X`` of the refit after a search.
+    An anomaly detector must not learn from them. This meta-estimator drops the rows with ``y == -1`` together with
+    their metadata and then fits the estimator; everything else is delegated to it.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class NormalOnly(FitWrapper):
         Number of anomalous clips that were left out.
 
     offset_ : float
-        The fitted detector's, where it has one; that of a pipeline's last step.
+        That of the fitted detector, or of a pipeline's last step, if it has one.
 
     See Also
     --------
@@ -73,11 +73,11 @@ class NormalOnly(FitWrapper):
             Whatever the estimator takes: clips, time-frequency arrays, embeddings, file paths.
 
         y : array-like of shape (n_clips,) or None, default=None
-            +1 normal, -1 anomalous; other classes go to the estimator, and no row is left out. None: all rows are taken
-            to be normal.
+            +1 normal, -1 anomalous; with other classes no row is left out, and they are passed to the estimator. None:
+            all rows are taken as normal.
 
         **params : dict
-            Metadata; handed on to the estimator row by row.
+            Metadata; passed to the estimator for the rows that are kept.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class NormalOnly(FitWrapper):
         Raises
         ------
         ValueError
-            If no normal row is left, or ``y`` or metadata has not one entry per clip.
+            If no normal row is left, or ``y`` or metadata does not have one entry per clip.
 
         Warns
         -----

@@ -36,80 +36,84 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
     Parameters
     ----------
     mode : {"fast", "best"}, default="fast"
-        "fast": the shipped encoder; a hundred clips of 10 s take seconds. "best": the larger encoders whose weights are
-        on this computer as well (:func:`skasd.weights.fetch`); and with 800 clips of three sections or more, 100 of
-        each, networks trained to tell these apart (minutes to hours without a GPU). With neither it is "fast".
+        "fast": the shipped encoder; a hundred clips of 10 s take seconds. "best": also the larger encoders whose
+        weights are on this computer (:func:`skasd.weights.fetch`), and with at least 800 clips of three or more
+        sections, 100 of each, networks trained to distinguish these (minutes to hours without a GPU). Without either,
+        it is the same as "fast".
 
     contamination : float in (0, 0.5], default=0.1
         False-alarm rate that the threshold aims at: the share of clips of new healthy recordings called anomalous.
 
     sample_rate : int, default=16000
-        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it. 32000 hears up to 15 kHz.
+        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it. With 32000 it hears up to 15
+        kHz.
 
     on_error : {"raise", "skip"}, default="raise"
         With "raise", an error lists all clips that cannot be used. With "skip", a warning does; they are left out of
         `fit`, score NaN and are predicted -1.
 
     max_clips : int or None, default=10000
-        Most clips of a section that are learnt from and kept, as rows, for `update`; see Notes for which. None: all.
-        0: all are learnt from and none is kept, which makes model files smaller and `update` impossible.
+        Maximum number of clips per section that are learnt and kept, as rows, for `update`; see Notes for the
+        selection. None: all. 0: all are learnt and none is kept, which makes model files smaller and `update`
+        impossible.
 
     {shared}
 
     Attributes
     ----------
     steps_ : list of estimators
-        What clips pass: a `FeatureUnion` of encoders and networks, and a `PerSection` of scorers of the rows.
+        The steps that clips pass through: a `FeatureUnion` of encoders and networks, and a `PerSection` of scorers of
+        the rows.
     terms_ : dict
         The terms of the score: by name, the groups of columns of the rows whose scores are averaged.
     sections_ : list
         The known sections; empty if none was given.
     groups_ : ndarray of shape (n_training_clips,) or None
-        The recording of each clip, as given or as told by the names of the files; None where neither says.
+        The recording of each clip, as given or found in the file names; None if neither is available.
     n_clips_ : int
-        Number of clips that `fit` and `update` got and could use.
+        Number of usable clips that `fit` and `update` were given.
     reference_ : dict or None
         What `update` starts from: "rows" of the clips, float32 of shape (n_training_clips, n_columns), and what is
         known of them. None with ``max_clips=0``.
     offset_ : float
-        ``decision_function = score_samples - offset_`` where the section is not given.
+        ``decision_function = score_samples - offset_`` if the section is not given.
     threshold_ : float
         ``-offset_``.
     training_scores_ : ndarray of shape (n_training_clips,)
         Held-out anomaly scores of the clips learnt from.
     n_features_in_ : int
-        Number of samples of the clips seen in `fit`, where these were an array.
+        Number of samples of the clips seen in `fit`, if these were an array.
 
     See Also
     --------
     skasd.embedders.PretrainedEmbedder : The rows.
     skasd.scorers.BandScorer : The scores.
-    skasd.embedders.MFNEmbedder : A network trained on the machine's own clips, where sections tell many apart.
+    skasd.embedders.MFNEmbedder : A network trained on the machine's own clips to distinguish their sections.
 
     Notes
     -----
-    A row holds means and standard deviations of 128 log-mel bands, and the layers "9" and "11" of the encoder,
-    averaged over time with their 8 positions along frequency kept apart (:class:`PretrainedEmbedder`). The
-    anomaly score is the sum of five: the Mahalanobis distance (Ledoit-Wolf shrinkage) of the statistics, of
-    each layer, and the mean over the positions of each layer of those of the single positions; each in units of its
-    spread over training clips that were left out (:class:`BandScorer`). Every term counts the same, for every
-    machine. A larger encoder adds two layers of its own in the same way. Networks add four terms: Mahalanobis distance
-    and local outlier factor of the embeddings of a MobileFaceNet and of a dual-path transformer, each trained three
-    times, on 3000 clips at most, without the recordings that it scores (:class:`~skasd.compose.SectionEnsemble`).
+    A row holds means and standard deviations of 128 log-mel bands, and the layers "9" and "11" of the encoder, averaged
+    over time with their 8 positions along frequency kept apart (:class:`PretrainedEmbedder`). The anomaly score is the
+    sum of five terms: the Mahalanobis distance (Ledoit-Wolf shrinkage) of the statistics, that of each layer, and for
+    each layer the mean of the distances of its single positions. Each is in units of its spread over held-out training
+    clips (:class:`BandScorer`). All terms have the same weight, for every machine. A larger encoder adds two layers of
+    its own in the same way. Networks add four terms: Mahalanobis distance and local outlier factor of the embeddings of
+    a MobileFaceNet and of a dual-path transformer, each trained three times, on at most 3000 clips, without the
+    recordings that it scores (:class:`~skasd.compose.SectionEnsemble`).
 
-    With sections, each has a scorer of its own; with domains, each a mean of its own and both one covariance.
+    Each section has its own scorer. Each domain has its own mean; both share one covariance.
 
-    The recordings that clips are windows of decide the threshold: `groups` if given; else those that the names of
-    the files tell (:func:`skasd.datasets.recordings_of`); else blocks of clips that follow each other. See
+    The threshold depends on the recordings that the clips come from: `groups` if given; otherwise those found in the
+    file names (:func:`skasd.datasets.recordings_of`); otherwise blocks of consecutive clips. See
     :class:`skasd.scorers.BaseScorer`.
 
-    A clip is one row, whatever its length: a fault in a part of a long one is averaged away. Cut long recordings into
-    windows of one length (``python -m skasd cut``), and name the recording of each window in `groups`.
+    A clip becomes one row, whatever its length, so a fault in part of a long clip is averaged away. Cut long recordings
+    into windows of one length (``python -m skasd cut``), and name the recording of each window in `groups`.
 
-    Of a clip no more than its row is kept (896 numbers), so that memory and model files grow by 3.6 kB a clip, up to
-    36 MB for each section (`max_clips`). Of more clips a sample is learnt from, in which each domain has as many as can
-    be, within a domain each recording, and which is spread evenly over the time of each recording. It does not
-    depend on how the clips sound, nor on how many came at a time.
+    Only the row of a clip is kept (896 numbers), so memory and model files grow by 3.6 kB per clip, up to 36 MB per
+    section (`max_clips`). From more clips, a sample is learnt: balanced over domains, and within a domain over
+    recordings, as far as possible, and spread evenly over the time of each recording. It does not depend on how the
+    clips sound, nor on how many arrived at a time.
 
     Examples
     --------
@@ -175,17 +179,17 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
             Clips of healthy machines.
         y : array-like of shape (n_clips,), default=None
             Not learnt from, as in scikit-learn's outlier detectors: all clips are taken to be healthy. A warning is
-            issued if it holds anything but 1, as the -1 or 0 of labels. ``NormalOnly(AnomalousSoundDetector())`` leaves
-            out the clips of -1.
+            issued if it holds anything but 1, such as -1 or 0. ``NormalOnly(AnomalousSoundDetector())`` leaves out
+            clips labelled -1.
         section : sequence of hashables of length n_clips, default=None
-            Machine, ID or setting of each clip: each gets a model of its own.
+            Machine, ID or setting of each clip: each gets its own model.
         domain : sequence of {"source", "target"} of length n_clips, default=None
-            Each domain gets a reference of its own; a clip that is near either is normal.
+            Each domain gets its own reference; a clip near either is normal.
         proxy : sequence of bool of length n_clips, default=None
             Clips of other machines; they are left out.
         groups : sequence of hashables of length n_clips, default=None
-            The recording, day or unit that each clip comes from. None: what the names of the files tell, else blocks of
-            clips that follow each other.
+            The recording, day or unit that each clip comes from. None: found in the file names, otherwise blocks of
+            consecutive clips.
 
         Returns
         -------
@@ -224,20 +228,20 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
     def update(self, X: Any, *, section: Any = None, domain: Any = None, groups: Any = None) -> Self:
         """Learn further healthy clips, without hearing the earlier ones again.
 
-        The scorers and the threshold become those of a `fit` to all clips, the earlier ones first. A threshold that
-        `set_threshold` set is replaced. If anything goes wrong, the detector stays as it was.
+        The result is the same scorers and threshold as those of a `fit` to all clips, the earlier ones first. A
+        threshold that `set_threshold` set is replaced. If anything goes wrong, the detector stays as it was.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
             Clips of healthy machines, none of which was learnt before.
         section : sequence of hashables of length n_clips, default=None
-            Machine, ID or setting of each clip, known or new; to be given if `fit` got it.
+            Machine, ID or setting of each clip, known or new; required if `fit` was given it.
         domain : sequence of {"source", "target"} of length n_clips, default=None
-            To be given if `fit` got it.
+            Required if `fit` was given it.
         groups : sequence of hashables of length n_clips, default=None
-            The recording, day or unit that each clip comes from, which may go on from earlier clips; to be given if
-            `fit` got it. None: as in `fit`, from the names of all files or the order of all clips.
+            The recording, day or unit that each clip comes from, which may continue that of earlier clips; required if
+            `fit` was given it. None: as in `fit`, from the names of all files or the order of all clips.
 
         Returns
         -------
