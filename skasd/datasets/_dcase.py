@@ -35,23 +35,22 @@ def load_dcase(
 ) -> pd.DataFrame:
     """Load the clips of a DCASE Challenge Task 2 data set (2020-2026) as one table.
 
-    Nothing is read but names and small CSV files: the table's paths go to an estimator, which reads the
-    sound.
+    Reads only file names and small CSV files. Pass the table's paths to an estimator, which reads the sound.
 
     Parameters
     ----------
     root : str or path-like
-        Folder of the data set: the one that holds ``dev_data`` and/or ``eval_data``, either of these (with or
-        without the ``raw`` folder of the later baselines), the folder of one machine, one of its folders
-        ``train``, ``test``, ``source_test``, ``target_test`` and ``supplemental``, or a folder of any name that holds
-        such clips themselves: their names then tell what is for training, and the folder is the machine.
+        Folder of the data set: the one that holds ``dev_data`` and/or ``eval_data``, either of these (with or without
+        the ``raw`` folder of the later baselines), the folder of one machine, one of its folders ``train``, ``test``,
+        ``source_test``, ``target_test`` and ``supplemental``, or a folder of any name that contains such clips
+        directly: the split then comes from the file names, and the folder is the machine.
     machine : str or list of str, default=None
         Machine type(s) to load, as the folders are named; ``None`` loads all.
     year : int, default=None
-        Year of the challenge, 2020 to 2026. ``None`` infers the layout from the names; a year restricts them
-        to that year's (2020: IDs, later: sections), and chooses among several lists in `ground_truth`.
+        Year of the challenge, 2020 to 2026. ``None`` infers the layout from the names. A year accepts only that year's
+        names (2020: IDs, later: sections), and selects one of several lists in `ground_truth`.
     ground_truth : str or path-like, default=None
-        Where the labels of evaluation clips are: a checkout of the official evaluator (``ground_truth_data``,
+        Source of the labels of evaluation clips: a checkout of the official evaluator (``ground_truth_data``,
         ``ground_truth_domain`` and, 2023 and later, ``ground_truth_attributes``), the organisers'
         ``eval_data_list_<year>.csv`` or the folder with it, or a folder of
         ``<machine>/attributes_00_test_correspondence.csv`` (2024 and 2025).
@@ -69,13 +68,12 @@ def load_dcase(
           evaluation clips without ground truth (2022 and later);
         - ``split`` : "train", "test" or "supplemental" (2025 and later: clean machine or noise alone);
         - ``set`` : "dev" or "eval";
-        - ``y`` : nullable integer, +1 normal, -1 anomalous, missing where not known (evaluation clips without
-          ground truth, supplemental clips). It is missing rather than 0 so that it cannot pass for a class;
-        - ``attribute`` : str, the raw attribute string of the name; "" where there is none or
-          ``noAttribute``;
-        - ``attributes`` : dict of str to str, the same taken apart as well as that can be done, or from the
-          machine's ``attributes_NN.csv`` where there is one. Supplemental clips have the extra key
-          "supplemental" ("machine" or "noise").
+        - ``y`` : nullable integer, +1 normal, -1 anomalous, missing if unknown (evaluation clips without ground truth,
+          supplemental clips). It is missing rather than 0 so that it cannot be mistaken for a class;
+        - ``attribute`` : str, the raw attribute string of the file name; "" if there is none or it is ``noAttribute``;
+        - ``attributes`` : dict of str to str, the same, parsed as far as possible, or taken from the machine's
+          ``attributes_NN.csv`` if there is one. Supplemental clips have the extra key "supplemental" ("machine" or
+          "noise").
 
         ``table.attrs["year"]`` is the year, if given: the rules by which `skasd.benchmark` evaluates.
 
@@ -84,30 +82,29 @@ def load_dcase(
     FileNotFoundError
         If `root` or `ground_truth` does not exist.
     ValueError
-        If there are no sound files, no such machine, two copies of a clip, two folders of a machine (as where the
-        sets of two years lie side by side), or a ground truth that labels none of the clips.
+        If there are no sound files, no such machine, two copies of a clip, two folders of a machine (for example the
+        data sets of two years side by side), or a ground truth that labels none of the clips.
 
     Warns
     -----
     UserWarning
-        Once for all sound files whose names or places fit no pattern (they are not in the table), and once if the
-        ground truth lacks some of the unlabelled clips.
+        Once for all sound files whose names or folders match no pattern (they are left out of the table), and once if
+        the ground truth lacks some of the unlabelled clips.
 
     See Also
     --------
-    load_recordings : Find out what a folder is, and load it.
+    load_recordings : Detect the layout of a folder, and load it.
     load_folder : Load a folder of recordings of your own.
     make_machine_sounds : Synthetic machines, without any download.
 
     Notes
     -----
-    The parser accepts what the published sets contain: names without ``_test_`` (RoboticArm, 2024), with a
-    trailing ``_`` (2025), attributes that are no key-value pairs, wav and flac in any case, hidden files and
-    folders (left out). The
-    evaluation clips of 2022 take only labels and domains from the evaluator: the attributes it publishes for
-    ToyCar and ToyTrain are scrambled, and so are labels and domains in ``eval_data_list_2022.csv``, which is
-    refused. Clips of 2026 have two channels (0 near, 1 far microphone); the official baseline listens to
-    channel 0, which is ``channel=0`` of the feature extractors.
+    The parser accepts what the published sets contain: names without ``_test_`` (RoboticArm, 2024), with a trailing
+    ``_`` (2025), attributes that are not key-value pairs, wav and flac in upper or lower case, hidden files and folders
+    (left out). For the evaluation clips of 2022, only labels and domains are taken from the evaluator: the attributes
+    it publishes for ToyCar and ToyTrain are scrambled, and so are labels and domains in ``eval_data_list_2022.csv``,
+    which is refused. Clips of 2026 have two channels (0 near, 1 far microphone); the official baseline uses channel 0,
+    which is ``channel=0`` of the feature extractors.
 
     Examples
     --------
@@ -173,7 +170,7 @@ def as_table(rows):
 
 
 class ClipFolder(NamedTuple):
-    """A folder that, by its place, holds clips of one split of one machine."""
+    """A folder that holds clips of one split of one machine, judging by its position."""
 
     machine: Path  # the machine's folder, absolute
     split: str | None  # None: the names tell
@@ -182,9 +179,9 @@ class ClipFolder(NamedTuple):
 
 
 def clip_folders(base, files):
-    """Sort sound files at or below a folder by what their places are in the challenge's layout.
+    """Sort sound files at or below a folder by their position in the challenge's layout.
 
-    Returns the folders called train, test ..., or if there are none the folder itself; and the files in others.
+    Returns the folders called train, test ..., or the folder itself if there are none, and the files in other folders.
     """
     by_parent: dict[Path, list[Path]] = {}
     for path in files:
@@ -205,7 +202,7 @@ def clip_folders(base, files):
 
 
 def _place(base, path):
-    """Return the absolute path: a link that was given is looked behind, links below it are not."""
+    """Return the absolute path: `base` is resolved if it is a link, links below it are not."""
     return Path(os.path.abspath(base.resolve() / path.relative_to(base)))
 
 
@@ -222,7 +219,7 @@ def _select(folders, machine, root):
 
 
 def chosen_machines(machine, present, where):
-    """Return the names of the machines wanted, all for None."""
+    """Return the names of the requested machines; all for None."""
     if machine is None:
         return present
     chosen = {machine} if isinstance(machine, str) else set(machine)
@@ -276,7 +273,7 @@ def _read_machine(place, folders, year):
 
 
 def _merge_attribute_files(folder, rows):
-    """Fill in what ``attributes_NN.csv`` and ``attributes_NN_*_correspondence.csv`` know of the clips."""
+    """Fill in what ``attributes_NN.csv`` and ``attributes_NN_*_correspondence.csv`` say about the clips."""
     by_name = {(row["split"], stem_of(row["path"])): row for row in rows}
     for path in sorted(folder.glob("attributes_*.csv")):
         if path.stem.endswith("_correspondence"):
@@ -296,7 +293,7 @@ def _merge_attribute_files(folder, rows):
             pairs = {key: value for key, value in zip(cells[::2], cells[1::2], strict=False) if key}
             for candidate in candidates:
                 row = by_name.get((candidate, stem_of(name)))
-                # not for unlabelled clips: of those 2022 published scrambled attributes in this form
+                # not for unlabelled clips: 2022 published scrambled attributes of them in this form
                 if (
                     row is not None
                     and row["y"] is not None

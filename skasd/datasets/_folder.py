@@ -1,4 +1,4 @@
-"""Anybody's recordings: a folder or a CSV file, in the same table as the challenge's."""
+"""Recordings of your own: a folder or a CSV file, loaded as the same table as the challenge's."""
 
 import re
 import warnings
@@ -36,7 +36,7 @@ def load_folder(
 ) -> pd.DataFrame:
     """Load recordings of your own machines as one table.
 
-    Nothing is read but names (and the CSV file): the table's paths go to an estimator, which reads the sound.
+    Reads only file names (and the CSV file). Pass the table's paths to an estimator, which reads the sound.
 
     Parameters
     ----------
@@ -51,46 +51,45 @@ def load_folder(
           ``schlecht``;
         - split: ``train``, ``test``, ``supplemental``; domain: ``source``, ``target``.
 
-        The innermost name counts. An anomalous one counts as well where it is the folder's own or that of one of the
-        two folders above it: a part of a tree means what it means in the tree. Hidden files and folders are left out.
+        The innermost name counts. An anomalous name also counts if it belongs to the given folder or to one of the two
+        folders above it, so that a subfolder means the same whether it or the whole tree is loaded. Hidden files and
+        folders are left out.
 
-        A folder without any subfolder of the first two kinds holds healthy recordings only, except for clips
-        in ``test`` and ``supplemental`` folders, which stay unlabelled. What the folders leave open is taken from file
-        names, where these are the labelled ones of the challenge.
+        A folder without any subfolder of the first two kinds holds healthy recordings only, except for clips in
+        ``test`` and ``supplemental`` folders, which stay unlabelled. What the folders do not say is taken from the file
+        names if these are the challenge's labelled names.
 
-        A CSV file has a header and a column ``path`` (or ``file``, ``filename``, ``file_name``; relative to
-        the CSV file). Optional columns: ``y`` (+1 normal, -1 anomalous), or ``label`` (one of the words
-        above, or the challenge's 0 normal / 1 anomalous), an empty cell meaning unknown; ``machine``,
-        ``section``, ``domain``, ``split``, ``attribute``. Without ``y`` and ``label`` all clips are healthy but those
-        of split "test" and those in folders with an anomalous name. Other columns are passed on as they are.
+        A CSV file has a header and a column ``path`` (or ``file``, ``filename``, ``file_name``; relative to the CSV
+        file). Optional columns: ``y`` (+1 normal, -1 anomalous), or ``label`` (one of the words above, or the
+        challenge's 0 normal / 1 anomalous), an empty cell meaning unknown; ``machine``, ``section``, ``domain``,
+        ``split``, ``attribute``. Without ``y`` and ``label``, all clips are healthy except those of split "test"
+        (unlabelled) and those in folders with an anomalous name. Other columns are passed on unchanged.
     machine : str, default=None
-        Name for the column ``machine``; ``None`` takes the folder's, or, where that has a meaning as above, of the
-        next folder above it. A CSV's own column has precedence.
+        Value of the column ``machine``. ``None`` takes the folder's name or, if that has a meaning as above, the name
+        of the next folder above it. A column in the CSV file has precedence.
     section_from : "parent" or str, default=None
-        Where the sections come from: ``None`` makes one section "00"; ``"parent"`` takes the folder that
-        holds the clip (folders whose names have a meaning are passed over); any other string is a regular
-        expression searched for in the path relative to the folder (with ``/``), whose group named
-        ``section``, else first group, else whole match is the section. A CSV's own column ``section`` has
-        precedence.
+        Where the sections come from. ``None``: there is one section, "00". ``"parent"``: the folder that holds the clip
+        (folders whose names have a meaning are skipped). Any other string: a regular expression searched for in the
+        path relative to the folder (with ``/``); the section is its group named ``section``, else its first group, else
+        the whole match. A column ``section`` in the CSV file has precedence.
     healthy : bool, default=False
-        Take all recordings as healthy, whatever the folders are called. Labels in the challenge's file names and in CSV
-        files stay.
+        Treat all recordings as healthy, whatever the folders are called. Labels in the challenge's file names and in
+        CSV files are kept.
 
     Returns
     -------
     table : pandas.DataFrame
-        One row per clip with the columns of :func:`load_dcase`: ``path``, ``machine``, ``section``,
-        ``domain`` ("source" where nothing is said), ``split``, ``set`` ("dev"), ``y`` (nullable integer),
-        ``attribute`` and ``attributes``. Where nothing is said about the split, normal clips are "train" and
-        all others "test"; hold normal clips out, for instance with
-        :func:`sklearn.model_selection.train_test_split`, before trusting a false-alarm rate.
+        One row per clip with the columns of :func:`load_dcase`: ``path``, ``machine``, ``section``, ``domain``
+        ("source" by default), ``split``, ``set`` ("dev"), ``y`` (nullable integer), ``attribute`` and ``attributes``.
+        If no split is given, normal clips are "train" and all others "test". To measure a false-alarm rate, hold out
+        normal clips, for instance with :func:`sklearn.model_selection.train_test_split`.
 
     Raises
     ------
     FileNotFoundError
-        If the folder or CSV file does not exist, or the CSV lists files that do not.
+        If the folder or CSV file does not exist, or the CSV file lists files that do not exist.
     ValueError
-        If there are no sound files, a label is none of the above, or `section_from` does not match some path.
+        If there are no sound files, a label is none of the above, or `section_from` fails to match a path.
 
     Warns
     -----
@@ -99,7 +98,7 @@ def load_folder(
 
     See Also
     --------
-    load_recordings : Find out what a folder is, and load it.
+    load_recordings : Detect the layout of a folder, and load it.
     load_dcase : Load a data set of the DCASE Challenge.
 
     Examples
@@ -141,7 +140,7 @@ def csv_table(path, machine=None, section_from=None, healthy=False):
 
 
 def _completed(table, base, machine, section_from):
-    """Fill in the columns of which nothing is known yet."""
+    """Fill in the columns that are still missing."""
     if "machine" not in table:
         table["machine"] = machine or next(
             (part for part in reversed(base.resolve().parts[1:]) if part.lower() not in WORDS), "machine"
@@ -178,7 +177,7 @@ def _meaning(parts, names):
 
 
 def is_anomalous_place(folder):
-    """Return the name by which a folder is one of anomalous recordings, its own or of two above it, or None."""
+    """Return the name that marks a folder as anomalous: its own or that of one of the two above it; else None."""
     label = _meaning(folder.resolve().parts[-_ABOVE:], LABELS)
     return label if LABELS.get(label) == -1 else None
 
@@ -244,7 +243,7 @@ def _from_csv(path, healthy):
 
 
 def label_column(table):
-    """Return the column of a CSV file's table that tells labels, or None."""
+    """Return the name of the label column of a CSV file's table, or None."""
     return next((name for name in ("y", "label") if name in table), None)
 
 

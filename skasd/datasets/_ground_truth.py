@@ -125,7 +125,7 @@ def _read_attributes(path, labels, domains):
             (name.y, name.domain) != (labels.get(row[0]), domains.get(row[0], name.domain)) for name in full
         ):
             wrong.append(row[0])
-        # 2024's hidden attributes: a second full name, added later, tells what noAttribute hid
+        # 2024's hidden attributes: a second full name, added later, reveals what noAttribute hid
         attributes[row[0]] = next((name.attribute for name in reversed(full) if name.attribute), "")
     if wrong:
         warnings.warn(

@@ -77,9 +77,9 @@ def make_machine_sounds(
 ) -> Any:
     r"""Make sounds of a synthetic rotating machine, healthy and faulty.
 
-    **The sounds are synthetic.** A physical sketch of a gearbox (see Notes) stands in for recordings, in the
-    order of the DCASE Challenge: healthy clips of a source and, few, of a target domain to train on; healthy
-    and faulty clips of both to test on.
+    **The sounds are synthetic.** A simple physical model of a gearbox (see Notes) replaces recordings. The data are
+    arranged as in the DCASE Challenge: healthy training clips of a source domain and a few of a target domain, and
+    healthy and faulty test clips of both.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def make_machine_sounds(
     n_test : int, default=100
         Number of test clips of each section.
     machine : str or list of str, default="gearbox"
-        Machine type(s). Any name does: it alone fixes, together with the number of the section, the machine's
-        geometry (speed, teeth, bearing, resonances, harmonics). `random_state` does not touch the geometry,
-        so that further seeds give further clips of the same machine.
+        Machine type(s). Any name is accepted. The name and the section number alone fix the machine's geometry (speed,
+        teeth, bearing, resonances, harmonics). `random_state` does not affect the geometry, so that other seeds give
+        more clips of the same machine.
     n_sections : int, default=1
         Number of sections (units of the machine that differ in geometry), from "00".
     duration : float, default=2.0
@@ -98,24 +98,23 @@ def make_machine_sounds(
     sample_rate : int, default=16000
         In Hz.
     domains : tuple of str, default=("source", "target")
-        Domains to include. The source runs at two speeds and loads of 50 and 75 %; the target 5 % slower than
-        the slower of them, under 80 and 90 %, in a background 1 dB louder and of another spectrum.
+        Domains to include. The source runs at two speeds and loads of 50 and 75 %; the target runs 5 % slower than the
+        slower of these, at loads of 80 and 90 %, in a background that is 1 dB louder and has another spectrum.
     n_target_train : int, default=None
-        How many of the `n_train` clips are of the target; ``None``: one in twenty, at least one.
+        How many of the `n_train` clips are from the target domain; ``None``: one in twenty, at least one.
     anomaly_fraction : float, default=0.5
         Share of anomalous clips in the test clips, the same in both domains. With 0, all are healthy:
         held-out clips for counting false alarms.
     fault : str or sequence of str, default=("bearing", "gear", "imbalance", "looseness")
-        One or several of these four. Fault(s) of the anomalous clips, in turn.
+        One or several of these four, used in turn for the anomalous clips.
     severity : float or sequence of float, default=0.5
-        Severity (severities, in turn) of the faults; 0 is healthy, 1 distinct.
+        Severity of the faults; several are used in turn. 0 is healthy, 1 is distinct.
     snr : float, default=6.0
         Level of the healthy machine over the background in dB, in the source domain; varies by 1 dB from clip
         to clip.
     random_state : int, RandomState instance or None, default=None
-        Seeds the clips. Every clip has a generator of its own, derived from the seed and from what the clip
-        is (machine, section, split, label, domain, number): the same clip comes out whatever the number of
-        clips and whatever `n_jobs`.
+        Seeds the clips. Every clip has its own generator, derived from the seed and from the clip's machine, section,
+        split, label, domain and number. A clip is therefore the same for any number of clips and any `n_jobs`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -146,10 +145,9 @@ def make_machine_sounds(
               + (0.4 + 0.8 L)\,(1 + m\cos\varphi) \sum_{k=1}^{3} g_k \cos(k (Z\varphi + p\cos\varphi)
               + \gamma_k) + c_L (1 + 0.1\cos\varphi)\, n_f + n_b
 
-    with the load L, Z teeth, whose meshing is modulated in amplitude (m) and phase (p) once a revolution and
-    so has sidebands at multiples of :math:`f_r` [1]_, friction noise :math:`n_f` shaped by three resonances,
-    and a background :math:`n_b` of coloured noise with now and then a distant knock. Levels drift by some per
-    cent.
+    with the load L, Z teeth, whose meshing is modulated in amplitude (m) and phase (p) once a revolution and so has
+    sidebands at multiples of :math:`f_r` [1]_, friction noise :math:`n_f` shaped by three resonances, and a background
+    :math:`n_b` of coloured noise with an occasional distant knock. Levels drift by a few per cent.
 
     - Bearing: the rolling elements pass a defect of the outer race
       :math:`\frac{n}{2}(1-\frac{d}{D}\cos\beta)` times a revolution [2]_; their slip lets the intervals
@@ -160,9 +158,9 @@ def make_machine_sounds(
       square of the speed, and modulates the friction.
     - Looseness: half orders of the shaft with fluctuating level, and a rattle once a revolution.
 
-    Not modelled: rooms, transmission paths that vary, run-in, wear, anything but stationary operation. The
-    size of each fault is set, not derived, so that the defaults are neither trivial nor hopeless for a
-    Mahalanobis detector on the mean and standard deviation of log-mel energies.
+    Not modelled: rooms, varying transmission paths, run-in, wear, and non-stationary operation. The size of each fault
+    is chosen, not derived, so that the defaults are neither trivial nor hopeless for a Mahalanobis detector on the mean
+    and standard deviation of log-mel energies.
 
     References
     ----------
@@ -239,7 +237,7 @@ def write_machine_sounds(
     Parameters
     ----------
     folder : str or path-like
-        Where ``dev_data/<machine>/{train,test}/`` and ``attributes_NN.csv`` go; made if need be. Files of the
+        Folder for ``dev_data/<machine>/{train,test}/`` and ``attributes_NN.csv``; created if necessary. Files of the
         same name are overwritten.
     n_train : int, default=200
         As in :func:`make_machine_sounds`.
@@ -251,8 +249,8 @@ def write_machine_sounds(
     Returns
     -------
     table : pandas.DataFrame
-        The table of :func:`make_machine_sounds` with a column ``path``. :func:`load_dcase` returns the same
-        clips, without ``fault`` and ``severity``, which the challenge does not tell.
+        The table of :func:`make_machine_sounds` with a column ``path``. :func:`load_dcase` returns the same clips,
+        without ``fault`` and ``severity``, which the challenge does not publish.
 
     Examples
     --------
@@ -291,7 +289,7 @@ def write_machine_sounds(
 
 
 def _check(fault, severity, machine, domains):
-    """Turn what may be one or several into lists, and name what is wrong in them."""
+    """Turn arguments that may be one or several into lists; raise for invalid ones."""
     faults = [fault] if isinstance(fault, str) else list(fault)
     if not faults or not set(faults) <= set(FAULTS):
         raise ValueError(f"fault={fault!r} is not one of, or a sequence of, {', '.join(FAULTS)}")

@@ -1,4 +1,4 @@
-"""A synthetic machine that runs on: data for streams, without any download."""
+"""A synthetic machine that runs continuously: data for streams, without any download."""
 
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -40,31 +40,31 @@ def make_machine_stream(
     snr: float = 6.0,
     random_state: int | np.random.RandomState | None = None,
 ) -> Iterator[np.ndarray]:
-    r"""Make the sound of a synthetic machine that runs on, under a load and at a speed that wander.
+    r"""Make the sound of a synthetic machine that runs continuously, with slowly varying load and speed.
 
-    The machine is that of :func:`make_machine_sounds`; its sound goes on from block to block.
+    The machine is that of :func:`make_machine_sounds`; its sound continues from block to block.
 
     Parameters
     ----------
     seconds : float
         Length of the stream.
     machine : str, default="gearbox"
-        Any name; it alone fixes the machine's geometry.
+        Any name; the name alone fixes the machine's geometry.
     sample_rate : int, default=16000
         In Hz.
     block : float, default=10.0
-        Seconds that are made at a time.
+        Seconds of sound per block.
     wander : float, default=1.0
-        How far load and speed wander: with 1 by 10 percentage points and 1.5 % (standard deviations), in periods of
-        1 to 15 minutes; with 0 they stay.
+        How much load and speed vary: with 1 by 10 percentage points and 1.5 % (standard deviations), in periods of 1 to
+        15 minutes; with 0 they are constant.
     fault : {"bearing", "gear", "imbalance", "looseness"} or None, default=None
         The fault that begins at `onset`.
     severity : float, default=1.0
-        What the fault grows to; 1 is distinct.
+        Final severity of the fault; 1 is distinct.
     onset : float, default=0.0
-        Second at which it begins.
+        Second at which the fault begins.
     growth : float, default=600.0
-        Seconds in which it grows from 0 to `severity`, where it stays.
+        Seconds in which the fault grows from 0 to `severity`, where it stays.
     snr : float, default=6.0
         Level of the healthy machine over the background in dB.
     random_state : int, RandomState instance or None, default=None

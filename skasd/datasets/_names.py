@@ -1,4 +1,4 @@
-"""Names of recordings, and those of DCASE Challenge Task 2 (2020-2026) taken apart."""
+"""Names of recordings, and parsing of those of DCASE Challenge Task 2 (2020-2026)."""
 
 import os
 import re
@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
-# What macOS, Windows and network disks put beside anybody's files, in any case.
+# What macOS, Windows and network disks add to folders, in upper or lower case.
 _SYSTEM_FOLDERS = ("__macosx", "$recycle.bin", "system volume information", "@eadir")
 
 # The train|test token is optional: the labelled names of 2024's RoboticArm lack it.
 _LABELLED = re.compile(r"section_(\d+)_(source|target)(?:_(train|test))?_(normal|anomaly)_(\d+)(?:_(.*))?")
-# Evaluation clips: section_03_0000 (2022 and later), section_03_test_0000 (so the README of 2022),
+# Evaluation clips: section_03_0000 (2022 and later), section_03_test_0000 (in the README of 2022),
 # section_05_target_test_0000 (2021).
 _UNLABELLED = re.compile(r"section_(\d+)(?:_(source|target))?(?:_test)?_(\d+)(?:_(.*))?")
 _ID = re.compile(r"(?:(normal|anomaly)_)?id_(\d+)_(\d+)")
 _SUPPLEMENTAL = re.compile(r"section_(\d+)_([A-Za-z]+)(?:_(source|target))?(?:_(\d+))?(?:_(.*))?")
 
-_HIDDEN = "noattribute"  # the literal that stands in a name where the attributes are withheld
+_HIDDEN = "noattribute"  # stands in a name whose attributes are withheld
 _Y = {"normal": 1, "anomaly": -1, None: None}
 
 
 class ClipName(NamedTuple):
-    """Parts of one file name; ``None`` where it has none."""
+    """Parts of one file name; ``None`` for those that it lacks."""
 
     section: str
     domain: str | None
@@ -47,8 +47,8 @@ def is_audio(path):
 def sound_files(folder):
     """Return the sound files of a folder and all folders below as sorted paths.
 
-    Hidden files and folders, those of the system among them, are left out. Links are followed, each folder is read
-    once; folders that cannot be read are warned of.
+    Hidden files and folders, including those of the system, are left out. Links are followed, and each folder is read
+    once. A warning lists folders that cannot be read.
     """
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True, onerror=_warn_unread):
@@ -79,27 +79,27 @@ def stem_of(name):
 
 
 def clean_attribute(text):
-    """Return the raw attribute string; empty where there is none or it is withheld."""
+    """Return the raw attribute string; empty if there is none or it is withheld."""
     text = (text or "").strip("_")
     return "" if text.lower() == _HIDDEN else text
 
 
 def parse_clip_name(name, *, year=None, supplemental=False):
-    """Read a clip's section, domain, label, number and attributes off its file name.
+    """Parse a clip's section, domain, label, number and attributes from its file name.
 
     Parameters
     ----------
     name : str
         File name, with or without folders and extension.
     year : int, default=None
-        2020 allows only that year's names, any later year only the names with sections; ``None`` allows both.
+        2020 accepts only that year's names, any later year only names with sections; ``None`` accepts both.
     supplemental : bool, default=False
         Whether the clip lies in a ``supplemental`` folder (2025 and later).
 
     Returns
     -------
     ClipName or None
-        ``None`` where the name fits no pattern.
+        ``None`` if the name matches no pattern.
 
     Examples
     --------
@@ -133,18 +133,18 @@ def _looks_like_value(token):
 
 def _add(attributes, key, value):
     unique, n = key, 1
-    while unique in attributes:  # a key that comes twice loses nothing: the second is numbered
+    while unique in attributes:  # nothing is lost if a key comes twice: the second is numbered
         n += 1
         unique = f"{key}#{n}"
     attributes[unique] = value
 
 
 def parse_attributes(raw):
-    """Split a raw attribute string into a dict of strings, as well as that can be done.
+    """Split a raw attribute string into a dict of strings, as far as possible.
 
-    The challenge glues keys and values with underscores and without a grammar. Plain pairs
-    (``spd_31V_mic_1``), values first (``25_mm_2000_mV``, 2021's gearbox), glued pairs (``weight15_BckgF``)
-    and keys of several words (``mic_pos_A``) are understood; a word left over maps to ``""``.
+    The challenge joins keys and values with underscores and without a grammar. Plain pairs (``spd_31V_mic_1``), values
+    first (``25_mm_2000_mV``, 2021's gearbox), glued pairs (``weight15_BckgF``) and keys of several words
+    (``mic_pos_A``) are understood; a word left over maps to ``""``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Sounds of everything and nothing: random mixtures that a network can be trained on without recordings."""
+"""Random mixtures of sounds that a network can be trained on without recordings."""
 
 from numbers import Integral, Real
 
@@ -31,8 +31,8 @@ def make_random_sounds(
 ) -> np.ndarray:
     """Make random sounds: mixtures of coloured noise, harmonic series and impulse trains.
 
-    They are no machine's sounds, and wider than those of any: what a network learns from them is to tell
-    sounds apart, not machines. The encoder that comes with the library was trained on them alone.
+    They are not machine sounds, and they vary more than those of any machine: a network trained on them learns to
+    distinguish sounds, not machines. The encoder shipped with the library was trained on them alone.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def make_random_sounds(
 
     Notes
     -----
-    A clip is the sum of up to five layers, each at 0 to -30 dB, in brackets with what probability it is there:
+    A clip is the sum of up to five layers, each at 0 to -30 dB; the probability of each is in brackets:
 
     - Gaussian noise (0.95, and a second time 0.3) under a spectral envelope of 3 to 15 random knots over the
       logarithm of the frequency, of 18 dB standard deviation, falling by up to 60 dB over the band in
@@ -67,9 +67,9 @@ def make_random_sounds(
     - an impulse train (0.5) of 1 to 300 per second, jittered by 5 %, through 1 to 4 damped resonances of 100
       to 12,000 Hz.
 
-    Amplitude modulation is of up to 100 % at 0.5 to 80 Hz. A quarter of the layers sound only for a part of the
-    clip. Half of the clips have nothing above 8 kHz, as recordings at 16 kHz have not, and a tenth nothing
-    below a random frequency of up to 300 Hz.
+    Amplitude modulation is of up to 100 % at 0.5 to 80 Hz. A quarter of the layers sound only during a part of the
+    clip. Half of the clips contain nothing above 8 kHz, like recordings at 16 kHz, and a tenth contain nothing below a
+    random frequency of up to 300 Hz.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def _gate(random, n_samples):
 
 
 def _limit_band(random, clip, sample_rate):
-    """Take away, in place, what lies above 8 kHz (half of the clips) or below a low frequency (a tenth)."""
+    """Remove, in place, what lies above 8 kHz (half of the clips) or below a low frequency (a tenth)."""
     low = random.uniform(0, 300) if random.random() < 0.1 else 0
     high = 8000 if random.random() < 0.5 else sample_rate / 2
     if low == 0 and high >= sample_rate / 2:

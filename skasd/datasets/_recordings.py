@@ -1,4 +1,4 @@
-"""One reader for whatever recordings come in: finds out what a folder is, says so, and loads it."""
+"""One reader for all kinds of recordings: detects the layout of a folder, reports it, and loads the folder."""
 
 import glob
 import os
@@ -25,19 +25,20 @@ _TABLES = (".csv", ".tsv", ".txt")
 
 
 def find_recordings(where: Any) -> Sequence[str]:
-    """Find the sound files that files, wildcards and folders stand for.
+    """Find sound files by path, wildcard or folder.
 
     Parameters
     ----------
     where : str, path-like or list of these
         Files, wildcards (``*``, ``?``, ``[...]``; ``**`` stands for folders at any depth) and folders, which are
-        searched with all folders below. A file that is named outright is taken whatever its kind and even if it does
-        not exist: whoever reads it says so. What exists is no wildcard, though it be called ``a[1].wav``.
+        searched with all their subfolders. A file given by its path is returned whatever its type and even if it does
+        not exist: reading it raises the error. A path that exists is not a wildcard, even if it looks like one
+        (``a[1].wav``).
 
     Returns
     -------
     paths : list of str
-        In the order given and sorted within folders and wildcards, each once. Hidden files and folders
+        In the order given, and sorted within folders and wildcards; each file once. Hidden files and folders
         (``._x.wav``, ``.Trash``, ``__MACOSX``, ``$RECYCLE.BIN``, ``@eaDir``) are left out.
 
     Raises
@@ -47,7 +48,7 @@ def find_recordings(where: Any) -> Sequence[str]:
 
     See Also
     --------
-    load_recordings : The same with what is known of each recording.
+    load_recordings : The same, with what is known about each recording.
 
     Examples
     --------
@@ -72,70 +73,71 @@ def load_recordings(
     year: int | None = None,
     healthy: bool = False,
 ) -> pd.DataFrame:
-    """Find out what a folder of recordings is, and load it as one table.
+    """Detect the layout of a folder of recordings, and load it as one table.
 
-    Nothing is read but names and small CSV files: the table's paths go to an estimator, which reads the sound.
+    Reads only file names and small CSV files. Pass the table's paths to an estimator, which reads the sound.
 
     Parameters
     ----------
     where : str, path-like or list of these
-        A folder, a CSV file, or sound files, wildcards and folders, which are read as if they were all that the folder
-        above them holds (other files among them are warned of). What a folder is follows from the names in it:
+        A folder, a CSV file, or sound files, wildcards and folders, which are read as if their common parent folder
+        held nothing else (a warning lists files that are not sound files). The layout is detected from the names in the
+        folder:
 
         - *challenge*: the layout of the DCASE Challenge Task 2 of any year, 2020 to 2026, as unpacked: the root with
           ``dev_data`` or ``eval_data``, one of these, its ``raw``, the folder of one machine, just its ``train`` or
-          ``test`` folder, or a folder of any name with such clips in it. Taken where in at least one folder called
+          ``test`` folder, or a folder of any name with such clips in it. Detected if in at least one folder called
           ``train``, ``test``, ``source_test``, ``target_test`` or ``supplemental`` at least half of the names are the
           challenge's. Read by :func:`load_dcase`.
-        - *labelled*: recordings in folders called ``normal``, ``anomalous``, ``ok``, ``ng`` or another of the words
-          that :func:`load_folder` knows, which reads them.
-        - *plain*: all else. Healthy recordings of one machine, by :func:`load_folder`.
-        - *csv*: a CSV file with a row per recording, by :func:`load_folder`.
+        - *labelled*: recordings in folders called ``normal``, ``anomalous``, ``ok``, ``ng`` or another word that
+          :func:`load_folder` knows. Read by :func:`load_folder`.
+        - *plain*: everything else: healthy recordings of one machine. Read by :func:`load_folder`.
+        - *csv*: a CSV file with a row per recording. Read by :func:`load_folder`.
 
     machine : str or list of str, default=None
         Machine(s) to load, as the challenge's folders or the CSV's column ``machine`` name them; None loads all.
     section_from : "parent" or str, default=None
-        Where the sections come from, as in :func:`load_folder`; None: from the names, where these are the challenge's,
-        else all recordings are one section.
+        Where the sections come from, as in :func:`load_folder`. None: from the names if they are the challenge's;
+        otherwise all recordings are one section.
     year : int, default=None
-        Year of the challenge, 2020 to 2026: restricts the names of the challenge's layout to that year's, and gives
-        the rules by which `skasd.benchmark` evaluates.
+        Year of the challenge, 2020 to 2026: accepts only that year's names in the challenge's layout, and sets the
+        rules by which `skasd.benchmark` evaluates.
     healthy : bool, default=False
-        Take all recordings as healthy, whatever the folders are called. Labels in the challenge's file names and in CSV
-        files stay.
+        Treat all recordings as healthy, whatever the folders are called. Labels in the challenge's file names and in
+        CSV files are kept.
 
     Returns
     -------
     table : pandas.DataFrame
-        As of :func:`load_dcase` and :func:`load_folder`, one row per clip: ``path``, ``machine``, ``section``,
+        As returned by :func:`load_dcase` and :func:`load_folder`, one row per clip: ``path``, ``machine``, ``section``,
         ``domain``, ``split`` ("train", "test", "supplemental"), ``set``, ``y`` (+1 normal, -1 anomalous, missing),
-        ``attribute``, ``attributes``. What was found out stands in ``table.attrs["layout"]`` ("challenge", "labelled",
+        ``attribute``, ``attributes``. The detected layout is in ``table.attrs["layout"]`` ("challenge", "labelled",
         "plain" or "csv") and, as a sentence, in ``table.attrs["decided"]``.
 
     Raises
     ------
     FileNotFoundError
-        If something does not exist.
+        If a path does not exist.
     ValueError
-        If there are no sound files or no such machine, and where the functions named above raise it.
+        If there are no sound files or no such machine, and whenever the functions named above raise it.
 
     Warns
     -----
     UserWarning
-        Once for all stray sound files in a challenge layout, by name (they are not in the table), for recordings
-        outside of ``normal`` and ``anomalous`` folders, and for folders that cannot be read.
+        Once for all stray sound files in a challenge layout, by name (they are left out of the table), for recordings
+        outside ``normal`` and ``anomalous`` folders, and for folders that cannot be read.
 
     See Also
     --------
     load_dcase : The challenge's layout alone, with the ground truth of evaluation clips.
-    load_folder : Folders and CSV files of one's own alone.
+    load_folder : Folders and CSV files of your own alone.
     find_recordings : Just the paths.
 
     Notes
     -----
-    Recordings in a folder called ``ng``, ``nok``, ``faulty`` ... have y = -1 and are of split "test", also where the
-    folder itself is given or another in it: nothing of it is learnt from unless `healthy` says that it may be.
-    Supplemental clips of 2025 and later (clean machine or noise alone) are of split "supplemental".
+    Recordings in a folder called ``ng``, ``nok``, ``faulty`` ... have y = -1 and the split "test", even if that folder
+    itself or one of its subfolders is given: they are not used for training unless `healthy` is True. Supplemental
+    clips of 2025 and later (clean machine or noise alone) have the split "supplemental".
 
     Examples
     --------
@@ -188,7 +190,7 @@ def load_recordings(
 
 
 def _expanded(where):
-    """Return existing and missing paths, each once, with wildcards replaced by what fits them."""
+    """Return existing and missing paths, each once, with wildcards expanded."""
     if isinstance(where, (str, os.PathLike)):
         where = [where]
     names: dict[Path, None] = {}
@@ -202,7 +204,7 @@ def _expanded(where):
 
 
 def _files(given):
-    """Return the folder above all that is given, and the sound files in it; others are warned of."""
+    """Return the common parent folder of the given paths, and their sound files; warn of other files."""
     if len(given) == 1 and given[0].is_dir():
         base = given[0]
     else:
@@ -274,7 +276,7 @@ def _why_csv(path):
 
 
 def _counts(table):
-    """Return how many recordings of which kind there are."""
+    """Return the numbers of recordings of each split and label, in words."""
     parts = []
     for split, rows in table.groupby("split", sort=False):
         kinds = {"healthy": 1, "anomalous": -1}

@@ -1,4 +1,4 @@
-"""Recordings that files are pieces of, as far as their names show."""
+"""Files that are pieces of the same recording, judging by their names."""
 
 import re
 from collections import Counter, defaultdict
@@ -57,10 +57,10 @@ _SIDE = re.compile(r"(?i)(?<![A-Za-z0-9])(?:left|right|[lr])$")
 
 
 def recordings_of(paths: Sequence[Any]) -> list[str] | None:
-    """Tell which files are pieces of one recording, from their names alone.
+    """Find out which files are pieces of the same recording, from their names alone.
 
-    Windows of one recording resemble each other more than those of two; a threshold for the next recording takes whole
-    ones left out (``groups`` of the scorers).
+    Windows of one recording resemble each other more than windows of different recordings. A threshold that is to hold
+    for new recordings therefore needs whole recordings held out (``groups`` of the scorers).
 
     Parameters
     ----------
@@ -70,31 +70,31 @@ def recordings_of(paths: Sequence[Any]) -> list[str] | None:
     Returns
     -------
     recordings : list of str or None
-        The recording of each path, by a name made of its folder and file name. None where the names do not tell: of
-        files that are only numbered, as in the challenge of 2020, each may be a recording of its own or all be of one.
+        The recording of each path, named after its folder and file name. None if the names do not show it: files that
+        are merely numbered, as in the challenge of 2020, may each be a recording or all be pieces of one.
 
     See Also
     --------
-    load_recordings : A table of recordings, whose column ``path`` can be given.
+    load_recordings : A table of recordings, whose column ``path`` can be passed.
     skasd.model_selection.RecordingKFold : Splits by recording.
 
     Notes
     -----
-    Files are of one recording that lie in the same folder and whose names are the same up to
+    Files belong to one recording if they are in the same folder and their names differ only in
 
     - a counter: ``rec3_0012.wav``, ``0012_session_2.wav``, ``fan_seg004.wav``. A number after a word such as ``rec``,
       ``session``, ``run``, ``take`` names a recording; one after ``seg``, ``part``, ``window`` ... counts pieces, as
-      the last number does where no word says so;
+      does the last number if there is no such word;
     - an offset: ``run1_10.0s.wav``, ``run1_start20_end30.wav``;
     - a channel: ``run1_ch2.wav``, ``run1_mic_1.wav``, ``run1_left.wav``;
     - a time stamp within five minutes of the next: ``2024-05-01_12-00-03.wav``, ``20240501T120003.wav``, seconds since
       1970.
 
-    Names of the challenge tell it by their attributes, if one is called ``rec``, ``session`` ...:
+    The challenge's names show it by their attributes, if one is called ``rec``, ``session`` ...:
     ``section_00_source_train_normal_0032_car_02_rec_1.wav``.
 
-    Unless by time stamps, nothing is told with fewer than two recordings of several files each; nor where names differ
-    by their folder alone, and there are fewer than five folders.
+    Without time stamps, the result is None if fewer than two recordings have several files each. It is also None if the
+    names differ only in their folder and there are fewer than five folders.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def recordings_of(paths: Sequence[Any]) -> list[str] | None:
     names = [f"{folder}/{key}" if folder != "." else key for folder, key in zip(folders, keys, strict=True)]
     n_recordings = len(set(names))
     if not stamped and sum(n > 1 for n in Counter(names).values()) < 2:
-        return None  # numbered files and some others: each of them may be a recording
+        return None  # numbered files and some others: each of these may be a recording
     if len(set(keys)) < 2 and n_recordings < _FEWEST_FOLDERS:
         return None
     if n_recordings < 2:
@@ -127,7 +127,7 @@ def recordings_of(paths: Sequence[Any]) -> list[str] | None:
 
 
 def _attributes_key(stem, clip):
-    """Return a challenge clip's name but for its number, None if no attribute names a recording."""
+    """Return a challenge clip's name without its number; None if no attribute names a recording."""
     if not any(word.lower() in _RECORDING for word in re.findall(r"[A-Za-z]+", clip.attribute)):
         return None
     before, _, after = stem.rpartition(clip.attribute)
@@ -135,10 +135,10 @@ def _attributes_key(stem, clip):
 
 
 def _keys(folders, stems):
-    """Return what is left of each name without counters, offsets, channels and times; and whether there were times."""
+    """Return each name without counters, offsets, channels and times, and whether there were times."""
     times, rests = zip(*map(_without_time, stems), strict=True) if stems else ((), ())
     fields = [_fields(rest) for rest in rests]
-    alike = defaultdict(list)  # files whose names differ in numbers alone
+    alike = defaultdict(list)  # files whose names differ only in numbers
     for place, (folder, (skeleton, _)) in enumerate(zip(folders, fields, strict=True)):
         alike[folder, skeleton].append(place)
     keys = [""] * len(stems)
@@ -178,14 +178,14 @@ def _without_time(stem):
 
 
 def _fields(stem):
-    """Return a name with its numbers replaced, and without the side of a channel; and the numbers."""
+    """Return a name with its numbers replaced and without left/right of a channel, and the numbers."""
     if side := _SIDE.search(stem):
         stem = stem[: side.start()] + "*"
     return _NUMBER.sub("\0", stem), [match[1] for match in _NUMBER.finditer(stem)]
 
 
 def _counters(skeleton, rows):
-    """Return the places of the numbers that count pieces of a recording, given those of all names alike."""
+    """Return the positions of the numbers that count pieces of a recording, among names that differ only in numbers."""
     words = [re.search(r"([A-Za-z]*)[-_ .]*$", text)[1].lower() for text in skeleton.split("\0")[:-1]]
     counters = {at for at, word in enumerate(words) if word in _CHANNEL}
     pieces = {at for at, word in enumerate(words) if word in _PIECE}
@@ -207,7 +207,7 @@ def _counters(skeleton, rows):
 
 
 def _cluster(folders, keys, times):
-    """Extend the keys by the time at which a recording began: times of a recording are close to each other."""
+    """Extend the keys by the time at which the recording began: time stamps of one recording are close together."""
     keys = list(keys)
     together = defaultdict(list)
     for place, time in enumerate(times):

@@ -1,4 +1,4 @@
-"""The physics of the synthetic machine: one shaft, one gear pair, one rolling bearing, in a factory."""
+"""The physics of the synthetic machine: a shaft, a gear pair and a rolling bearing, in a factory."""
 
 import zlib
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _TARGET_SNR = -1.0  # the target's background is louder, dB
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under what a clip was recorded: nominal speed in rev/min, load in per cent, background."""
+    """Conditions of a recording: nominal speed in rev/min, load in per cent, background."""
 
     speed: float
     load: int
@@ -38,7 +38,7 @@ class Conditions:
 
 
 class Rotor:
-    """A machine of one make: its name and section fix its geometry, nothing else does.
+    """A machine whose geometry is fixed by its name and section alone.
 
     Speed, teeth, bearing and resonances of the unit, ``section``, follow a low-discrepancy sequence, so that sections
     of one machine are never close to each other.
@@ -101,7 +101,7 @@ class Rotor:
     def sound(self, seed, domain, snr, fault=None, severity=0.0):
         """Return one clip and its conditions.
 
-        The healthy part draws from a generator of its own: with severity 0 a fault changes nothing.
+        The healthy part uses its own random generator: with severity 0, a fault changes nothing.
         """
         healthy, faulty = (np.random.default_rng(child) for child in seed.spawn(2))
         conditions = self.conditions(healthy, domain)

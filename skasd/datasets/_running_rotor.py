@@ -1,4 +1,4 @@
-"""The synthetic machine, running on from block to block."""
+"""The synthetic machine, running continuously from block to block."""
 
 import numpy as np
 from scipy import fft, signal
@@ -19,7 +19,7 @@ _RING_SECONDS = 0.5  # after which nothing is left of a knock
 
 
 class RunningRotor:
-    """A `Rotor` whose phases, noises and ringing go on from block to block."""
+    """A `Rotor` whose phases, noises and ringing continue from block to block."""
 
     def __init__(self, machine, sample_rate, seed, *, wander, snr):
         self.rotor = rotor = Rotor(machine, 0, sample_rate, 4 * _N_TAPS)
@@ -94,7 +94,7 @@ class RunningRotor:
         return self._ring(name, impulses, frequency, damping)
 
     def _ring(self, name, impulses, frequency, damping):
-        """Let impulses ring, with what is left of those of the blocks before."""
+        """Let impulses ring, together with the remains of those of earlier blocks."""
         n, n_after = len(impulses), round(_RING_SECONDS * self.rate)
         out = self.rotor.ring(np.concatenate([impulses, np.zeros(n_after)]), frequency, damping)
         left = self.ringing[name][: n + n_after]
@@ -120,7 +120,7 @@ class _Wandering:
 
 
 class _Noise:
-    """Coloured noise that goes on: white noise through a filter of that magnitude."""
+    """Continuous coloured noise: white noise through a filter of the given magnitude."""
 
     def __init__(self, shape, rng):
         response = np.roll(fft.irfft(shape), _N_TAPS // 2)[:_N_TAPS]
