@@ -1,4 +1,4 @@
-"""Tell a detector what its training clips were made of."""
+"""Metadata that tells a detector which clips its training clips were made from."""
 
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
@@ -10,7 +10,7 @@ from ._fit_wrapper import FitWrapper
 
 
 def origins(n_clips, made):
-    """Return the metadata ``origin`` of clips and of those that samplers made of them, as tuples of clips.
+    """Return the metadata ``origin`` of clips and of those that samplers made from them, as tuples of clips.
 
     ``made`` has the ``sample_origin_`` of the samplers, (n_new,) or (n_new, 2), in their order.
     """
@@ -21,10 +21,10 @@ def origins(n_clips, made):
 
 
 def origin_parameter(estimator):
-    """Return the name of the parameter of ``fit`` that takes ``origin``; None where there is none.
+    """Return the name of the parameter of ``fit`` that takes ``origin``; None if there is none.
 
-    ``estimator`` is a scorer, or what may hold one: pipelines, wrappers, detectors made of detectors. In a pipeline the
-    name has those of the steps before it, where routing is off.
+    ``estimator`` is a scorer, or may contain one: a pipeline, a wrapper, a detector made of detectors. In a pipeline
+    the name is prefixed with those of the steps that lead to it, if routing is off.
     """
     requested = bool(get_routing_for_object(estimator).consumes("fit", ["origin"]))
     if get_config()["enable_metadata_routing"] or isinstance(

@@ -1,4 +1,4 @@
-"""Another detector for each machine."""
+"""A different detector for each machine."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -8,7 +8,7 @@ from ._by_machine import ByMachine
 
 
 class PerMachine(ByMachine):
-    """For each machine the detector that was chosen for it.
+    """Use for each machine the detector that was chosen for it.
 
     Parameters
     ----------
@@ -16,8 +16,8 @@ class PerMachine(ByMachine):
         Detectors, or pipelines that end in one, by name.
 
     choice : dict or None, default=None
-        Name of the estimator by machine; the key None is for clips given without machine. None: estimators bear the
-        names of their machines.
+        Name of the estimator by machine; the key None is for clips given without a machine. None: each estimator has
+        the name of its machine.
 
     n_jobs : int or None, default=None
         Number of machines fitted in parallel.
@@ -37,9 +37,9 @@ class PerMachine(ByMachine):
     training_scores_ : ndarray of shape (n_training_clips,)
         Held-out anomaly scores of the training clips, by the estimator of their machine.
     n_features_in_ : int
-        Number of features seen in `fit`, where the estimators have one.
+        Number of features seen in `fit`, if the estimators have this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, where `X` had names that are all strings.
+        Their names, if all names of `X` are strings.
 
     See Also
     --------
@@ -52,7 +52,7 @@ class PerMachine(ByMachine):
     [1]_ (Table 3) and [2]_ (the third submission, section 2) submit for each type of machine the system that did best
     on the development set: "a single model can not show good detection performance on all machines".
 
-    Every estimator is fitted to the clips of its machines only. Its decision is divided by `scale_`, which keeps sign
+    Every estimator is fitted only to the clips of its machines. Its decision is divided by `scale_`, which keeps sign
     and order within a machine and makes units comparable: one detector may give distances, another log-probabilities.
     If the machine is not given, the greatest decision counts. The best of several machines makes a clip look more
     normal than its own machine does, so fewer clips are called anomalous.

@@ -21,16 +21,16 @@ from ._rows import check_lengths, not_proxies, route_metadata, routed_to, skippe
 class PerSection(BestFittingDetector):
     r"""One detector per section behind one embedder that all sections share.
 
-    The embedder is fitted once, on the clips of all sections, with the sections as its classes; then each
-    section gets a detector of its own, fitted on the embeddings of that section's clips.
+    The embedder is fitted once, on the clips of all sections, with the sections as its classes; then each section gets
+    its own detector, fitted on the embeddings of that section's clips.
 
     Parameters
     ----------
     embedder : transformer, pipeline of transformers or None, default=None
-        Fitted on all clips. None: `X` is handed to the detectors as it is.
+        Fitted on all clips. None: `X` is passed to the detectors unchanged.
 
     estimator : estimator or None, default=None
-        Any outlier detector of scikit-learn's kind, also a pipeline; None: ``LOFScorer()``.
+        Any outlier detector with the scikit-learn interface, or a pipeline that ends in one; None: ``LOFScorer()``.
 
     n_jobs : int or None, default=None
         Number of detectors to fit in parallel.
@@ -40,26 +40,26 @@ class PerSection(BestFittingDetector):
     embedder_ : estimator or None
         The fitted embedder.
     estimators_ : dict
-        The fitted detector of each section; of None if no section was given.
+        The fitted detector of each section; the key is None if no section was given.
     sections_ : list
         The known sections; empty if none was given.
     offset_ : float
-        ``decision_function = score_samples - offset_`` where the section is not given.
+        ``decision_function = score_samples - offset_`` if the section is not given.
     section_offset_ : float
-        The offset where it is given.
+        The offset if the section is given.
     threshold_ : float
         ``-offset_``.
     training_scores_ : ndarray of shape (n_training_clips,)
         Held-out anomaly scores of the training clips.
     n_features_in_ : int
-        Number of features seen in `fit`, where the part that meets `X` first has one.
+        Number of features seen in `fit`, if the part that receives `X` first has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, where `X` had names that are all strings.
+        Their names, if all names of `X` are strings.
 
     See Also
     --------
     DomainDependent : One detector for each domain.
-    PerMachine : Another detector for each machine.
+    PerMachine : A different detector for each machine.
     ScoreEnsemble : Several detectors that judge every clip together.
 
     Notes
@@ -71,11 +71,11 @@ class PerSection(BestFittingDetector):
     With :math:`s_i(x)` and :math:`o_i` the score and the offset of section i's detector, and
     :math:`\bar o` the mean of the offsets,
 
-    - where the section is known, the decision is that of its detector, :math:`s_i(x) - o_i`;
-    - ``score_samples`` knows no section: the score is that of the section which fits best when scores are
-      compared relative to their thresholds, :math:`\max_i (s_i(x) - o_i) + \bar o`. A section whose
-      scores are high or low as a whole neither wins nor loses by it. Scores with a known section,
-      :math:`s_i(x) - o_i + \bar o`, are on the same scale.
+    - if the section is known, the decision is that of its detector, :math:`s_i(x) - o_i`;
+    - ``score_samples`` does not know the section: the score is that of the section that fits best when scores are
+      compared relative to their thresholds, :math:`\max_i (s_i(x) - o_i) + \bar o`. Scores of a section that are high
+      or low as a whole are no advantage or disadvantage. Scores with a known section, :math:`s_i(x) - o_i + \bar o`,
+      are on the same scale.
 
     The best of several sections makes a clip look more normal than its own section does. `offset_` corrects for
     this: it is set so that as many training clips are called anomalous without the section as with it. This uses
@@ -83,12 +83,12 @@ class PerSection(BestFittingDetector):
     fitted five more times to get them. The threshold of each detector, and with it the false-alarm rate, is the
     detector's own. `set_threshold` shifts `offset_` and `section_offset_` by the same amount.
 
-    Metadata is handed to the embedder and to the detectors as they request it, whether metadata routing is
-    enabled or not; detectors that know no `domain` do not get it. Clips with ``proxy=True`` reach the
-    embedder only, skipped clips (rows of NaN) are kept from the detectors, and score NaN.
+    The embedder and the detectors are passed the metadata that they request, whether metadata routing is enabled or
+    not; detectors that do not request `domain` do not get it. Clips with ``proxy=True`` are passed only to the
+    embedder. Skipped clips (rows of NaN) are not passed to the detectors, and score NaN.
 
-    `GammaSoftmaxScorer` has one column for each section, which it finds by itself: it needs no PerSection, but works
-    within it, too.
+    `GammaSoftmaxScorer` finds the column of each section by itself: it does not need PerSection, but also works inside
+    it.
 
     A detector may be a search: with ``estimator=GridSearchCV(NormalOnly(pipeline), ...)`` and a `y` that marks
     anomalous clips, each section has its own best parameters.
@@ -141,18 +141,18 @@ class PerSection(BestFittingDetector):
         proxy: Any = None,
         **params,
     ) -> Self:
-        """Fit the embedder on all clips, and a detector on those of each section.
+        """Fit the embedder on all clips, and one detector on those of each section.
 
         Parameters
         ----------
         X : clips or features of n_clips
-            Whatever the embedder takes, or the detector where there is no embedder.
+            Whatever the embedder takes, or the detector if there is no embedder.
         y : array-like of shape (n_clips,), default=None
-            Ground truth; handed on, not learnt from.
+            Ground truth; passed on, not learnt from.
         section : sequence of hashables of length n_clips, default=None
             None: one detector for all clips.
         domain : sequence of {"source", "target"} of length n_clips, default=None
-            Handed on to those parts that request it.
+            Passed to the parts that request it.
         proxy : sequence of bool of length n_clips, default=None
             Clips of other machines, for the embedder only.
         **params : dict
@@ -165,8 +165,8 @@ class PerSection(BestFittingDetector):
         Raises
         ------
         ValueError
-            If metadata has not one entry per clip, or a section is too small for its detector, which is
-            named.
+            If metadata does not have one entry per clip, or a section is too small for its detector; the message names
+            it.
         """
         n_rows = num_samples(X)
         check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
@@ -231,7 +231,7 @@ class PerSection(BestFittingDetector):
         section : sequence of hashables of length n_clips, default=None
             The section of each clip, where known.
         **params : dict
-            Other metadata that the detectors request, as `domain` by `DomainDependent`.
+            Other metadata that the detectors request, such as `domain` by `DomainDependent`.
 
         Returns
         -------
@@ -250,7 +250,7 @@ class PerSection(BestFittingDetector):
         section : sequence of hashables of length n_clips, default=None
             The section of each clip, where known: its detector decides.
         **params : dict
-            Other metadata that the detectors request, as `domain` by `DomainDependent`.
+            Other metadata that the detectors request, such as `domain` by `DomainDependent`.
 
         Returns
         -------
@@ -260,7 +260,7 @@ class PerSection(BestFittingDetector):
         Raises
         ------
         ValueError
-            For a section that was not fitted; the known ones are listed.
+            For a section that was not fitted; the message lists the known ones.
         """
         return self._decisions(X, section, **params)
 

@@ -12,11 +12,11 @@ from ._origin import origin_parameter, origins
 
 
 class Pipeline(LaterClipsMixin, imblearn.pipeline.Pipeline):
-    """A pipeline in which samplers may stand, whose new clips carry the metadata of those they were made from.
+    """A pipeline with samplers, whose new clips carry the metadata of the clips they were made from.
 
-    Transformers, samplers (:class:`~skasd.augment.MixupSMOTEAugmenter`) and a final estimator, as in
-    imbalanced-learn's pipeline: samplers add clips in ``fit`` and play no part in scoring. There, metadata given to
-    ``fit`` (``domain``, ``section`` ...) would be too short for the steps after a sampler; here it is extended.
+    Transformers, samplers (:class:`~skasd.augment.MixupSMOTEAugmenter`) and a final estimator, as in imbalanced-learn's
+    pipeline: samplers add clips in ``fit`` and are not used in scoring. In imbalanced-learn, metadata given to ``fit``
+    (``domain``, ``section`` ...) would be too short for the steps after a sampler; here it is extended.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Pipeline(LaterClipsMixin, imblearn.pipeline.Pipeline):
         That of the first step.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        That of the first step, where it has one.
+        That of the first step, if it has one.
 
     See Also
     --------
@@ -50,11 +50,11 @@ class Pipeline(LaterClipsMixin, imblearn.pipeline.Pipeline):
 
     Notes
     -----
-    Clips are made of healthy ones only. A scorer at the end is given what they were made of (``origin``): they join
-    its references, its threshold is set from recorded clips, each held out with all that was made of it.
+    New clips are made only from healthy ones. A scorer at the end receives what they were made from (``origin``): they
+    join its references; its threshold is set from recorded clips, each held out with everything made from it.
 
-    A sampler has a method ``extend_metadata(metadata)``; one of imbalanced-learn's own, which has none, is an error
-    where a later step gets metadata.
+    A sampler needs a method ``extend_metadata(metadata)``; the samplers of imbalanced-learn have none and raise an
+    error if a later step gets metadata.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False) -> A
 
 
 class _FitParams:
-    """Metadata routed to the steps, by name, extended for the clips that samplers before a step have made."""
+    """Metadata routed to the steps, by name, extended for the clips made by the samplers before each step."""
 
     def __init__(self, pipeline, params):
         self.pipeline = pipeline

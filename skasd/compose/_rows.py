@@ -1,4 +1,4 @@
-"""Rows and what is known about them: lengths, skipped clips, cutting."""
+"""Rows and their metadata: lengths, skipped clips, selection."""
 
 from contextlib import contextmanager
 
@@ -14,19 +14,19 @@ from .._unfitted import forget_features
 
 @contextmanager
 def route_metadata():
-    """Route metadata for a while, whatever the setting: to those estimators that request it."""
+    """Within this context, route metadata to the estimators that request it, whatever the global setting."""
     with config_context(enable_metadata_routing=True):
         yield
 
 
 def routed_to(owner, method, **metadata):
-    """Return what `metadata`, but for None, goes to which part and method of `owner`: ``routed[part][method]``."""
+    """Return the `metadata` that is not None, by the part and method of `owner` that get it: ``routed[part][method]``."""
     given = {name: value for name, value in metadata.items() if value is not None}
     return process_routing(owner, method, **given)
 
 
 def check_lengths(n_rows, **metadata):
-    """Raise if a sequence in `metadata` has not one entry per clip; None is not given."""
+    """Raise if a sequence in `metadata` does not have one entry per clip; None means not given."""
     for name, values in metadata.items():
         if values is None:
             continue
@@ -64,7 +64,7 @@ def take(X, rows):
 
 
 def not_proxies(proxy, n_rows):
-    """Return the mask of the clips that are no stand-ins for anomalies."""
+    """Return the mask of the clips that are not proxies for anomalies."""
     if proxy is None:
         return np.ones(n_rows, dtype=bool)
     return ~as_mask("proxy", proxy, n_rows)
@@ -82,7 +82,7 @@ def skipped_clips(X):
 
 
 def scores_of_present(score, X, **metadata):
-    """Return ``score(X, **metadata)``, NaN for skipped clips, which `score` does not get to see."""
+    """Return ``score(X, **metadata)``, NaN for skipped clips, which are not passed to `score`."""
     n_rows = num_samples(X)
     present = np.flatnonzero(~skipped_clips(X))
     scores = np.full(n_rows, np.nan)
@@ -92,7 +92,7 @@ def scores_of_present(score, X, **metadata):
 
 
 def keep_names(owner, estimator):
-    """Take over the number and the names of the features that an estimator has seen."""
+    """Copy the number and the names of the features that an estimator has seen."""
     forget_features(owner)
     for attribute in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimator, attribute):

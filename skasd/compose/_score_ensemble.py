@@ -30,28 +30,27 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
     Parameters
     ----------
     estimators : list of (str, estimator) tuples
-        Outlier detectors, or pipelines that end in one, by name. "drop" instead of an estimator leaves it
-        out.
+        Outlier detectors, or pipelines that end in one, by name. "drop" in place of an estimator leaves it out.
 
     combine : {"sum", "product", "max", "min"} or callable, default="sum"
         How the anomaly scores of a clip become one. A callable gets an array of shape
         (n_clips, n_detectors) and returns shape (n_clips,).
 
     weights : array-like of shape (n_detectors,) or None, default=None
-        Factors of the standardised scores; exponents for "product". None: all 1.
+        Factors applied to the standardised scores; exponents for "product". None: all 1.
 
     standardize_scores : {"zscore", "rank"} or None, default="zscore"
-        How each detector's scores are brought to one scale, by its held-out scores of the training clips.
-        None: not at all.
+        How each detector's scores are brought to one scale, using its held-out scores of the training clips. None: not
+        at all.
 
     cv : int or cross-validation splitter, default=5
         Folds for detectors that have no held-out scores of their own. An int: that many shuffled folds.
 
     contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at. The detectors' own thresholds play no part.
+        False-alarm rate that the threshold aims at. The detectors' own thresholds are not used.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `skasd.scorers.BaseScorer`.
+        How the threshold is set, see `skasd.scorers.BaseScorer`.
 
     n_jobs : int or None, default=None
         Number of detectors to fit in parallel.
@@ -63,8 +62,8 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
     named_estimators_ : Bunch
         The fitted detectors by name.
     held_out_scores_ : ndarray of shape (n_clips, n_detectors)
-        Each detector's anomaly scores of the training clips, from fits without them, as they are before
-        standardisation. NaN for clips that were not learnt from.
+        Each detector's held-out anomaly scores of the training clips, before standardisation. NaN for clips that were
+        not learnt.
     offset_ : float
         ``decision_function = score_samples - offset_``.
     threshold_ : float
@@ -72,9 +71,9 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
     training_scores_ : ndarray of shape (n_training_clips,)
         The combined anomaly scores that the threshold was set from.
     n_features_in_ : int
-        Number of features seen in `fit`, where the first detector has one.
+        Number of features seen in `fit`, if the first detector has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, where `X` had names that are all strings.
+        Their names, if all names of `X` are strings.
 
     See Also
     --------
@@ -88,27 +87,26 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
     z_j` or :math:`\min_j w_j z_j`.
 
     - "zscore" is :math:`(a_j - \mu_j) / \sigma_j` with mean and standard deviation of the held-out scores.
-    - "rank" is the share of held-out scores below :math:`a_j`, interpolated between them. Beyond the
-      greatest one it grows on, by 1 per standard deviation, so that anomalies are not tied; its least is
-      :math:`1 / (n + 1)`.
-    - None is what [1]_ (section 4) does: "We simply add or multiply the anomaly scores output from different
-      models". There the scores are Mahalanobis distances, which are positive. "product" needs scores that
-      are not negative, so that it goes with None or "rank".
+    - "rank" is the share of held-out scores below :math:`a_j`, interpolated between them. Beyond the greatest one it
+      continues to grow by 1 per standard deviation, so that anomalies are not tied; its minimum is :math:`1 / (n + 1)`.
+    - None is what [1]_ (section 4) does: "We simply add or multiply the anomaly scores output from different models".
+      There the scores are Mahalanobis distances, which are positive. "product" needs scores that are not negative, so
+      it is used with None or "rank".
 
-    A detector has learnt its training clips, so its own scores of them are too low for standardisation. Held-out
-    scores are those that the scorers of this package keep (``training_scores_``), whether the scorer stands
-    alone, at the end of a pipeline or inside other compositions. Detectors of other packages are refitted
-    `cv` times. Steps before the scorer in a pipeline (a network, say) have still seen the clips.
+    A detector has learnt its training clips, so its own scores of them are too low for standardisation. Held-out scores
+    are those that the scorers of this package keep (``training_scores_``), whether the scorer stands alone, at the end
+    of a pipeline or inside other compositions. Detectors of other packages are refitted `cv` times. Steps before the
+    scorer in a pipeline, such as a network, have still seen the clips.
 
-    To share fitted parts, put them before the ensemble: in ``make_pipeline(LogMelTransformer(),
-    ClipStatistics(), ScoreEnsemble([...]))`` the clips are transformed once. For detectors on different
-    parts of what comes in, such as two networks' embeddings side by side (`sklearn.pipeline.FeatureUnion`),
-    let each detector begin with a `sklearn.compose.ColumnTransformer` that takes its columns. Something
-    fitted before comes in as `sklearn.frozen.FrozenEstimator`.
+    To share fitted parts, put them before the ensemble: in ``make_pipeline(LogMelTransformer(), ClipStatistics(),
+    ScoreEnsemble([...]))`` the clips are transformed once. For detectors on different columns of the input, such as the
+    embeddings of two networks side by side (`sklearn.pipeline.FeatureUnion`), let each detector begin with a
+    `sklearn.compose.ColumnTransformer` that selects its columns. To use an estimator that is already fitted, wrap it in
+    `sklearn.frozen.FrozenEstimator`.
 
-    Where a section or domain is known, ``decision_function(X, section=...)`` hands it to the detectors that
-    request it; each one's anomaly score is then its threshold minus its decision. A threshold for each
-    section takes a `PerSection` around the ensemble.
+    If a section or domain is known, ``decision_function(X, section=...)`` passes it to the detectors that request it;
+    each one's anomaly score is then its threshold minus its decision. For one threshold per section, put the ensemble
+    in a `PerSection`.
 
     References
     ----------
@@ -181,9 +179,9 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         X : clips or features of n_clips
             Whatever the detectors take.
         y : array-like of shape (n_clips,), default=None
-            Ground truth; handed on, not learnt from.
+            Ground truth; passed on, not learnt from.
         section, domain, proxy : sequence of length n_clips, default=None
-            Handed on to the detectors that request them. Clips with ``proxy=True`` are kept from the others.
+            Passed to the detectors that request them. The other detectors do not get clips with ``proxy=True``.
         **params : dict
             Other metadata that a detector, or the splitter `cv`, requests.
 
@@ -194,7 +192,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         Raises
         ------
         ValueError
-            If names or weights do not fit, metadata has not one entry per clip, or "product" meets negative
+            If names or weights do not match, metadata does not have one entry per clip, or "product" gets negative
             scores.
         """
         n_rows = num_samples(X)
@@ -248,7 +246,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         X : clips or features
             Whatever the detectors take.
         **params : dict
-            Metadata that detectors request, as `section` by `PerSection`.
+            Metadata that detectors request, such as `section` by `PerSection`.
 
         Returns
         -------
@@ -267,12 +265,12 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         X : clips or features
             Whatever the detectors take.
         **params : dict
-            Metadata that detectors request, as `section` by `PerSection`.
+            Metadata that detectors request, such as `section` by `PerSection`.
 
         Returns
         -------
         ndarray of shape (n_clips,)
-            ``score_samples(X) - offset_`` where no metadata is given; NaN for skipped clips.
+            ``score_samples(X) - offset_`` if no metadata is given; NaN for skipped clips.
         """
         return -self.anomaly_score(X, **params) - self.offset_
 
@@ -301,7 +299,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
 
     @property
     def weights_(self):
-        """Factor of each of `estimators_`, shape (n_detectors,); 1 where none were given."""
+        """Factor of each of `estimators_`, shape (n_detectors,); 1 if none were given."""
         return self._weights
 
     def _anomaly_scores(self, X, **metadata):
@@ -357,7 +355,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         return weights
 
     def _splits(self, n_rows, y, metadata):
-        """Return the folds, None for one clip."""
+        """Return the folds; None for one clip."""
         if not isinstance(self.cv, Integral):
             return list(check_cv(self.cv).split(np.zeros((n_rows, 1)), y, **metadata))
         return shuffled_folds(n_rows, self.cv)

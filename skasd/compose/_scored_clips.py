@@ -1,4 +1,4 @@
-"""Scores of clips from any fitted detector, with what is known about the clips."""
+"""Scores of clips from any fitted detector, with metadata of the clips."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ def requested_metadata(estimator: Any, method: str, metadata: Mapping[str, Any])
     Parameters
     ----------
     estimator : estimator
-        A pipeline or another composition as well.
+        May be a pipeline or another composition.
     method : str
         Such as "fit" or "decision_function".
     metadata : mapping of str to sequence of length n_clips
-        All that is known about the clips.
+        All metadata of the clips.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def requested_metadata(estimator: Any, method: str, metadata: Mapping[str, Any])
 
 
 def score_clips(detector: Any, X: Any, metadata: Mapping[str, Any] | None = None) -> tuple[np.ndarray, float]:
-    """Score clips with any fitted detector, with what is known about them.
+    """Score clips with any fitted detector, using their metadata.
 
     Parameters
     ----------
@@ -49,21 +49,21 @@ def score_clips(detector: Any, X: Any, metadata: Mapping[str, Any] | None = None
     X : clips or features of n_clips
         Whatever the detector takes.
     metadata : mapping of str to sequence of length n_clips or None, default=None
-        What is known about the clips, such as ``section``; what the detector does not request for
-        ``decision_function`` is not used.
+        Metadata of the clips, such as ``section``; what the detector does not request for ``decision_function`` is
+        ignored.
 
     Returns
     -------
     scores : ndarray of shape (n_clips,)
-        Anomaly scores; higher is more anomalous, NaN for skipped clips. Where the detector uses metadata, or has no
-        ``score_samples``, its threshold minus its decision, else ``-score_samples``.
+        Anomaly scores; higher is more anomalous, NaN for skipped clips. If the detector uses metadata, or has no
+        ``score_samples``, its threshold minus its decision, otherwise ``-score_samples``.
     threshold : float
         Clips with a score above it are called anomalous; 0 for a detector without ``score_samples``.
 
     See Also
     --------
-    skasd.clips.leave_out_bad : Goes on where some clips cannot be used.
-    threshold_for : The threshold for another rate of false alarms.
+    skasd.clips.leave_out_bad : Continues if some clips cannot be used.
+    threshold_for : The threshold for another false-alarm rate.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The detector that does best on validation clips, for each machine."""
+"""For each machine, the detector that performs best on validation clips."""
 
 import inspect
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from ._rows import take, take_rows
 
 
 class SelectBest(ByMachine):
-    """For each machine the detector that does best on validation clips.
+    """Select for each machine the detector that performs best on validation clips.
 
     Parameters
     ----------
@@ -27,12 +27,13 @@ class SelectBest(ByMachine):
 
     scoring : scorer name or callable
         Such as ``skasd.metrics.harmonic_auc_scorer`` or "roc_auc". Each estimator is cross-validated on the machine's
-        clips, and the one with the greatest mean is taken and fitted to all normal ones. Most need `y` with anomalous
-        clips in it; a callable is called as ``scoring(estimator, X, y)``, without `y` as ``scoring(estimator, X)``.
+        clips, and the one with the highest mean score is fitted to all normal ones. Most scorers need `y` with
+        anomalous clips in it; a callable is called as ``scoring(estimator, X, y)``, without `y` as ``scoring(estimator,
+        X)``.
 
     cv : cross-validation splitter, iterable of splits or None, default=None
-        Splits all clips at once, by row. None: ``RecordingKFold()``. `skasd.model_selection.FixedSplit` keeps to a
-        given validation set.
+        Splits all clips at once, by row. None: ``RecordingKFold()``. `skasd.model_selection.FixedSplit` uses a given
+        validation set.
 
     n_jobs : int or None, default=None
         Number of fits in parallel: of machines, and of folds.
@@ -42,7 +43,7 @@ class SelectBest(ByMachine):
     choice_ : dict
         Name of the estimator by machine.
     scores_ : dict
-        By machine, the mean score by name of the estimator.
+        For each machine, the mean score of each estimator by name.
     estimators_ : dict
         The fitted estimator of each machine.
     scale_ : dict
@@ -54,14 +55,14 @@ class SelectBest(ByMachine):
     training_scores_ : ndarray of shape (n_training_clips,)
         Held-out anomaly scores of the training clips, by the estimator of their machine.
     n_features_in_ : int
-        Number of features seen in `fit`, where the estimators have one.
+        Number of features seen in `fit`, if the estimators have this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, where `X` had names that are all strings.
+        Their names, if all names of `X` are strings.
 
     See Also
     --------
-    PerMachine : The choice is given.
-    sklearn.model_selection.GridSearchCV : Chooses for all clips alike.
+    PerMachine : With a given choice.
+    sklearn.model_selection.GridSearchCV : Makes one choice for all clips.
 
     Notes
     -----

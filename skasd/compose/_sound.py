@@ -2,7 +2,7 @@
 
 
 def only_parameter(detector, name):
-    """Return the value of a parameter of a detector or of its parts, None if there is no such; all must agree."""
+    """Return the value of a parameter of a detector or of its parts, None if there is none; all must agree."""
     parameters = detector.get_params(deep=True) if hasattr(detector, "get_params") else {}
     found = {
         key: value

@@ -1,4 +1,4 @@
-"""Clips that are much longer than the others: each is one row, whatever its length."""
+"""Warning about clips that are much longer than the others; each is one row, whatever its length."""
 
 import os
 import warnings
@@ -11,7 +11,7 @@ _LONGER = 2.0  # times the median, as in RecordingConditions
 
 
 def warn_about_long_clips(clips, sample_rate):
-    """Warn if some of the clips, as `check_clips` returns them, are more than twice as long as half of them are."""
+    """Warn if some of the clips, as `check_clips` returns them, are more than twice as long as the median."""
     if isinstance(clips, np.ndarray) and clips.ndim == 2:
         return
     seconds = Clips(clips, sample_rate=sample_rate, on_error="skip").n_samples / sample_rate

@@ -1,4 +1,4 @@
-"""Networks of the default detector that are trained to tell sections apart: when, and which."""
+"""Networks of the default detector that are trained to distinguish sections: when, and which."""
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
@@ -12,7 +12,7 @@ from ..scorers.recordings import recording_blocks
 FEWEST_SECTIONS = 3
 FEWEST_CLIPS_OF_SECTION = 100
 FEWEST_CLIPS = 800
-MOST_CLIPS = 3000  # that a network is trained on: 80 kB each as log-mels in half precision, for 10 s
+MOST_CLIPS = 3000  # training clips of a network: 80 kB each as log-mels in half precision, for 10 s
 _SEED = 0
 
 
@@ -25,7 +25,7 @@ def are_many(section):
 
 
 def with_networks(features, X, clips, *, sample_rate, channel, on_error, limits, n_jobs, verbose):
-    """Train networks where sections and clips are many, and add their scores to the rows of the clips.
+    """Train networks if there are enough sections and clips, and add their scores to the rows of the clips.
 
     The fitted networks join ``features``, the `FeatureUnion` of the fitted encoders. X are the clips that could be
     used, ``clips`` what `reference_clips` made of them, the other parameters those of the front end.

@@ -1,7 +1,7 @@
-"""Clips that a detector was fitted to, kept as rows so that others can join them in bounded memory.
+"""Training clips of a detector, kept as rows so that others can be added in bounded memory.
 
-They are a dict of what is known of each clip, in the order in which they came: "rows", "numbers" (how many clips came
-before it), "section", "domain", "groups" and "paths", the last four None where not known; and "groups_given", whether
+They are a dict with the metadata of each clip, in the order in which they arrived: "rows", "numbers" (how many clips
+came before it), "section", "domain", "groups" and "paths", the last four None if not known; and "groups_given", whether
 the groups were given, not found in the paths.
 """
 
@@ -18,7 +18,7 @@ _BY_CLIP = ("rows", "numbers", "section", "domain", "groups", "paths")
 
 
 def reference_clips(checked, rows, first=0, *, section=None, domain=None, groups=None):
-    """Return what is kept of clips, given as `skasd.clips.check_clips` returns them, and of their rows.
+    """Return what is kept of clips, as returned by `skasd.clips.check_clips`, and of their rows.
 
     Skipped clips, whose rows are NaN, are left out. ``first`` is the number of clips that came before.
     """
@@ -43,10 +43,10 @@ def reference_clips(checked, rows, first=0, *, section=None, domain=None, groups
 
 
 def joined(old, new, n_before, scorers):
-    """Return clips and those that came after them, in one; raise ValueError if something is known of the one alone.
+    """Return earlier and later clips in one dict; raise ValueError if only one of them has some metadata.
 
     ``n_before`` is the number of clips that ``old`` had before some were left out. The ``blocks_`` of the scorers
-    fitted to ``old``, by section, are the recordings found in the order of the rows.
+    fitted to ``old``, by section, are the recordings found from the order of the rows.
     """
     for name, remedy in (
         ("section", "the section of each clip; it may be a new one"),
@@ -73,7 +73,7 @@ def joined(old, new, n_before, scorers):
     else:
         parts["groups"] = _found(parts["paths"])
         if parts["groups"] is not None and old["groups"] is not None and n_before > len(old["rows"]):
-            # between clips that were left out names may no longer tell what belongs together
+            # after clips were left out, names may no longer show what belongs together
             parts["groups"] = _kept_together(parts["groups"], old["groups"])
     return {**parts, "groups_given": new["groups_given"]}
 
@@ -81,8 +81,8 @@ def joined(old, new, n_before, scorers):
 def without_copies(clips):
     """Return clips without those that equal an earlier one of the same section and domain, with a warning.
 
-    Held out, each would be compared with its copy, and the threshold would be too low for any other recording. Clips
-    that are all equal stay: there is nothing else to learn.
+    A held-out clip would be compared with its copy, and the threshold would be too low for other recordings. If all
+    clips are equal, all are kept: there is nothing else to learn.
 
     Parameters
     ----------
@@ -114,11 +114,11 @@ def without_copies(clips):
 def bounded(clips, max_clips):
     """Return no more than ``max_clips`` of each section, every recording and domain represented.
 
-    Kept are as many of each domain as can be, of these as many of each recording, and of a recording those that divide
-    it most evenly: clips whose numbers, written in binary and read backwards, are the least (van der Corput). So every
-    second, fourth, eighth ... clip is left, whatever it sounds like, and which ones does not depend on how many at a
-    time the clips came. Leaving out those that resemble others most would leave the odd ones, and widen what passes for
-    healthy.
+    The selection is as balanced as possible over domains, and within a domain over recordings. Of a recording it keeps
+    the clips that divide it most evenly: those whose numbers, written in binary and read backwards, are the smallest
+    (van der Corput). So every second, fourth, eighth ... clip is kept, whatever it sounds like, and the selection does
+    not depend on how many clips arrived at a time. Leaving out clips that resemble others most would keep the odd ones,
+    and widen what passes for healthy.
     """
     n_clips = len(clips["rows"])
     kept = []
@@ -127,7 +127,7 @@ def bounded(clips, max_clips):
             kept.append(rows)
             continue
         order = np.argsort(np.argsort(_backwards(clips["numbers"][rows])))
-        for names in (("domain", "groups"), ("domain",)):  # a recording may be of both
+        for names in (("domain", "groups"), ("domain",)):  # a recording may have clips of both domains
             place = _places(order, *(clips[name][rows] for name in names if clips[name] is not None))
             order = np.argsort(np.lexsort((order, place)))
         kept.append(rows[order < max_clips])
@@ -144,7 +144,7 @@ def _take(clips, rows):
 
 
 def _places(order, *labels):
-    """Return the place of each row among those of its labels, in an order of all rows."""
+    """Return the rank of each row among the rows with the same labels, given an order of all rows."""
     places = np.empty(len(order), dtype=int)
     of_row = np.empty(len(order), dtype=object)
     of_row[:] = list(zip(*labels, strict=True)) if labels else [()] * len(order)
@@ -160,20 +160,20 @@ def _backwards(numbers):
 
 
 def _paths(clips):
-    """Return the absolute paths of clips that are files, all of them; None for arrays."""
+    """Return the absolute paths of clips if all are files; None for arrays."""
     if isinstance(clips, np.ndarray) or not all(isinstance(clip, (str, os.PathLike)) for clip in clips):
         return None
     return np.array([os.path.abspath(os.fspath(clip)) for clip in clips], dtype=object)
 
 
 def _found(paths):
-    """Return the recording of each clip, as the names of files tell it; None where they do not."""
+    """Return the recording of each clip, found in the file names; None if they do not show it."""
     recordings = None if paths is None else recordings_of(paths.tolist())
     return None if recordings is None else np.array(recordings, dtype=object)
 
 
 def _found_in_order(clips, scorers):
-    """Return names of the recordings that scorers found in the order of the rows."""
+    """Return names of the recordings that scorers found from the order of the rows."""
     found = np.empty(len(clips["rows"]), dtype=object)
     for number, (rows, scorer) in enumerate(zip(_by_section(clips), scorers.values(), strict=True)):
         found[rows] = [f"section {number}, stretch {block}" for block in scorer.blocks_.tolist()]
@@ -181,14 +181,14 @@ def _found_in_order(clips, scorers):
 
 
 def _by_section(clips):
-    """Return the rows of each section, of all clips where sections are not known."""
+    """Return the rows of each section, or all rows if sections are not known."""
     if clips["section"] is None:
         return [np.arange(len(clips["rows"]))]
     return list(group_rows(clips["section"]).values())
 
 
 def _kept_together(groups, old):
-    """Return the groups of all clips where those of the first ones are known."""
+    """Return the groups of all clips, given those of the first ones."""
     known = dict(zip(groups.tolist(), old.tolist(), strict=False))
     later = groups[len(old) :].tolist()
     return np.array([*old.tolist(), *(known.get(name, name) for name in later)], dtype=object)

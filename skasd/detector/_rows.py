@@ -1,4 +1,4 @@
-"""The rows of the default detector: which encoders make them, which columns are scored together, and by what."""
+"""The rows of the default detector: their encoders, the groups of columns that are scored together, and the scorer."""
 
 import numpy as np
 
@@ -26,10 +26,10 @@ def encoders(mode, **common):
 
 
 def rows_of(steps, X):
-    """Return the rows of clips, which pass one encoder after another.
+    """Return the rows of clips, with one encoder after another.
 
-    `FeatureUnion` would have joblib hand each encoder, with all clips, to one worker; the encoders themselves share the
-    clips out.
+    `FeatureUnion` would have joblib give each encoder, with all clips, to one worker; the encoders themselves
+    distribute the clips over workers.
     """
     return np.hstack([np.asarray(step.transform(X)) for step in steps])
 
@@ -54,7 +54,7 @@ def find_terms(features, rows):
                     columns[positions == each] for each in np.unique(positions)
                 ]
         first += len(embedder.layers_)
-    # a recording at 16 kHz has nothing at the highest positions
+    # a recording at 16 kHz has no content at the highest positions
     heard = {
         name: [part for each in groups if len(part := each[varies[each]])] for name, groups in terms.items()
     }
@@ -62,7 +62,7 @@ def find_terms(features, rows):
 
 
 def row_scorer(features, terms, sections, contamination):
-    """Return the scorer of the rows, not fitted: every term, as `find_terms` found them, counts the same."""
+    """Return the scorer of the rows, not fitted; all terms found by `find_terms` have the same weight."""
     networks = [step for _, step in features.transformer_list if isinstance(step, SectionScores)]
     n_terms = len(terms) - len(networks) * len(NETWORK_TERMS)
     groups = list(terms.values())[:n_terms]

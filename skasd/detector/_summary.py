@@ -6,7 +6,7 @@ from ..scorers.thresholds import FEWEST, clips_needed, expected_rate
 
 
 def summary(detector):
-    """Return in a few lines what a fitted `AnomalousSoundDetector` learnt and what to expect of it."""
+    """Return a few lines on what a fitted `AnomalousSoundDetector` learnt and what to expect of it."""
     sections, wanted = detector.steps_[-1], detector.contamination
     n, n_heard = len(detector.training_scores_), detector.n_clips_
     what = f"{n} clip{'s' * (n > 1)}" if n == n_heard else f"{n} of the {n_heard} clips heard"

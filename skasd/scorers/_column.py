@@ -1,4 +1,4 @@
-"""Anomaly scores that are features already."""
+"""Features that are already anomaly scores."""
 
 from numbers import Real
 from typing import Literal
@@ -13,16 +13,16 @@ from ._docs import with_shared_docstring
 
 @with_shared_docstring
 class ColumnScorer(BaseScorer):
-    r"""Take features that are anomaly scores already for the score, and set the threshold.
+    r"""Use features that are already anomaly scores as the score, and set the threshold.
 
     Parameters
     ----------
     weights : float or array-like of shape (n_features,), default=1.0
-        Factors of the columns, which are then added up. Negative for a column that is higher for normal clips,
+        Factors applied to the columns, which are then summed. Negative for a column that is higher for normal clips,
         such as the probability of the machine; 0 leaves a column out.
 
     contamination : float in (0, 0.5], default=0.1
-        False-alarm rate that the threshold aims at; not looked at with ``calibration="mean"``.
+        False-alarm rate that the threshold aims at; ignored with ``calibration="mean"``.
 
     calibration : {"cross", "train", "gamma", "mean"}, default="cross"
         Where the threshold comes from, see `BaseScorer`; "gamma" is that of the challenge's baselines. "mean" is
@@ -40,17 +40,17 @@ class ColumnScorer(BaseScorer):
     See Also
     --------
     GammaSoftmaxScorer : Takes class log-probabilities.
-    skasd.embedders.AutoencoderEmbedder : Hands reconstruction errors on.
+    skasd.embedders.AutoencoderEmbedder : Passes reconstruction errors on.
 
     Notes
     -----
-    There is no reference to leave a clip out of, so "cross" differs from "train" by its quantile only. Where the
-    columns come from a network that was trained on the same clips, their scores are lower than those of new clips,
-    and more than `contamination` of these exceed the threshold.
+    There is no reference to leave a clip out of, so "cross" differs from "train" only by its quantile. If the columns
+    come from a network that was trained on the same clips, their scores are lower than those of new clips, and more
+    than `contamination` of the new clips exceed the threshold.
 
-    With ``weights=-1`` on the probability p of the machine, "mean" is the rule of [1]_ (section 2.2, equation 2):
-    a clip is anomalous where p is below :math:`(1 - \alpha)` times the mean p of the training clips, with
-    :math:`\alpha = 0.04`. It is meant for scores below 0: on positive ones it calls most clips anomalous.
+    With ``weights=-1`` on the probability p of the machine, "mean" is the rule of [1]_ (section 2.2, equation 2): a
+    clip is anomalous if p is below :math:`(1 - \alpha)` times the mean p of the training clips, with :math:`\alpha =
+    0.04`. It is meant for scores below 0: on positive ones it calls most clips anomalous.
 
     References
     ----------

@@ -24,7 +24,7 @@ class ContributionMixin:
     _contributions: Any
 
     def feature_contributions(self, X: ArrayLike) -> np.ndarray:
-        """Return how much each feature adds to the distance that makes a clip's anomaly score.
+        """Return how much each feature adds to the distance that a clip's anomaly score is based on.
 
         Parameters
         ----------
@@ -34,10 +34,9 @@ class ContributionMixin:
         Returns
         -------
         ndarray of shape (n_clips, n_features)
-            Each row sums to the clip's distance to the reference that gives its score, which is
-            `anomaly_score` itself unless that is normalised (`domain_normalization`,
-            `density_normalization`: the shares are of the distance before that). NaN for rows that are NaN
-            everywhere.
+            Each row sums to the clip's distance to the reference that gives its score. This is `anomaly_score` itself,
+            unless normalised (`domain_normalization`, `density_normalization`: the shares are of the distance before
+            normalisation). NaN for rows that are NaN everywhere.
         """
         check_is_fitted(self)
         X = checked_rows(self, X)

@@ -12,7 +12,7 @@ class CosineMeanScorer(BaseScorer):
     Parameters
     ----------
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip out of its mean.
+        How the threshold is set, see `BaseScorer`. "cross" leaves each clip out of its mean.
 
     {shared}
 
@@ -20,7 +20,7 @@ class CosineMeanScorer(BaseScorer):
     ----------
     references_ : dict
         Unit vector of the mean, shape (n_features + 1,), and sum of the rows, by domain ("all" without domains). The
-        last feature is 0 but for a mean of zeros.
+        last feature is 0 unless the mean is zero.
 
     {attributes}
 
@@ -30,10 +30,9 @@ class CosineMeanScorer(BaseScorer):
 
     Notes
     -----
-    The anomaly score is :math:`1 - \cos(x, \frac{1}{n} \sum_i x_i)`, in [0, 2], the "cosine distance" of
-    [1]_ (section 2.4), where the mean is that of all training clips of a section: put it in a
-    :class:`~skasd.compose.PerSection`. Here, where `domain` is
-    given, each domain has a mean of its own and the smaller distance counts; for the report's score set
+    The anomaly score is :math:`1 - \cos(x, \frac{1}{n} \sum_i x_i)`, in [0, 2], the "cosine distance" of [1]_ (section
+    2.4), where the mean is that of all training clips of a section: put it in a :class:`~skasd.compose.PerSection`.
+    Here, if `domain` is given, each domain has its own mean and the smaller distance counts; for the report's score set
     ``by_domain=False``. A row of zeros has the distance 1 to all others.
 
     References

@@ -38,10 +38,9 @@ class GammaSoftmaxScorer(BaseScorer):
         baselines.
 
     calibration : {"gamma", "cross", "train"}, default="gamma"
-        Where the threshold comes from, see `BaseScorer`. There is no reference to leave a clip out of, so
-        "cross" differs from "train" by its quantile only. If the classifier was trained on the same clips,
-        their scores are lower than those of new clips, and only clips kept from its training make an honest
-        threshold.
+        How the threshold is set, see `BaseScorer`. There is no reference to leave a clip out of, so "cross" differs
+        from "train" only by its quantile. If the classifier was trained on the same clips, their scores are lower than
+        those of new clips; only clips not used for its training give an honest threshold.
 
     {shared}
 
@@ -52,11 +51,11 @@ class GammaSoftmaxScorer(BaseScorer):
     sections_ : list
         The known sections; empty without sections.
     section_offset_ : float
-        The offset where `decision_function` is given the section.
+        The offset if `decision_function` is given the section.
     n_features_in_ : int
         Number of classes seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where `X` had names that are all strings.
+        Names of the columns, if all names of `X` are strings.
 
     {attributes}
 
@@ -66,21 +65,19 @@ class GammaSoftmaxScorer(BaseScorer):
 
     Notes
     -----
-    The column of a section is found in `fit`: where the columns of `X` have names, those that an embedder gives them
-    (``set_output(transform="pandas")``), it is the one that bears the section's label: that of the log-probability, or
-    with ``formula="negative"`` that of the log-odds. Columns without such names
-    are found by the training clips: with as many sections as columns each section gets one of its own, such that
-    the clips are as probable as can be; with fewer or more it is the column most probable for the section's
-    clips on average. Without `section` in `fit` the most probable column counts, for each clip; `domain` plays no
-    part.
+    The column of a section is found in `fit`. If the columns of `X` have the names that an embedder gives them
+    (``set_output(transform="pandas")``), it is the one with the section's label: that of the log-probability, or with
+    ``formula="negative"`` that of the log-odds. Columns without such names are found from the training clips: with as
+    many sections as columns, each section gets its own column, such that the clips are as probable as possible; with
+    fewer or more, it is the column most probable for the section's clips on average. Without `section` in `fit`, each
+    clip's most probable column counts; `domain` is not used.
 
-    The exponentials of a row of log-probabilities add up to 1. An embedder's are means over the patches of a
-    clip, which add up to less where patches disagree, but never to more. So `fit` and scoring refuse a row that
-    adds up to more than 1.001, and `fit` refuses rows none of which reaches 0.1.
+    The exponentials of a row of log-probabilities add up to 1. Those of an embedder are means over the patches of a
+    clip, which add up to less if patches disagree, but never to more. So `fit` and scoring raise an error for a row
+    that adds up to more than 1.001, and `fit` if no row reaches 0.1.
 
-    The log-softmax detector of [1]_ (section 2.4) takes the scores of the training clips as
-    gamma-distributed and its 90th percentile for the threshold; so do the baselines of the challenge of
-    2021 and 2022 [2]_.
+    The log-softmax detector of [1]_ (section 2.4) takes the scores of the training clips as gamma-distributed, and the
+    90th percentile as the threshold; so do the baselines of the 2021 and 2022 challenges [2]_.
 
     References
     ----------
@@ -156,7 +153,7 @@ class GammaSoftmaxScorer(BaseScorer):
         return _most_probable_columns(X, sections) if columns is None else columns
 
     def _check_log_probabilities(self, X, least=0.0):
-        """Raise if a row adds up to more than one, or no row to as much as `least`."""
+        """Raise if a row adds up to more than one, or if no row reaches `least`."""
         if self.formula == "negative":
             return
         log_sum = logsumexp(X, axis=1)
@@ -185,7 +182,7 @@ class GammaSoftmaxScorer(BaseScorer):
         Returns
         -------
         ndarray of shape (n_clips,)
-            ``score_samples(X) - offset_`` where `section` is not given; NaN for rows that are NaN everywhere.
+            ``score_samples(X) - offset_`` if `section` is not given; NaN for rows that are NaN everywhere.
         """
         if section is None:
             return super().decision_function(X)

@@ -1,4 +1,4 @@
-"""Scores of training clips against references that do not hold them.
+"""Scores of training clips against references that do not contain them.
 
 A reference set is the rows of one domain ("all" without domains), from which one reference is made.
 """
@@ -33,8 +33,8 @@ def held_out_scores(scorer, X, sets, references, blocks):
     """Return the score of each row against every reference set without the row's block, (n_clips, n_sets).
 
     ``sets`` names the reference set of each row, ``references`` are those fitted to all rows. Rows of a block leave the
-    reference together, with all that was made of them. Infinity where that leaves nothing of a set, and for rows that
-    were made.
+    reference together, with all that was made of them. Infinity if that leaves nothing of a set, and for augmented
+    rows.
     """
     scores = np.full((len(X), len(references)), np.inf)
     if not blocks.are_rows:
@@ -134,12 +134,12 @@ def _score_against(train, rows, scorer, X, sets, references, scores):
 
 
 def extrapolate(scorer, X, sets, references, blocks, held_out):
-    r"""Return held-out scores (n_clips, n_sets) as they would be with one recording more in the references.
+    r"""Return held-out scores (n_clips, n_sets) as they would be with one more recording in the references.
 
-    Without a recording the references know less of what it resembles than they will of the next one. How much, is seen
-    by leaving out more: let :math:`g_1` be by how much the logarithm of a recording's scores rises when the
-    recording nearest to it is left out with it, and :math:`g_2` by how much it rises further without the second nearest
-    (means over recordings of medians over clips).
+    References without a recording know less about what it resembles than they will about the next recording. Leaving
+    out more shows how much: let :math:`g_1` be the rise of the logarithm of a recording's scores when the recording
+    nearest to it is left out with it, and :math:`g_2` the further rise without the second nearest (means over
+    recordings of medians over clips).
 
     - Recordings that are alike: the k-th nearest of n lies at a distance whose logarithm rises by :math:`1 / (d k)`
       from one k to the next, in d dimensions, and falls by :math:`1 / (d n)` with one more of them. So :math:`g_1 = 2
@@ -208,5 +208,5 @@ def own_statistics(held_out, sets, references):
 def mean_and_spread(scores):
     """Return mean and standard deviation of scores, the latter 1 where they do not vary."""
     mean, spread = scores.mean(), scores.std()
-    # equal scores have no spread to divide by but that of rounding
+    # the spread of equal scores is only rounding
     return mean, spread if spread > 1e-12 * abs(mean) else 1.0

@@ -22,7 +22,7 @@ class KMeansScorer(BaseScorer):
         Number of clusters of the source clips; at most the number of distinct clips.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`. "cross" clusters again in 10 folds.
+        How the threshold is set, see `BaseScorer`. "cross" clusters again in 10 folds.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the clustering. Pass an int for reproducible results.
@@ -32,8 +32,8 @@ class KMeansScorer(BaseScorer):
     Attributes
     ----------
     references_ : dict
-        The centres or clips, each of shape (n_references, n_features + 1), by domain ("all" without domains). The
-        last feature is 0 but for rows of zeros.
+        The centres or clips, each of shape (n_references, n_features + 1), by domain ("all" without domains). The last
+        feature is 0 except for rows of zeros.
 
     {attributes}
 
@@ -43,9 +43,9 @@ class KMeansScorer(BaseScorer):
 
     Notes
     -----
-    Rows are scaled to length one. With M the centres of k-means on the source clips and all target clips
-    the anomaly score is :math:`\min_{m \in M} (1 - x^\top m)`; the centres, means of unit vectors, are not
-    scaled again. So in [1]_ and in [2]_ (section 3.1). Without `domain` all clips are clustered.
+    Rows are scaled to length one. With M the centres of k-means on the source clips and all target clips the anomaly
+    score is :math:`\min_{m \in M} (1 - x^\top m)`; the centres, means of unit vectors, are not scaled again, as in [1]_
+    and [2]_ (section 3.1). Without `domain` all clips are clustered.
 
     References
     ----------

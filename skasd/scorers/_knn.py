@@ -29,14 +29,13 @@ class KNNScorer(ContributionMixin, NeighborScorer):
     The anomaly score is the mean of the Euclidean distances to the `n_neighbors` nearest training clips, as
     in [1]_ (section 4.2, with 1, 2 and 4 neighbours).
 
-    With :math:`\mathrm{dens}_K(y)`, the mean distance of the training clip y to its K nearest other ones,
-    local-density normalisation replaces :math:`D(x, y)` by :math:`D(x, y) / \mathrm{dens}_K(y)` ("ratio")
-    or by :math:`D(x, y) - \mathrm{dens}_K(y)` ("difference") before the nearest are chosen, which is the
-    difference to LOF [2]_. The density is at least 1e-12, for duplicates. It needs two clips per domain.
-    "variance" takes :math:`D(x, y) - \alpha\, \mathrm{dens}_K(y)` with the factor that leaves the scores the least
-    variance, :math:`\alpha = \mathrm{Cov}(d, b) / \mathrm{Var}(b)`: d is the distance of a training clip to the
-    nearest other one, b the density of that one; 0 where all densities are equal. K = 4 (`n_density_neighbors`) is
-    a usual choice for it.
+    With :math:`\mathrm{dens}_K(y)`, the mean distance of the training clip y to its K nearest other ones, local-density
+    normalisation replaces :math:`D(x, y)` by :math:`D(x, y) / \mathrm{dens}_K(y)` ("ratio") or by :math:`D(x, y) -
+    \mathrm{dens}_K(y)` ("difference") before the nearest are chosen, which is the difference from LOF [2]_. The density
+    is at least 1e-12, for duplicates. Normalisation needs two clips per domain. "variance" uses :math:`D(x, y) -
+    \alpha\, \mathrm{dens}_K(y)` with the factor that minimises the variance of the scores, :math:`\alpha =
+    \mathrm{Cov}(d, b) / \mathrm{Var}(b)`: d is the distance of a training clip to the nearest other one, b the density
+    of that one; 0 if all densities are equal. K = 4 (`n_density_neighbors`) is a usual choice for it.
 
     `feature_contributions` gives feature j the share :math:`(x_j - y_j)^2 / D(x, y)`, averaged over the neighbours y.
 

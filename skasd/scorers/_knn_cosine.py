@@ -30,7 +30,7 @@ class KNNCosineScorer(ContributionMixin, NeighborScorer):
     in [0, 2]; [1]_ (section 2.3) uses one neighbour for the target domain. A row of zeros has the distance
     1 to all others and 0 to another row of zeros.
 
-    Local-density normalisation [2]_ is that of `KNNScorer`, of cosine distances.
+    Local-density normalisation [2]_ is that of `KNNScorer`, with cosine distances.
 
     `feature_contributions` gives feature j the share :math:`(u_j - v_j)^2 / 2`, averaged over the
     neighbours y; u and v are x and y scaled to length one.

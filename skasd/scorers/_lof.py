@@ -31,7 +31,7 @@ class LOFScorer(BaseScorer):
         Order of the Minkowski distance; 2 is the Euclidean distance.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`. "cross" is the exact leave-one-out.
+        How the threshold is set, see `BaseScorer`. "cross" is the exact leave-one-out.
 
     {shared}
 
@@ -48,7 +48,7 @@ class LOFScorer(BaseScorer):
     See Also
     --------
     sklearn.neighbors.LocalOutlierFactor : The estimator underneath, with ``novelty=True``.
-    KNNScorer : Distance to the neighbours, without regard to their density.
+    KNNScorer : Distance to the neighbours, regardless of their density.
 
     Notes
     -----
@@ -60,12 +60,11 @@ class LOFScorer(BaseScorer):
     where :math:`\mathrm{lrd}(x)` is the inverse mean of :math:`\max(d(x, o), d_k(o))` over the k
     neighbours. Used on embeddings with k = 4 in [2]_ (section 2.3) and [3]_ (section 2.4).
 
-    For the held-out scores of "cross" each clip is left out everywhere: also of its neighbours'
-    neighbourhoods, whose place the next nearest clip takes. (`negative_outlier_factor_` of scikit-learn
-    leaves it in there.)
+    For the held-out scores of "cross" each clip is left out everywhere, also of its neighbours' neighbourhoods, where
+    the next nearest clip takes its place. (`negative_outlier_factor_` of scikit-learn keeps it there.)
 
-    A domain needs two clips; a single target clip joins the source clips. A reference row with more than k
-    duplicates has a density of about 1e10, and clips beside it accordingly high scores.
+    A domain needs two clips; a single target clip joins the source clips. A reference row with more than k duplicates
+    has a density of about 1e10, and clips near it have accordingly high scores.
 
     References
     ----------

@@ -33,10 +33,9 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
     Parameters
     ----------
     shrinkage : {"ledoit_wolf", "oas"}, float in [0, 1] or None, default="ledoit_wolf"
-        Shrinkage of the covariance towards a multiple of the identity. A float is the weight of the
-        identity; "ledoit_wolf" is 1 for two clips, which vary in one direction alone. None: the empirical
-        covariance and its pseudo-inverse, blind to deviations in directions in which the training clips do
-        not vary.
+        Shrinkage of the covariance towards a multiple of the identity. A float is the weight of the identity;
+        "ledoit_wolf" is 1 for two clips, which vary in only one direction. None: the empirical covariance and its
+        pseudo-inverse, which ignore deviations in directions in which the training clips do not vary.
 
     standardize_features : bool, default=True
         Whether to divide each feature by its standard deviation before the covariance is estimated, so that
@@ -44,8 +43,8 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         units. Without shrinkage, and with more clips than features, it makes no difference.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`. "cross" is the exact leave-one-out; from 100 clips on
-        shrinkage weight and standard deviations are those with all clips.
+        How the threshold is set, see `BaseScorer`. "cross" is the exact leave-one-out; from 100 clips on, the shrinkage
+        weight and standard deviations are those of all clips.
 
     {shared}
 
@@ -73,14 +72,14 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
 
     .. math:: \min_d \sqrt{(x - \mu_d)^\top \Sigma^{-1} (x - \mu_d)}
 
-    with one mean per domain and a covariance from the clips of all domains ([1]_, section 2.3, eq. 3). The
-    covariance is that of the deviations from the domain's own mean: the distance between the domains is no
-    part of it. A single target clip is its domain's mean and adds nothing to the covariance. Where training
-    clips do not vary at all (one clip, duplicates) the distance is Euclidean, and a warning says so.
+    with one mean per domain and a covariance from the clips of all domains ([1]_, section 2.3, eq. 3). The covariance
+    is that of the deviations from the domain's own mean, so it does not include the distance between the domains. A
+    single target clip is its domain's mean and adds nothing to the covariance. If training clips do not vary at all
+    (one clip, duplicates), the distance is Euclidean, and a warning says so.
 
-    `feature_contributions` gives feature j the share :math:`\delta_j (\Sigma^{-1} \delta)_j / \|\delta\|_\Sigma`
-    of the distance :math:`\|\delta\|_\Sigma`, with :math:`\delta = x - \mu_d`. The shares sum to the distance. One
-    is negative where the feature deviates as the features that it is correlated with would make it expect.
+    `feature_contributions` gives feature j the share :math:`\delta_j (\Sigma^{-1} \delta)_j / \|\delta\|_\Sigma` of the
+    distance :math:`\|\delta\|_\Sigma`, with :math:`\delta = x - \mu_d`. The shares sum to the distance. A share is
+    negative if the feature deviates as expected from the features that it is correlated with.
 
     References
     ----------

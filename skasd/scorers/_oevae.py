@@ -14,7 +14,7 @@ from ._neighbors import NeighborScorer
 
 @with_neighbor_docstring
 class OEVAEScorer(NeighborScorer):
-    r"""Weigh a score that comes in and the distance to the nearest embeddings.
+    r"""Weighted sum of an incoming score and the distance to the nearest embeddings.
 
     The first column of the input is the anomaly score alpha, the others are the embedding, as an
     :class:`skasd.embedders.OEVAEEmbedder` with ``output=("alpha", "embedding")`` gives them.
@@ -26,18 +26,18 @@ class OEVAEScorer(NeighborScorer):
         Notes.
 
     n_segments : int, default=1
-        Segments of a clip whose embeddings stand side by side in a row (``merge="segments"`` of the embedder). Each
-        is compared with the segments of other clips, and beta is the mean over the clip's.
+        Segments of a clip whose embeddings are side by side in a row (``merge="segments"`` of the embedder). Each is
+        compared with the segments of other clips, and beta is the mean over the segments of a clip.
 
     standardize_beta : bool, default=True
-        Whether beta is standardised before it is weighed, by mean and standard deviation of the held-out scores of
-        the training clips. Alpha is taken as it comes: held-out clips of the network are known to the embedder, which
-        standardises it by them (``standardize_alpha``). False: equation 6 of [1]_ to the letter, if the embedder
-        does not either.
+        Whether beta is standardised before weighting, by mean and standard deviation of the held-out scores of the
+        training clips. Alpha is used unchanged: the embedder, which knows the held-out clips of the network,
+        standardises it by them (``standardize_alpha``). False: exactly equation 6 of [1]_, if the embedder does not
+        standardise either.
 
     calibration : {"cross", "train", "gamma"}, default="cross"
-        Where the threshold comes from, see `BaseScorer`. "cross" leaves each clip, with all its segments, out of
-        its neighbours.
+        How the threshold is set, see `BaseScorer`. "cross" leaves each clip, with all its segments, out of its
+        neighbours.
 
     domain_normalization : {"zscore"} or None, default=None
         Whether to standardise beta per domain before the minimum over domains, see `BaseScorer`.
@@ -47,9 +47,9 @@ class OEVAEScorer(NeighborScorer):
     Attributes
     ----------
     held_out_scores_ : ndarray of shape (n_training_clips, 2)
-        Alpha and beta of the training clips, beta against references without the clip.
+        Alpha and beta of the training clips; beta is computed against references without the clip.
     mean_, scale_ : float
-        What beta is standardised by; 0 and 1 without `standardize_beta`.
+        Mean and standard deviation that standardise beta; 0 and 1 without `standardize_beta`.
     alpha_limit_ : float
         The largest alpha of the training clips.
 
@@ -64,18 +64,18 @@ class OEVAEScorer(NeighborScorer):
     -----
     Equation 6 of [1]_ is :math:`\omega \alpha + (1 - \omega) \beta`, with :math:`\beta` the mean Euclidean distance to
     the nearest 1, 2 or 4 training clips (segments, with `n_segments`). The report neither standardises the two nor
-    prints its :math:`\omega`, and no training clip tells it: healthy clips say how the two scores spread, not which
-    of them faults raise. Where alpha is the larger and faults lower it, any fixed weight drowns beta.
+    states its :math:`\omega`, and training clips cannot determine it: healthy clips show how the two scores vary, not
+    which of them faults raise. If alpha is the larger and faults lower it, any fixed weight drowns beta.
 
-    "auto" therefore asks only what healthy clips can answer. With z for the standardised beta and n training clips,
-    the anomaly score is
+    "auto" therefore uses only what healthy clips can show. With z for the standardised beta and n training clips, the
+    anomaly score is
 
     .. math:: z_\beta + \max(0, \alpha - \max_{i \le n} \alpha_i)
 
     An alpha in the range of healthy clips, or below it, leaves beta as it is. If alpha of new healthy clips is
-    distributed as that of the training clips, it counts for one healthy clip in n + 1, the least p-value that n clips
-    can give. A network has learnt its training clips, so that its alpha of new ones is somewhat higher: where the
-    embedder has held out m of them, alpha counts for one new healthy clip in m + 1 at most.
+    distributed as that of the training clips, it counts for one healthy clip in n + 1, the lowest p-value that n clips
+    can give. A network has learnt its training clips, so its alpha of new ones is somewhat higher: if the embedder has
+    held out m of them, alpha counts for one new healthy clip in m + 1 at most.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Scores of groups of features and columns that are scores already, added up."""
+"""Sum of the scores of groups of features and of columns that are already scores."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -14,9 +14,9 @@ from ._held_out import mean_and_spread
 
 @with_shared_docstring
 class TermScorer(BandScorer):
-    r"""Sum of the scores of groups of features, as in `BandScorer`, and of columns that are anomaly scores already.
+    r"""Sum of the scores of groups of features, as in `BandScorer`, and of columns that are already anomaly scores.
 
-    For rows in which the scores of trained networks stand beside features that need no training.
+    For rows that contain both the scores of trained networks and features that need no training.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class TermScorer(BandScorer):
         The features of each band.
 
     ready : array-like of int or dict of section to array-like of int, default=()
-        Columns that are anomaly scores, higher for anomalies. A dict says which are those against each section: `fit`
-        takes those of the section that its clips are of.
+        Columns that are anomaly scores, higher for anomalies. A dict has the columns for each section: `fit` uses those
+        of the section of its clips.
 
     weights : array-like of shape (n_bands + n_ready,) or None, default=None
         Factor of each band's score, then of each of these columns. None: all equal. They are scaled to a sum of 1.
@@ -50,8 +50,8 @@ class TermScorer(BandScorer):
     Notes
     -----
     The anomaly score is :math:`\sum_b w_b\, a_b(x) / \sigma_b`, as in `BandScorer`, where :math:`a_b` of a column that
-    is a score is its value, and :math:`\sigma_b` the standard deviation of the values of the training clips. So
-    these must be scores that have not learnt the clip.
+    is a score is its value, and :math:`\sigma_b` the standard deviation of the values of the training clips. So these
+    must be held-out scores.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class TermScorer(BandScorer):
         y : array-like of shape (n_clips,), default=None
             Not learnt from. A warning is issued if it marks clips as anomalous (-1).
         section : sequence of hashables of length n_clips, default=None
-            Needed where `ready` is a dict: the one section that all clips are of.
+            Required if `ready` is a dict: the section, the same for all clips.
         **metadata : dict
             `domain`, `proxy`, `groups` and `origin`, as in `BaseScorer`.
 

@@ -25,7 +25,7 @@ class ThresholdMixin:
     calibration: Any
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Return how normal each clip is, with nothing known about it; higher is more normal.
+        """Return how normal each clip is, without metadata; higher is more normal.
 
         Parameters
         ----------
@@ -52,7 +52,7 @@ class ThresholdMixin:
         Returns
         -------
         ndarray of shape (n_clips,)
-            ``score_samples(X) - offset_`` where `section` is not given; NaN for skipped clips.
+            ``score_samples(X) - offset_`` if `section` is not given; NaN for skipped clips.
         """
         return -self.anomaly_score(X, section=section) - self.offset_
 
@@ -73,7 +73,7 @@ class ThresholdMixin:
         return np.where(self.decision_function(X, section=section) >= 0, 1, -1)
 
     def fit_predict(self, X: Any, y: ArrayLike | None = None, **metadata) -> np.ndarray:
-        """Fit to the clips and predict them; too many are normal, as they were learnt.
+        """Fit to the clips and predict them; too many are predicted normal, because they were learnt.
 
         Parameters
         ----------
@@ -96,26 +96,26 @@ class ThresholdMixin:
         Parameters
         ----------
         X : clips or features
-            Whatever was fitted on.
+            Of the kind that was fitted on.
         **metadata : dict
-            What `anomaly_score` takes, as `section`.
+            What `anomaly_score` takes, such as `section`.
 
         Returns
         -------
         ndarray of shape (n_clips,)
             In (0, 1], with ``calibration="train"`` in [0, 1]; NaN for skipped clips. ``predict`` is -1 where it is
             below ``contamination``. With fewer than ``1 / contamination - 1`` scores, ``predict`` is -1 where the score
-            is above all of them; the p-value there is ``1 / (n + 1)``, the least there is.
+            is above all of them; the p-value there is ``1 / (n + 1)``, the lowest possible.
 
         Notes
         -----
-        The share of new healthy clips to be expected above the score, interpolated between the scores of healthy clips
-        that the threshold comes from as well (``calibration_scores_``).
+        The expected share of new healthy clips above the score, interpolated between the scores of healthy clips that
+        the threshold was also set from (``calibration_scores_``).
         """
         return self.p_value_of_scores(self.anomaly_score(X, **metadata))
 
     def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
-        """Return the p-values of anomaly scores; for detectors in front of which there are other steps.
+        """Return the p-values of anomaly scores; for detectors that come after other steps.
 
         Parameters
         ----------
@@ -136,10 +136,9 @@ class ThresholdMixin:
         Parameters
         ----------
         X : clips or features
-            Healthy clips that were not fitted on, from as many recordings as can be.
+            Healthy clips not used for fitting, from as many recordings as possible.
         contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1
-            where there is none).
+            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1 if there is none).
 
         Returns
         -------
@@ -160,8 +159,7 @@ class ThresholdMixin:
         scores : array-like of shape (n_clips,)
             Anomaly scores; NaN is left out.
         contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1
-            where there is none).
+            False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1 if there is none).
 
         Returns
         -------
@@ -192,7 +190,7 @@ class ThresholdMixin:
 
     @property
     def calibration_rate_(self):
-        """False-alarm rate that the threshold aims at: `contamination`, or what `set_threshold` got."""
+        """False-alarm rate that the threshold aims at: `contamination`, or that given to `set_threshold`."""
         return self._asked_for
 
     @property

@@ -1,4 +1,4 @@
-"""Recordings that clips are windows of, and their folds: what thresholds rest on, for others to use as well."""
+"""Recordings that clips come from, and their folds, as used for thresholds."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ __all__ = ["deal_recordings", "recording_blocks"]
 def recording_blocks(
     X: ArrayLike, *, section: Any = None, domain: Any = None, groups: Any = None
 ) -> np.ndarray:
-    """Tell which rows belong together, by the rule by which thresholds hold rows out.
+    """Return which rows belong together, by the rule that holds rows out for thresholds.
 
     Parameters
     ----------
     X : array-like of shape (n_clips, n_features)
-        One row per clip, in the order in which they were recorded.
+        One row per clip, in the order of recording.
     section : sequence of hashables of length n_clips, default=None
         Blocks hold clips of one section.
     domain : sequence of {"source", "target"} of length n_clips, default=None
@@ -82,8 +82,8 @@ def deal_recordings(groups: Any, n_folds: int, *, domain: Any = None) -> np.ndar
 
     Notes
     -----
-    The largest recordings are dealt first, each to the fold that has the fewest clips of its domain, and of those to
-    the one with the fewest clips.
+    The largest recordings are dealt first, each to the fold with the fewest clips of its domain, and among those to the
+    one with the fewest clips.
 
     Examples
     --------

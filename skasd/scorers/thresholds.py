@@ -30,8 +30,8 @@ class FewClipsWarning(UserWarning):
     """There are too few training clips for the requested false-alarm rate.
 
     Even the highest of n scores is exceeded by one in n + 1 new healthy clips on average, so a rate of
-    ``contamination`` needs at least ``1 / contamination - 1`` clips, in each domain for which it is to hold.
-    Silenced by ``warnings.filterwarnings("ignore", category=FewClipsWarning)``.
+    ``contamination`` needs at least ``1 / contamination - 1`` clips, in each domain in which it should hold. Silenced
+    by ``warnings.filterwarnings("ignore", category=FewClipsWarning)``.
 
     Examples
     --------
@@ -55,13 +55,12 @@ def set_threshold(scores, contamination, calibration, weights=None):
 
 
 def p_values(new, scores, contamination, calibration, weights=None):
-    r"""Return the p-values of anomaly scores ``new``, NaN for NaN, given those that a threshold was set from.
+    r"""Return the p-values of anomaly scores ``new``, NaN for NaN, given the scores that a threshold was set from.
 
-    In (0, 1]. "cross": the share of new healthy clips that is to be expected above the score,
-    :math:`(1 + \sum_i [a_i > a]) / (n + 1)` at one of the n scores (the p-value of Vovk, Gammerman and Shafer,
-    "Algorithmic learning in a random world", 2005, section 2.2, but for ties) and interpolated between them, as
-    `conformal_threshold` is; at least 1 / (n + 1). "gamma": the tail of the fitted distribution. "train": the share
-    of the training clips above, interpolated.
+    In (0, 1]. "cross": the expected share of new healthy clips above the score, :math:`(1 + \sum_i [a_i > a]) / (n +
+    1)` at one of the n scores (the p-value of Vovk, Gammerman and Shafer, "Algorithmic learning in a random world",
+    2005, section 2.2, but for ties) and interpolated between them, as `conformal_threshold` is; at least 1 / (n + 1).
+    "gamma": the tail of the fitted distribution. "train": the share of the training clips above, interpolated.
     """
     new = np.asarray(new, dtype=float)
     ordered = np.sort(scores)
@@ -83,7 +82,7 @@ def p_values(new, scores, contamination, calibration, weights=None):
 
 
 def _shares_above(scores, weights):
-    """Return the different scores in order, and the share of new healthy clips to be expected above each."""
+    """Return the distinct scores in order, and the expected share of new healthy clips above each."""
     n = len(scores)
     knots, of = np.unique(scores, return_inverse=True)
     if weights is None:
@@ -147,12 +146,12 @@ def warn_about_few_clips(n, contamination, of="", what="training clips", *, all_
 
 
 def clips_needed(contamination):
-    """Return how many clips it takes at least to hold a false-alarm rate."""
+    """Return the minimum number of clips for a false-alarm rate."""
     return math.ceil(1 / contamination - 1 - 1e-9)
 
 
 def expected_rate(contamination, n):
-    """Return the false-alarm rate to expect of n clips: the one wanted, or the least that they can hold."""
+    """Return the false-alarm rate to expect with n clips: the one wanted, or the lowest that they allow."""
     return max(contamination, 1 / (n + 1))
 
 
@@ -162,14 +161,14 @@ def conformal_threshold(scores, contamination, weights=None):
     A new normal clip, exchangeable with those that gave the scores, exceeds their k-th smallest with a probability of
     ``1 - k / (n + 1)`` (split-conformal quantile); the plain percentile would exceed the wanted rate in small sets.
     Between two of them the threshold is interpolated, so that the rate is the wanted one on average, and not the next
-    smaller one of the form ``k / (n + 1)``. Where ``n`` is too small for the rate (``n < 1 / contamination - 1``)
-    it is the largest score.
+    smaller one of the form ``k / (n + 1)``. If ``n`` is too small for the rate (``n < 1 / contamination - 1``), it is
+    the largest score.
 
     ``weights`` say how much each score counts, with a sum of 1; None: all the same. With them a new clip is expected to
     exceed score i with a probability of :math:`(1 + n \sum_j w_j [a_j > a_i]) / (n + 1)`.
     """
     knots, above = _shares_above(scores, weights)
-    # the small term keeps shares that are as wanted but for rounding
+    # the small term keeps shares that equal the wanted one up to rounding
     low_enough = np.flatnonzero(above <= contamination + 1e-12)
     if not len(low_enough):
         return float(knots[-1])
