@@ -71,7 +71,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
     n_features_in_ : int
         Number of features seen in `fit`, if the detectors have this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, if all names of `X` are strings.
+        Their names, if `X` has feature names that are all strings.
 
     See Also
     --------

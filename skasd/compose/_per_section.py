@@ -54,7 +54,7 @@ class PerSection(BestFittingDetector):
     n_features_in_ : int
         Number of features seen in `fit`, if the part that receives `X` first has this attribute.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, if all names of `X` are strings.
+        Their names, if `X` has feature names that are all strings.
 
     See Also
     --------

@@ -20,7 +20,7 @@ def route_metadata():
 
 
 def routed_to(owner, method, **metadata):
-    """Return the `metadata` that is not None, by the part and method of `owner` that get it: ``routed[part][method]``."""
+    """Return the `metadata` that is not None, by part and method of `owner` that get it: ``routed[part][method]``."""
     given = {name: value for name, value in metadata.items() if value is not None}
     return process_routing(owner, method, **given)
 

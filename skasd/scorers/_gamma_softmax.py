@@ -55,7 +55,7 @@ class GammaSoftmaxScorer(BaseScorer):
     n_features_in_ : int
         Number of classes seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, if all names of `X` are strings.
+        Names of the columns, if `X` has feature names that are all strings.
 
     {attributes}
 
