@@ -20,10 +20,10 @@ from ._patches import FrameStacks, average_windows
 
 @shared_docstring(PARAMETERS, ATTRIBUTES)
 class AutoencoderEmbedder(BaseEmbedder):
-    r"""Reconstruct windows of frames by a dense autoencoder, and hand on how badly that works.
+    r"""Reconstruct windows of frames with a dense autoencoder and return the reconstruction errors.
 
     The autoencoder of the challenge's baselines: 640-128-128-128-128-8-128-128-128-128-640 for windows of 5 frames of
-    128 mel bands. Its reconstruction errors are anomaly scores already:
+    128 mel bands. Its reconstruction errors already are anomaly scores:
     ``make_pipeline(LogMelTransformer(), AutoencoderEmbedder(), ColumnScorer())`` is the official detector.
 
     Parameters
@@ -35,12 +35,12 @@ class AutoencoderEmbedder(BaseEmbedder):
         Width of the bottleneck.
 
     bn_momentum : float, default=0.01
-        Share of a batch in the running statistics of the batch normalisation. The official 0.01 takes some 300
-        batches to forget its start: take more for few clips.
+        Weight of a batch in the running statistics of batch normalisation. The official 0.01 takes some 300 batches to
+        forget the initial values: use more for few clips.
 
     outlier_exposure : bool, default=False
-        Train on the clips of other machines that ``proxy=`` marks as well: their error is to be 1, that of the
-        machine's own clips 0. See Notes.
+        Also train on clips of other machines, marked by ``proxy=``. Their target error is 1, that of the machine's own
+        clips 0. See Notes.
 
     patch_frames : int, default=5
         Frames of a window. Clips shorter than a window are repeated in time; if all training clips are shorter,
@@ -49,19 +49,19 @@ class AutoencoderEmbedder(BaseEmbedder):
     output : {"mse", "mahalanobis", "mahalanobis_textbook", "embedding"} or tuple of them, default="mse"
         What ``transform`` returns; several are concatenated. All but ``"embedding"`` are one column, the anomaly
         score of the clip. ``"mse"``: mean squared error over windows, frames and bins. ``"mahalanobis"``: the
-        selective Mahalanobis score as the baseline computes it, ``"mahalanobis_textbook"`` as its paper words it.
+        selective Mahalanobis score as the baseline computes it; ``"mahalanobis_textbook"``: as its paper defines it.
         ``"embedding"``: the bottleneck, merged over windows.
 
     standardize_input : {"bin", "global"} or None, default=None
         Standardisation of the input by mean and standard deviation of the training clips: per frequency bin, overall,
         or none, as in the baselines.
-        With ``outlier_exposure=True`` an error of 1 should mean something: take ``"bin"`` or ``"global"``.
+        With ``outlier_exposure=True`` use ``"bin"`` or ``"global"``, so that an error of 1 has a meaning.
 
     batch_size : int, default=512
         Windows in a mini-batch: 512 in the baselines of 2020 to 2022, 256 since 2023.
 
     max_epochs : int, default=100
-        Passes over all windows of the training clips. The baselines hold 10 % of the windows out, but do not stop
+        Passes over all windows of the training clips. The baselines hold out 10 % of the windows, but do not stop
         early.
 
     {shared}
@@ -71,35 +71,36 @@ class AutoencoderEmbedder(BaseEmbedder):
     {attributes}
 
     residual_precision_ : ndarray of shape (2, n_bins, n_bins)
-        Inverse covariance of the reconstruction errors of the source and of the target domain; the same one twice
-        where there are no target clips.
+        Inverse covariance of the reconstruction errors of the source and of the target domain; both are the same if
+        there are no target clips.
 
     classes_ : ndarray
-        What the loss tells apart: ``["target"]``, with outlier exposure ``["proxy", "target"]``.
+        Classes of the loss: ``["target"]``, or ``["proxy", "target"]`` with outlier exposure.
 
     See Also
     --------
-    skasd.scorers.ColumnScorer : Takes a column for the anomaly score and sets the threshold.
+    skasd.scorers.ColumnScorer : Uses a column as the anomaly score and sets the threshold.
     OEVAEEmbedder : Outlier exposure by a classifier.
 
     Notes
     -----
-    With windows :math:`x` (frame by frame, every frame begins one) and their reconstructions :math:`\hat x` the loss is
-    the mean of :math:`e(x) = \| x - \hat x \|^2 / d` over windows. All windows of all clips are seen in each epoch.
+    With windows :math:`x` (flattened frame by frame, one starting at each frame) and their reconstructions
+    :math:`\hat x` the loss is the mean of :math:`e(x) = \| x - \hat x \|^2 / d` over windows. All windows of all clips
+    are seen in each epoch.
 
-    ``"mahalanobis"`` is [1]_ as its authors' program has it. Cut into rows :math:`d_1, d_2, \ldots` of one frame each,
-    the residuals of a clip give :math:`\min_D \bar d^\top P_D \bar d`, the squared Mahalanobis length of the *mean*
-    row under the source's or the target's covariance. ``"mahalanobis_textbook"`` is the minimum over domains of the
-    mean of :math:`d_i^\top P_D d_i`. Covariances are gathered after training, as in
+    ``"mahalanobis"`` follows the program of the authors of [1]_. The residuals of a clip, cut into rows
+    :math:`d_1, d_2, \ldots` of one frame each, give :math:`\min_D \bar d^\top P_D \bar d`, the squared Mahalanobis
+    length of the *mean* row under the source's or the target's covariance. ``"mahalanobis_textbook"`` is the minimum
+    over domains of the mean of :math:`d_i^\top P_D d_i`. Covariances are computed after training, as in
     :class:`skasd.nn.SelectiveCovariance`.
 
     With outlier exposure [2]_ (section 2.2, equation 1) the level of abnormality is
     :math:`A = | loss_{true} - loss_{pred} |`, and :math:`loss_{true}` is 0 for normal and 1 for outlier clips: the
-    training minimises :math:`| t - e(x) |` with these :math:`t`. Test clips are taken for normal, so that their
-    score is :math:`| 0 - e |`, the output ``"mse"``. That report does not say how its mel-spectrograms were scaled.
+    training minimises :math:`| t - e(x) |` with these :math:`t`. Test clips are assumed to be normal, so their score is
+    :math:`| 0 - e |`, the output ``"mse"``. That report does not say how its mel-spectrograms were scaled.
 
-    ``section`` is accepted and not looked at: until 2022 the baselines have one model for all sections of a machine,
-    later one per section (:class:`skasd.compose.PerSection`).
+    ``section`` is accepted but ignored: until 2022 the baselines have one model for all sections of a machine, later
+    one per section (:class:`skasd.compose.PerSection`).
 
     References
     ----------
@@ -183,7 +184,7 @@ class AutoencoderEmbedder(BaseEmbedder):
         self.outlier_exposure = outlier_exposure
 
     def reconstruction_error(self, X: Any) -> Any:
-        """Return the squared error of every bin in every frame: where in a clip the anomaly lies.
+        """Return the squared error of each bin in each frame: it shows where in a clip the anomaly is.
 
         Parameters
         ----------
@@ -193,8 +194,8 @@ class AutoencoderEmbedder(BaseEmbedder):
         Returns
         -------
         list of ndarray of shape (n_bins, n_frames_i), float32
-            Mean over the windows that hold the frame, in units of the standardised input. Their mean with the number
-            of those windows as weights is the output ``"mse"``. NaN for all-NaN clips (skipped files).
+            Mean over the windows that contain the frame, in units of the standardised input. The mean of these errors,
+            weighted by the number of windows, is the output ``"mse"``. NaN for all-NaN clips (skipped files).
         """
         check_is_fitted(self)
         clips, missing = self._check_clips(X, reset=False)
@@ -219,7 +220,7 @@ class AutoencoderEmbedder(BaseEmbedder):
 
     @property
     def uses_proxies(self):
-        """True if clips of other machines are trained on: `outlier_exposure`."""
+        """True if clips of other machines are used in training: `outlier_exposure`."""
         return self.outlier_exposure
 
     def _learn_classes(self, clips, metadata, seed):
@@ -240,7 +241,7 @@ class AutoencoderEmbedder(BaseEmbedder):
         is_target = np.zeros(len(labels), dtype=bool)
         if metadata.get("domain") is not None:
             is_target = metadata["domain"] == "target"
-            if is_target[is_normal].all():  # one domain is all there is
+            if is_target[is_normal].all():  # there is only one domain
                 is_target = np.zeros(len(labels), dtype=bool)
         return {"loss": (~is_normal).astype(np.float32), "is_target": is_target}
 

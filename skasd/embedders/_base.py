@@ -28,7 +28,7 @@ from ._patches import ClipPatches
 from ._stored import net_state, restore_net
 from ._training import initialise, make_net, train
 
-# parameters that do not change what is learnt
+# parameters that do not affect what is learnt
 _NEUTRAL = {"verbose", "callbacks", "device", "n_threads", "output", "merge", "patch_hop"}
 
 
@@ -36,9 +36,8 @@ _NEUTRAL = {"verbose", "callbacks", "device", "n_threads", "output", "merge", "p
 class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base class of the estimators that train a network and turn each clip into one row.
 
-    A subclass is its ``__init__`` with the parameters that it wants, its docstring and its network, which
-    ``_make_backbone`` returns. The parameters below are those that embedders share, with the defaults that a subclass
-    gets for those that it leaves out.
+    A subclass defines ``__init__`` with its parameters, a docstring, and ``_make_backbone``, which returns its network.
+    All embedders share the parameters below; a subclass that leaves one out gets the default given here.
 
     Parameters
     ----------
@@ -46,10 +45,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     Notes
     -----
-    Further methods that a subclass may define: ``_make_network(backbone, mean, scale, n_classes)`` returns the module
-    to be trained, whose ``objective`` is the criterion; ``_make_patches(clips, patch_frames)`` what cuts patches out of
-    clips; ``_learn_classes``, ``_make_targets`` and ``_make_batch`` what the objective is given; ``_patch_outputs``
-    what ``output`` may name.
+    A subclass may also define ``_make_network(backbone, mean, scale, n_classes)``, which returns the module to be
+    trained, whose ``objective`` is the criterion; ``_make_patches(clips, patch_frames)``, which returns the object that
+    cuts patches out of clips; ``_learn_classes``, ``_make_targets`` and ``_make_batch``, which prepare the input of the
+    objective; and ``_patch_outputs``, which computes what ``output`` may name.
     """
 
     __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
@@ -192,11 +191,11 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ------
         ValueError
             If training diverges: a loss or a weight is not finite; if there is no clip to train on, or features,
-            metadata and parameters do not fit.
+            metadata and parameters do not match.
 
         KeyboardInterrupt
-            On an interrupt from the keyboard; nothing is then fitted, and what was learnt is in the checkpoint, if
-            there is one.
+            On an interrupt from the keyboard; nothing is fitted then, and the progress is in the checkpoint, if there
+            is one.
         """
         return self._fit(X, y, section=section, domain=domain, proxy=proxy)
 
@@ -314,13 +313,13 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Parameters
         ----------
         input_features : object, default=None
-            Not looked at; here as in scikit-learn.
+            Ignored; present for consistency with scikit-learn.
 
         Returns
         -------
         ndarray of str of shape (n_features,)
-            The name of the class in lower case and a number, as ``"mfnembedder0"``; of log-probabilities and log-odds
-            the label of their class, as ``"mfnembedder_log_proba[fan]"`` (:func:`skasd.labels.column_names`).
+            The class name in lower case and a number, such as ``"mfnembedder0"``; for log-probabilities and log-odds
+            the label of the class, such as ``"mfnembedder_log_proba[fan]"`` (:func:`skasd.labels.column_names`).
         """
         names = super().get_feature_names_out(input_features)
         end = 0
@@ -351,12 +350,12 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         patches = self._make_patches(clips, self.patch_frames_)
         outputs = partial(self._patch_outputs, names=names)
         values, index = embed(self.embedding_network_, patches, self.patch_hop_, outputs, verbose=verbose)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by `check_finite`
+        with np.errstate(over="ignore", invalid="ignore"):  # `check_finite` reports values that are not finite
             return [self._merge(values[name], index, name).astype(np.float32, copy=False) for name in names]
 
     @property
     def _output_widths(self):
-        """Numbers of columns of what `output` names; it and `merge` may have been set after `fit`."""
+        """Numbers of columns of the outputs in `output`; it and `merge` may have been set after `fit`."""
         check_is_fitted(self)
         silence = np.zeros((1, self._n_rows, self.patch_frames_), np.float32)
         names = names_of("output", self.output, self._outputs)
@@ -365,7 +364,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     @property
     def _n_rows(self):
-        """Number of rows of what patches are cut out of."""
+        """Number of rows of the input that patches are cut out of."""
         return self.n_features_in_
 
     @property
@@ -387,7 +386,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def __getstate__(self):
         state = dict(super().__getstate__())
-        state.pop("embedding_network_", None)  # made anew from net_, on whatever device there is
+        state.pop("embedding_network_", None)  # rebuilt from net_, on the available device
         return state
 
     def __setstate__(self, state):

@@ -24,24 +24,24 @@ from .._whole_file import check_output
 from ._early_stopping import out_of_patience
 
 _CONTENT = {"module", "optimizer", "generator", "history", "callbacks", "stopped"}
-_OLD = 3600  # seconds after which a file that is being written has lost its writer
+_OLD = 3600  # age in seconds after which an unfinished file is taken as abandoned by its writer
 
 
 class Checkpoint(Callback):
-    """Write everything that a training run needs to go on, after every epoch, whole or not at all.
+    """Save everything that a training run needs to resume, after every epoch, atomically.
 
-    For ``callbacks=`` of an embedder. ``fit`` with the same parameters, callbacks among them, and the same data goes on
-    from the last checkpoint, and ends with the weights of an uninterrupted run, to the last bit. Runs that differ have
-    files of their own, so that one folder serves for all.
+    For ``callbacks=`` of an embedder. ``fit`` with the same parameters, including callbacks, and the same data resumes
+    from the last checkpoint and ends with the weights of an uninterrupted run, to the last bit. Different runs have
+    separate files, so one folder serves them all.
 
     Parameters
     ----------
     folder : path-like
-        Where the files are. It is made if need be.
+        Folder of the files, created if missing.
 
     See Also
     --------
-    EarlyStopping : Its state is in the checkpoint, as that of skorch's callbacks is.
+    EarlyStopping : Its state is in the checkpoint, like that of skorch's callbacks.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Checkpoint(Callback):
     def _for_run(self, name, run, generator):
         """Return the checkpoint of one training run of an embedder of this name; this object stays as it is.
 
-        ``run`` is all that makes the run what it is: parameters, callbacks, data.
+        ``run`` is all that identifies the run: parameters, callbacks, data.
         """
         check_output(self.folder, is_folder=True)
         return RunCheckpoint(Path(self.folder) / f"{name}-{self._fingerprint(name, run)}.pt", generator)
@@ -79,7 +79,7 @@ class Checkpoint(Callback):
 
 
 def callback_identity(callback):
-    """Return what tells a skorch callback from others: name, class and parameters, not what it keeps while training."""
+    """Return what identifies a skorch callback: name, class and parameters, not its state during training."""
     name, callback = callback if isinstance(callback, tuple) else ("", callback)
     if isinstance(callback, type):
         return name, callback, {}
@@ -99,10 +99,10 @@ class RunCheckpoint(Callback):
         self._n_written = 0
 
     def load(self, net):
-        """Bring the net to where an earlier run was, if there is one; its callbacks follow when training begins.
+        """Restore the net from an earlier run, if there is one; its callbacks follow when training begins.
 
-        A damaged file is told and counts as none. Returns whether that run was at its end before its last epoch,
-        because its patience was.
+        A damaged file gives a warning and is ignored. Returns whether that run ended early because its patience ran
+        out.
         """
         self._remove_lost_parts()
         try:
@@ -147,7 +147,7 @@ class RunCheckpoint(Callback):
             return
         net.optimizer_.load_state_dict(
             self._state["optimizer"]
-        )  # again: schedules that begin have set its rates
+        )  # again: schedules have set its learning rates when they began
         for name, callback in net.callbacks_:
             _restore(callback, self._state["callbacks"].get(name, {}))
         self._state = None
@@ -158,9 +158,9 @@ class RunCheckpoint(Callback):
     def on_train_end(self, net, **kwargs):
         if (
             len(net.history) > self._n_written
-        ):  # the callback that stopped the training let no other see its end
+        ):  # the callback that stopped the training kept the others from being called
             self._write(net)
-        self.generator = None  # a fitted net carries no generator about
+        self.generator = None  # a fitted net keeps no generator
 
     def _write(self, net):
         state = {
@@ -181,7 +181,7 @@ class RunCheckpoint(Callback):
         self._n_written = len(net.history)
 
     def _remove_lost_parts(self):
-        """Remove what killed writers of this very checkpoint left, but nothing that may still be written."""
+        """Remove files that killed writers of this checkpoint left, but none that may still be being written."""
         for part in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):
             with suppress(OSError):  # another process was quicker
                 if time.time() - part.stat().st_mtime > _OLD:

@@ -16,9 +16,9 @@ _LOSSES = {"cross_entropy", "focal"}
 
 @with_shared_docstring
 class DPTEmbedder(BaseEmbedder):
-    r"""Embed clips by a dual-path transformer that restores masked areas and tells sections apart.
+    r"""Embed clips with a dual-path transformer trained to restore masked areas and to classify sections.
 
-    The DPT of JLESS 2022 (log-mel patches of 128 x 64): encoder layers along frequency and along time in turn,
+    The DPT of JLESS 2022 (log-mel patches of 128 x 64): alternating encoder layers along frequency and along time,
     trained with two strategies at once.
 
     Parameters
@@ -36,14 +36,14 @@ class DPTEmbedder(BaseEmbedder):
         Length of the embedding.
 
     mask_ratio : float, default=0.25
-        Share of the patch that is hidden while training, in (0, 1): one rectangle, drawn anew for each.
+        Share of the patch that is hidden during training, in (0, 1): one random rectangle per patch.
 
     reconstruction_weight : float, default=1.0
-        Weight :math:`w` of the reconstruction beside the classification.
+        Weight :math:`w` of the reconstruction relative to the classification.
 
     loss : {"cross_entropy", "focal"} or callable, default="cross_entropy"
-        Objective of the classification of sections; for other arguments than its defaults a factory,
-        ``loss(embedding_dim, n_classes)``, as ``functools.partial(skasd.nn.FocalLoss, gamma=1.0)``.
+        Objective of the section classification. To change its arguments, pass a factory
+        ``loss(embedding_dim, n_classes)``, such as ``functools.partial(skasd.nn.FocalLoss, gamma=1.0)``.
 
     output : {"embedding", "log_proba", "log_odds", "reconstruction_error"} or tuple of them, default="embedding"
         What ``transform`` returns; several are concatenated. ``"log_proba"`` is the mean over patches of the log of
@@ -63,21 +63,21 @@ class DPTEmbedder(BaseEmbedder):
 
     Notes
     -----
-    The loss of a patch :math:`x`, standardised, of which the pieces :math:`M` are hidden, is
+    The loss of a standardised patch :math:`x` whose pieces :math:`M` are hidden is
 
     .. math:: L_\mathrm{class}(y, f(x_{\setminus M})) + \frac{w}{|M|} \sum_{i \in M} \mathrm{MSE}(x_i, \hat x_i)
 
     from one pass over the masked patch (the two strategies of [1]_, section 2.2; [2]_, [3]_). The report's score
-    combines log-softmax and mean squared error: ``output=("log_proba", "reconstruction_error")`` hands both on.
+    combines log-softmax and mean squared error: ``output=("log_proba", "reconstruction_error")`` returns both.
 
-    When embedding, nothing is hidden. For the reconstruction error the patch is cut into bands of frequencies, each as
-    large as the share ``mask_ratio``; one after another is hidden, and the error is that of every piece while it was
-    hidden. That tells whether the bands still sound as the others let expect, and costs a pass per band. (On four real
-    toy cars, after 15 epochs, the AUC of this error alone was 0.70; with nothing hidden it was 0.65, with stretches of
-    time hidden 0.61.)
+    Nothing is hidden when embedding. For the reconstruction error the patch is cut into frequency bands, each a share
+    ``mask_ratio`` of it. They are hidden one after another, and the error of each piece is that while it is hidden.
+    This shows whether a band sounds as the others predict, and costs one pass per band. (On four real toy cars, after
+    15 epochs, the AUC of this error alone was 0.70; with nothing hidden it was 0.65, with stretches of time hidden
+    0.61.)
 
-    None of the sources prints sizes, mask ratio, weight or settings of the optimiser: those here are the library's,
-    chosen on real recordings; ``benchmarks/embedders.py`` measures them.
+    None of the sources states sizes, mask ratio, weight or optimiser settings: those here are the library's own, chosen
+    on real recordings; ``benchmarks/embedders.py`` measures them.
 
     References
     ----------
@@ -188,7 +188,7 @@ class DPTEmbedder(BaseEmbedder):
         return nn.MaskedNetwork(backbone, joint, mean, scale, n_bands=max(2, round(1 / self.mask_ratio)))
 
     def _make_batch(self, x, targets, generator):
-        # drawn here, not in the network: all chance of a run comes from its own generator
+        # drawn here, not in the network: all randomness of a run comes from its own generator
         mask = self.net_.module_.backbone.random_mask(len(x), self.mask_ratio, generator)
         return {"x": x, "mask": mask}, targets["label"]
 

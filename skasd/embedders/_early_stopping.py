@@ -4,10 +4,10 @@ from skorch import callbacks
 
 
 class EarlyStopping(callbacks.EarlyStopping):
-    """Stop training when the loss on held-out clips no longer improves, and go back to the best weights.
+    """Stop training when the loss on held-out clips no longer improves, and restore the best weights.
 
-    skorch's callback of that name for ``callbacks=`` of an embedder, which holds the clips out. (skorch's own serves as
-    well, for ``monitor="train_loss"`` or a score of another callback.)
+    skorch's callback of the same name, for ``callbacks=`` of an embedder, which holds out the clips. (skorch's own also
+    works, with ``monitor="train_loss"`` or a score of another callback.)
 
     Parameters
     ----------
@@ -15,11 +15,11 @@ class EarlyStopping(callbacks.EarlyStopping):
         Stop when the loss has not improved for this many epochs.
 
     validation_fraction : float, default=0.1
-        Share of the clips that is held out, in (0, 1), stratified by class where possible; one clip at least.
+        Share of held-out clips, in (0, 1), stratified by class if possible; at least one clip.
 
     See Also
     --------
-    Checkpoint : Lets an interrupted training go on.
+    Checkpoint : Resumes an interrupted training.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class EarlyStopping(callbacks.EarlyStopping):
     True
     """
 
-    # skorch takes what its constructor assigns for parameters, which `clone` would pass on
+    # skorch treats attributes set by its constructor as parameters, which `clone` would pass on
     monitor = "valid_loss"
     lower_is_better = True
     threshold = 1e-4
@@ -43,12 +43,12 @@ class EarlyStopping(callbacks.EarlyStopping):
         self.validation_fraction = validation_fraction
 
     def sink(self, text):
-        """Take skorch's remarks without printing them.
+        """Receive skorch's messages without printing them.
 
         Parameters
         ----------
         text : str
-            The remark.
+            The message.
         """
 
 

@@ -1,4 +1,4 @@
-"""Metadata of the outlier-exposed variational autoencoder: attributes as numbers, which are held out."""
+"""Metadata of the outlier-exposed variational autoencoder: attributes as numbers, and the choice of held-out clips."""
 
 from numbers import Real
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ..labels import encode
 
-MOST_LEVELS = 20  # of an attribute; more are taken for a continuous one and rounded
+MOST_LEVELS = 20  # of an attribute; with more it is taken as continuous and rounded
 HELD_OUT = 0.1  # share of the machine's clips that alpha is standardised by
 N_RUNS = 4  # of neighbouring clips that are held out
 
@@ -14,8 +14,7 @@ N_RUNS = 4  # of neighbouring clips that are held out
 def held_out_clips(is_normal, share=HELD_OUT):
     """Return which of the clips ``is_normal`` are held out: none where their share is fewer than two.
 
-    Windows of a recording stand side by side and are alike, so whole runs of them are taken; more than one, as
-    recordings differ.
+    Windows of a recording are adjacent and alike, so whole runs are held out; several, because recordings differ.
     """
     rows = np.flatnonzero(is_normal)
     n_held_out = round(share * len(rows))

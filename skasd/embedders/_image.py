@@ -1,4 +1,4 @@
-"""Spectrograms as pictures: the machine against others by an image network."""
+"""Spectrograms as pictures: an image network classifies the machine against others."""
 
 import sys
 from numbers import Integral, Real
@@ -18,10 +18,10 @@ from ._pretrained import load_torchvision_mobilenetv2, read_state
 
 @with_shared_docstring
 class ImageMobileNetV2Embedder(BaseEmbedder):
-    r"""Tell the spectrogram pictures of a machine from those of others by an image MobileNetV2.
+    r"""Distinguish spectrogram pictures of a machine from those of others with an image MobileNetV2.
 
     The second system of ITMO 2022 [1]_: each clip is one picture, clips of other machines (``proxy=``) are the outlier
-    class, and how probable the machine is tells normal from anomalous.
+    class, and the probability of the machine separates normal from anomalous clips.
     ``make_pipeline(SpectrogramImageTransformer(), ImageMobileNetV2Embedder(), ColumnScorer(weights=-1,
     calibration="mean"))`` is that system.
 
@@ -38,19 +38,19 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
 
     pretrained : path-like or None, default=None
         Checkpoint of torchvision's ``mobilenet_v2``, to start training from: ``.safetensors``, or a file of
-        :func:`torch.save` that holds its state dict (nothing in it is run). All convolutions and batch
-        normalisations are taken over, ``classifier.*`` is left out. With ``in_channels`` other than 3 the first kernel
-        is averaged and repeated.
+        :func:`torch.save` that holds its state dict (no code in it is run). All convolutions and batch normalisations
+        are loaded, ``classifier.*`` is left out. With ``in_channels`` other than 3 the first kernel is averaged and
+        repeated.
 
     output : {"proba", "embedding", "log_proba", "log_odds"} or tuple of them, default="proba"
         What ``transform`` returns; several are concatenated. ``"proba"``: the probability of the machine, one column
-        (without proxies that of the most probable class).
+        (without proxies: that of the most probable class).
 
     max_epochs : int, default=20
         Passes over the training clips.
 
     augmenter : object with ``augment(X, y=None, **metadata)`` or None, default=None
-        Makes more training pictures before training. That of [1]_ works on waveforms
+        Creates additional pictures before training. The augmentation of [1]_ works on waveforms
         (:class:`skasd.augment.WaveformAugmenter`), before the pictures are made.
 
     {shared}
@@ -60,7 +60,7 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
     {attributes}
 
     classes_ : ndarray of shape (n_classes,)
-        ``["proxy", "target"]``; without proxies the sections, or clusters that stand in for them.
+        ``["proxy", "target"]``; without proxies the sections, or clusters that replace them.
 
     patch_frames_ : int
         Width of the pictures.
@@ -69,19 +69,19 @@ class ImageMobileNetV2Embedder(BaseEmbedder):
         Height of the pictures.
 
     pretrained_report_ : tuple of lists of str, or None
-        ``(loaded, left_out, mismatched)``: what became of the entries of ``pretrained``; ``verbose`` prints it.
+        ``(loaded, left_out, mismatched)``: how the entries of ``pretrained`` were used; ``verbose`` prints it.
 
     See Also
     --------
     skasd.features.SpectrogramImageTransformer : Makes the pictures.
     skasd.scorers.ColumnScorer : Has the threshold of [1]_, ``(1 - 0.04)`` times the mean probability.
-    MobileNetV2Embedder : The same network on patches, told apart by section.
+    MobileNetV2Embedder : The same network on patches, trained to classify sections.
 
     Notes
     -----
-    Cross-entropy of two classes, machine and outliers. [1]_ starts from a network that was trained on pictures, prints
-    neither optimiser nor epochs nor rate, and takes one other machine for the outliers, which machine being part of
-    its results (table 3).
+    The loss is the cross-entropy of two classes, machine and outliers. [1]_ starts from a network trained on pictures,
+    states no optimiser, epochs or learning rate, and uses one other machine as outliers; which one is part of its
+    results (table 3).
 
     The published weights are ``mobilenet_v2-b0353104.pth`` and ``mobilenet_v2-7ebf99e0.pth`` of
     https://download.pytorch.org/models; the name ends with the beginning of the file's SHA-256.

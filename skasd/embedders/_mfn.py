@@ -13,10 +13,10 @@ from ._docs import with_shared_docstring
 
 @with_shared_docstring
 class MFNEmbedder(BaseEmbedder):
-    """Embed clips by a MobileFaceNet trained to tell sections apart with a margin loss.
+    """Embed clips with a MobileFaceNet trained to classify sections with a margin loss.
 
-    The network of JLESS 2022 (log-mel patches of 128 x 64) and SECOM 2021 (spectrogram patches of 1024 x 32): it
-    learns to name the machine, ID or section of healthy clips; an anomalous clip lands away from them.
+    The network of JLESS 2022 (log-mel patches of 128 x 64) and SECOM 2021 (spectrogram patches of 1024 x 32): it learns
+    to classify the machine, ID or section of healthy clips; embeddings of anomalous clips lie away from theirs.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ class MFNEmbedder(BaseEmbedder):
         Length of the embedding.
 
     architecture : {"jless", "secom"}, default="jless"
-        Strides of the bottlenecks, as table 1 of [1]_ or table 2 of [2]_ gives them. Spectrograms with 512 bins and
-        more take ``"secom"``.
+        Strides of the bottlenecks: table 1 of [1]_ or table 2 of [2]_. Use ``"secom"`` for spectrograms with 512 or
+        more bins.
 
     {shared}
 
@@ -36,11 +36,11 @@ class MFNEmbedder(BaseEmbedder):
     See Also
     --------
     MobileNetV2Embedder : The network of the official baseline.
-    skasd.scorers.LOFScorer : The detector that both reports put behind it.
+    skasd.scorers.LOFScorer : The detector that both reports use.
 
     Notes
     -----
-    Defaults that neither report prints (epochs, learning rate, optimiser, margin and scale of the loss, mixing
+    Defaults that neither report states (epochs, learning rate, optimiser, margin and scale of the loss, mixing
     strength) were chosen on real recordings; ``benchmarks/embedders.py`` measures them.
 
     References

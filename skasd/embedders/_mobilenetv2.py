@@ -22,7 +22,7 @@ from ._pretrained import (
 
 @with_shared_docstring
 class MobileNetV2Embedder(BaseEmbedder):
-    """Embed clips by a MobileNetV2 trained to tell sections apart.
+    """Embed clips with a MobileNetV2 trained to classify sections.
 
     The network of SECOM 2021 (spectrogram patches of 1024 x 32, ArcFace), of CQUPT 2023 (64 mels, 3 s patches,
     cross-entropy) and, with ``width=0.5``, of the challenge's baseline of 2021 and 2022.
@@ -52,8 +52,8 @@ class MobileNetV2Embedder(BaseEmbedder):
     {attributes}
 
     pretrained_report_ : tuple of lists of str, or None
-        ``(loaded, left_out, mismatched, front_end)``: what became of the entries of ``pretrained``, and the log-mels
-        it was made for; ``verbose`` prints it.
+        ``(loaded, left_out, mismatched, front_end)``: how the entries of ``pretrained`` were used, and the log-mels
+        they were trained on; ``verbose`` prints it.
 
     See Also
     --------
@@ -66,16 +66,15 @@ class MobileNetV2Embedder(BaseEmbedder):
     ``loss="binary_cross_entropy", mixing="sound_events"`` on power spectra in dB: the batches hold sums of clips, and
     each class has a sigmoid of its own. ``predict_log_proba`` is then the log-sigmoid of each class.
 
-    The default ``lr`` is for a start from random weights (four real toy cars, 15 epochs, Mahalanobis distance: AUC 0.88
-    with 1e-2, 0.62 with 1e-3); with ``pretrained`` weights take 1e-3.
+    The default ``lr`` is for training from random weights (four real toy cars, 15 epochs, Mahalanobis distance: AUC
+    0.88 with 1e-2, 0.62 with 1e-3); with ``pretrained`` weights use 1e-3.
 
-    The weights that PANNs published are ``MobileNetV2_mAP=0.383.pth`` of https://zenodo.org/records/3987831 (also as
-    https://doi.org/10.5281/zenodo.3987831); compare the checksum that this page prints beside the file with that of
-    your download. All convolutions and batch normalisations up to the last are taken over, the last too with
-    ``embedding_dim=None``; ``fc1`` and ``fc_audioset``, which name 527 sounds, are left out, and so are the fixed
-    filters of its own log-mels (64 mels). The network then pools after convolutions where it otherwise strides, as
-    the published one does, and with 64 bins its normalisation of the input is put behind ``standardize_input``, or in
-    its place where that is None.
+    The published PANNs weights are ``MobileNetV2_mAP=0.383.pth`` of https://zenodo.org/records/3987831 (also as
+    https://doi.org/10.5281/zenodo.3987831); compare the checksum on that page with that of your download. All
+    convolutions and batch normalisations before the last are loaded, with ``embedding_dim=None`` also the last; ``fc1``
+    and ``fc_audioset``, which classify 527 sounds, and the fixed filters of its own log-mels (64 mels) are left out.
+    The network then pools after convolutions instead of striding, as the published one does. With 64 bins the
+    checkpoint's input normalisation follows ``standardize_input``, or replaces it if that is None.
 
     References
     ----------

@@ -28,26 +28,26 @@ from ._docs import with_fit_docstring, with_shared_docstring
 
 @with_shared_docstring
 class MultiBranchEmbedder(BaseEmbedder):
-    r"""Embed clips by networks on their spectrum and their spectrogram, trained together to name the clip's class.
+    r"""Embed clips with networks on their spectrum and spectrogram, trained together to classify the clips.
 
-    Wilkinghoff's network [1]_: one branch sees the spectrum of the whole clip, one its spectrogram; their embeddings
-    side by side are trained to tell apart machines, attributes and domains. It is the first step of a pipeline: it
-    takes the clips themselves and computes the features of each batch, since clips are mixed as waveforms.
+    Wilkinghoff's network [1]_: one branch sees the spectrum of the whole clip, one its spectrogram; their concatenated
+    embeddings are trained to classify machines, attributes and domains. It is the first step of a pipeline: it takes
+    the clips themselves and computes the features of each batch, because clips are mixed as waveforms.
 
     Parameters
     ----------
     branches : tuple of {"spectrum", "stft", "phase"} or of (str, transformer) tuples, default=("spectrum", "stft")
-        Kind of each branch, which says what network it is and, without a transformer of your own, what it sees:
-        ``SpectrumTransformer(n_samples)``, ``STFTTransformer(center=False)``, ``PhaseTransformer(center=False)``.
-        With one, such as ``("stft", LogMelTransformer())``, the branch sees what that makes of the waveform.
+        Kind of each branch, which determines its network and, unless a transformer is given, its input:
+        ``SpectrumTransformer(n_samples)``, ``STFTTransformer(center=False)``, ``PhaseTransformer(center=False)``. With
+        a transformer, such as ``("stft", LogMelTransformer())``, the branch sees its output for the waveform.
 
     n_samples : int, default=160000
-        Length that clips are brought to: random crops of longer ones while training, windows at ``patch_hop`` when
+        Length of the input. Longer clips are cropped at random in training and cut into windows at ``patch_hop`` when
         embedding; shorter ones are repeated. 10 s at 16 kHz by default; [1]_ has 18 s (288,000).
 
     on_error : {"raise", "skip"}, default="raise"
-        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, they are not trained
-        on, and their rows are NaN.
+        With "raise", an error lists all clips that cannot be used. With "skip", a warning lists them, they are not
+        trained on, and their rows are NaN.
 
     n_jobs : int or None, default=None
         Number of threads that read clips and compute features.
@@ -62,8 +62,8 @@ class MultiBranchEmbedder(BaseEmbedder):
         Whether the branches use squeeze-and-excitation, as in the 2024 form of the network.
 
     feature_exchange : float, default=0.5
-        Probability with which a branch's embedding is exchanged between clips while training (FeatEx). 0: never.
-        Without a second branch there is nothing to exchange.
+        Probability with which a branch's embedding is exchanged between clips during training (FeatEx). 0: never. No
+        effect with a single branch.
 
     patch_hop : int or None, default=None
         Samples between the windows of clips longer than ``n_samples`` when embedding; None: half a window.
@@ -72,7 +72,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         How the embeddings of a clip's windows become one row; several are concatenated.
 
     mixing : {"mixup"}, callable or None, default="mixup"
-        Mixing of the waveforms of a batch while training. A callable is called as
+        Mixing of the waveforms of a batch during training. A callable is called as
         ``mixing(x, y, generator=generator, partner=None)`` with waveforms of shape (n, 1, n_samples).
 
     {shared}
@@ -82,36 +82,36 @@ class MultiBranchEmbedder(BaseEmbedder):
     {attributes}
 
     transformers_ : dict of str to transformer
-        What computes the features, by the name of the branch.
+        Transformers that compute the features, by branch name.
 
     classes_ : ndarray of shape (n_classes,)
-        Classes, in order. Where several kinds of metadata make them, each is a tuple.
+        Classes, in order; tuples if they combine several kinds of metadata.
 
     pseudo_labels_ : ndarray of int of shape (n_clips,) or None
-        Cluster of each training clip where clusters stood in for classes.
+        Cluster of each training clip if clusters were used as classes.
 
     patch_frames_ : int
         ``n_samples``.
 
     n_features_in_ : int
-        Number of samples of the clips, where they are an array.
+        Number of samples per clip, if the clips are an array.
 
     See Also
     --------
-    skasd.scorers.KMeansScorer : The detector of [1]_: normalises the rows and takes cosine distances.
+    skasd.scorers.KMeansScorer : The detector of [1]_: normalises the rows and uses cosine distances.
     skasd.nn.MultiBranchNet : The network.
 
     Notes
     -----
-    The class of a clip is the tuple of all that is known of it: ``section``, ``attribute``, ``domain`` and whether it
-    is a ``proxy``. Clips of other machines marked by ``proxy=`` are thus trained on, as classes of their own (scorers
-    leave them out). Where nothing tells clips apart, clusters of spectral statistics are the classes.
+    The class of a clip is the tuple of its known metadata: ``section``, ``attribute``, ``domain`` and whether it is a
+    ``proxy``. Clips of other machines marked by ``proxy=`` are thus trained on, as classes of their own (scorers leave
+    them out). If no metadata distinguish the clips, clusters of spectral statistics are the classes.
 
-    Sub-cluster AdaCos with 16 fixed centres a class
-    (``loss=functools.partial(skasd.nn.SubclusterAdaCos, trainable=True)`` learns them), Adam at 1e-3,
-    10 epochs, batches of 64, mixup of waveforms with probability 0.5 and weights from U(0, 1) are those of [1]_, whose
-    partner is the reversed batch; here it is drawn. FeatEx has an objective of its own with trainable centres, added
-    to the first with weight 1 (:func:`skasd.nn.feature_exchange`).
+    As in [1]_: sub-cluster AdaCos with 16 fixed centres per class
+    (``loss=functools.partial(skasd.nn.SubclusterAdaCos, trainable=True)`` learns them), Adam at 1e-3, 10 epochs,
+    batches of 64, mixup of waveforms with probability 0.5 and weights from U(0, 1). The mixup partner in [1]_ is the
+    reversed batch; here it is drawn at random. FeatEx has its own objective with trainable centres, added to the first
+    with weight 1 (:func:`skasd.nn.feature_exchange`).
 
     [2]_ (section 3.1) adds a branch on the phase, PReLU and Adamax:
     ``MultiBranchEmbedder(("spectrum", "stft", "phase"), activation="prelu", optimizer="adamax")``.
@@ -269,7 +269,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         Returns
         -------
         ndarray of shape (n_clips, n_features), float32
-            What ``output`` names; NaN for clips skipped on account of ``on_error="skip"``.
+            What ``output`` names; NaN for clips skipped with ``on_error="skip"``.
         """
         return self._transform(X, names_of("output", self.output, self._outputs))
 
@@ -293,7 +293,7 @@ class MultiBranchEmbedder(BaseEmbedder):
             clips.map(lambda i, waveform: None, **options)
             waveforms = given
         else:
-            lengths = np.maximum(clips.n_samples, 1)  # of those that are not known to be bad
+            lengths = np.maximum(clips.n_samples, 1)  # of clips not known to be bad
             good = lengths[clips.n_samples > 0]
             if len(np.unique(good)) <= 1:
                 waveforms = np.empty((len(clips), good[0] if len(good) else 1), dtype=np.float32)
@@ -334,7 +334,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         return features(self.transformers_, waveforms)
 
     def _make_backbone(self, n_bins, n_frames):
-        # what the transformers make of silence tells the sizes
+        # the transformers' output for silence gives the sizes
         inputs = self._features(torch.zeros(1, 1, n_frames))
         return nn.MultiBranchNet(
             [(kind_of(name), x.shape[-2] if x.ndim > 2 else x.shape[1]) for name, x in inputs.items()],
@@ -358,7 +358,7 @@ class MultiBranchEmbedder(BaseEmbedder):
         )
 
     def _make_batch(self, x, targets, generator):
-        # drawn here, not in the objective: all chance of a run comes from its own generator
+        # drawn here, not in the objective: all randomness of a run comes from its own generator
         seed = torch.randint(2**31 - 1, (1,), generator=generator)
         return self._features(x), {"label": targets["label"], "seed": seed}
 

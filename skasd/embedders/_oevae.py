@@ -1,4 +1,4 @@
-"""Outlier-exposed embeddings with a variational autoencoder whose latents part domain and sound."""
+"""Outlier-exposed embeddings with a variational autoencoder whose latents separate domain and sound."""
 
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -22,11 +22,12 @@ from ._patches import ClipSegments
 
 @with_shared_docstring
 class OEVAEEmbedder(BaseEmbedder):
-    r"""Embed clips by a ResNet-18 that tells a machine from others, with a variational autoencoder on top.
+    r"""Embed clips with a ResNet-18 that distinguishes a machine from others, and a variational autoencoder on top.
 
     The OEVAE of Hai et al. [1]_: clips of other machines (``proxy=``) stand in for anomalies, and a variational
-    autoencoder models the embedding of the machine's own clips. Some of its latents are bound to what changes with the
-    domain (load, speed ...), so that the others need not carry it; how unlikely these are is an anomaly score.
+    autoencoder models the embedding of the machine's own clips. Some of its latents are bound to an attribute that
+    changes with the domain (load, speed ...), so that the others need not carry it; the negative log-likelihood of
+    these others is an anomaly score.
 
     Parameters
     ----------
@@ -40,31 +41,31 @@ class OEVAEEmbedder(BaseEmbedder):
         Number of latents.
 
     domain_dim : int, default=8
-        How many of them are bound to the attribute.
+        Number of latents bound to the attribute.
 
     lambda_vae : float, default=0.001
-        Weight of the autoencoder's loss beside the classification's. 1e-7 in [1]_, at which the latents do not part;
-        see Notes.
+        Weight of the autoencoder's loss relative to the classification loss. 1e-7 in [1]_, with which the latents do
+        not separate; see Notes.
 
     standardize_embedding : bool, default=True
-        Whether the autoencoder takes the embedding standardised over the machine's clips
-        (:class:`skasd.nn.OEVAE`); False: as it is, as in [1]_.
+        Whether the embedding is standardised over the machine's clips before the autoencoder (:class:`skasd.nn.OEVAE`).
+        False: it is used as it is, as in [1]_.
 
     standardize_alpha : bool, default=True
-        Whether alpha is standardised by clips of the machine that the network is not trained on: a tenth of them, of
-        each domain, in four runs of neighbouring clips (none of a domain of which that is fewer than two); where none
-        is left, by those it is trained on. False: alpha as in [1]_, and all clips are trained on.
+        Whether alpha is standardised by held-out clips of the machine: a tenth of each domain, in four runs of
+        neighbouring clips (none of a domain where a tenth is fewer than two clips). If none can be held out, the
+        training clips are used. False: alpha as in [1]_, and all clips are trained on.
 
     attribute_gain : "auto" or float, default="auto"
-        Factor k of the attribute v in the prior N(k v, 1) of the bound latents. ``"auto"``: 5 over the least distance
-        of two values.
+        Factor k of the attribute v in the prior N(k v, 1) of the bound latents. ``"auto"``: 5 divided by the smallest
+        distance between two values.
 
     target_section : hashable or None, default=None
-        The machine, where ``section=`` holds several and no ``proxy=`` is given: clips of all other sections are the
+        The machine, if ``section=`` holds several and no ``proxy=`` is given: clips of all other sections are the
         proxies. See Notes.
 
     n_segments : int, default=8
-        Segments of a clip when embedding, ``patch_frames`` long each, at equal distances from beginning to end.
+        Segments per clip when embedding, of ``patch_frames`` frames each, equally spaced over the clip.
 
     patch_frames : int, default=126
         Frames of one segment: 126 are the 2 s of [1]_ with a hop of 16 ms. Clips shorter than a segment are repeated in
@@ -72,7 +73,7 @@ class OEVAEEmbedder(BaseEmbedder):
 
     merge : {"mean", "std", "segments"} or tuple of them, default="mean"
         How the embeddings of a clip's segments become one row; several are concatenated. ``"segments"``: side by side,
-        ``n_segments`` times the embedding; a clip of fewer has each several times.
+        ``n_segments`` times the length of the embedding; if a clip has fewer segments, they are repeated.
 
     output : {"embedding", "alpha", "latent", "log_proba"} or tuple of them, default="embedding"
         What ``transform`` returns; several are concatenated. ``"alpha"``: :math:`-\log p(z_c)`, the anomaly score of
@@ -87,7 +88,7 @@ class OEVAEEmbedder(BaseEmbedder):
     {attributes}
 
     exposed_to_ : {"proxies", "sections"}
-        What stood in for anomalies.
+        What was used as pseudo-anomalies.
 
     classes_ : ndarray of shape (n_classes,)
         ``["proxy", "target"]``, or the sections.
@@ -96,10 +97,10 @@ class OEVAEEmbedder(BaseEmbedder):
         The factor k.
 
     alpha_mean_, alpha_scale_ : float
-        What alpha is standardised by; 0 and 1 without `standardize_alpha`.
+        Mean and scale by which alpha is standardised; 0 and 1 without `standardize_alpha`.
 
     n_held_out_ : int
-        Clips that alpha is standardised by and the network is not trained on.
+        Number of held-out clips, by which alpha is standardised.
 
     See Also
     --------
@@ -109,28 +110,28 @@ class OEVAEEmbedder(BaseEmbedder):
     Notes
     -----
     The loss is :math:`L_{machine} + \lambda_{vae} (L_{vae1} + L_{vae2})`, equations 1 to 4 of [1]_ as in
-    :class:`skasd.nn.OEVAE`. Settings are those of its section 4.2: log-mels of 224 bins, 8 segments of 2 s,
-    64 latents of which 8 are bound, k = 5 / (least distance of two attribute values), Adam at 1e-3, 20 epochs,
-    batches of 128 with as many proxies as clips of the machine. An epoch of the report is its 8 segments of every
-    clip, one here is a single one: hence 160 epochs. Two things differ: segments to train on are cut anywhere in the
-    clips, and the autoencoder takes the embedding standardised at a larger weight.
+    :class:`skasd.nn.OEVAE`. Settings are those of its section 4.2: log-mels of 224 bins, 8 segments of 2 s, 64 latents
+    (8 of them bound), k = 5 / (smallest distance between two attribute values), Adam at 1e-3, 20 epochs, batches of 128
+    with as many proxies as clips of the machine. An epoch of the report has 8 segments of every clip, an epoch here has
+    one: hence 160 epochs. Two things differ: training segments are cut anywhere in the clips, and the autoencoder takes
+    the standardised embedding, with a larger weight.
 
     That weight is 1e-7 in [1]_. Gradients of that size are near Adam's constant of 1e-8, so that encoder and decoder
-    hardly move from where they were drawn. At 1e-3, with the embedding standardised, the bound latents follow their
-    prior within some hundred steps, and the free ones hold less of the attribute than they do.
+    hardly change from their initial weights. At 1e-3, with the standardised embedding, the bound latents follow their
+    prior within some hundred steps, and the free ones carry less of the attribute than the bound ones.
 
     Which clips are exposed to which:
 
-    - ``proxy=`` marks some: they are the pseudo-anomalies of all other clips;
-    - ``target_section`` names a section: the clips of all other sections are;
-    - neither: each section (without sections, each cluster) has log-odds of its own, and for it the clips of all
-      others are pseudo-anomalies. Every clip is then a normal one to the autoencoder.
+    - ``proxy=`` marks clips: they are the pseudo-anomalies for all other clips;
+    - ``target_section`` names a section: the clips of all other sections are pseudo-anomalies;
+    - neither: each section (without sections, each cluster) has its own log-odds, with the clips of all others as
+      pseudo-anomalies. The autoencoder then treats every clip as normal.
 
     ``attribute=`` takes one number or string for each clip. Strings are coded 0, 1, 2 ... in the order of the sorted
-    values. Of more than 20 different numbers each is rounded to a twentieth of their range; v is centred, so that the
-    encoder needs no large offset. Attributes of proxies are not looked at. Without attributes v is the clip's mean
-    power as [1]_ has it, taken from the array as it comes (the mean level, for log-mels) and rounded to whole standard
-    deviations.
+    values. If there are more than 20 different numbers, each is rounded to a twentieth of their range; v is centred, so
+    that the encoder needs no large offset. Attributes of proxies are ignored. Without attributes v is the clip's mean
+    power as in [1]_: the mean of the input array (for log-mels the mean level), rounded to whole standard deviations
+    from -3 to 3.
 
     References
     ----------
@@ -252,7 +253,7 @@ class OEVAEEmbedder(BaseEmbedder):
         section : array-like of shape (n_clips,) or None, default=None
             Machine, ID or section of each clip; see Notes.
         domain : array-like of {"source", "target"} of shape (n_clips,) or None, default=None
-            Handed to the augmenter, where there is one.
+            Clips are held out by domain; also passed to the augmenter, if any.
         attribute : array-like of float or str of shape (n_clips,) or None, default=None
             What changes with the domain.
         proxy : array-like of bool of shape (n_clips,) or None, default=None
@@ -300,12 +301,12 @@ class OEVAEEmbedder(BaseEmbedder):
         is_normal = self._is_normal(metadata, n_clips)
         is_normal = np.ones(n_clips, dtype=bool) if is_normal is None else is_normal
         domain = metadata.get("domain")
-        # by domain: of ten target clips none is to spare
+        # by domain: ten target clips are too few to hold any out
         parts = [is_normal] if domain is None else [is_normal & (domain == name) for name in DOMAINS]
         return np.any([held_out_clips(part) for part in parts], axis=0)
 
     def _augment(self, clips, metadata):
-        # nothing is made of proxies; what is made of other clips bears their marks and is dropped
+        # proxies are not augmented; clips made from held-out ones carry their marks and are dropped
         n_clips = len(clips)
         held_out = self._choose_held_out(metadata, n_clips)
         proxy = held_out if metadata.get("proxy") is None else held_out | metadata["proxy"]
@@ -346,12 +347,12 @@ class OEVAEEmbedder(BaseEmbedder):
             (alpha,) = self._embed(take_rows(clips, held_out), ["alpha"], verbose=0)
             alpha = alpha.astype(np.float64)
             spread = alpha.std()
-            # equal scores have no spread to divide by but that of rounding
+            # the spread of equal scores is only rounding error: do not divide by it
             self.alpha_mean_ = float(alpha.mean())
             self.alpha_scale_ = float(spread) if spread > 1e-6 * abs(self.alpha_mean_) else 1.0
 
     def _make_batch(self, x, targets, generator):
-        # drawn here, not in the network: all chance of a run comes from its own generator
+        # drawn here, not in the network: all randomness of a run comes from its own generator
         return x, {**targets, "noise": torch.randn(len(x), self.latent_dim, generator=generator)}
 
     def _make_patches(self, clips, patch_frames):

@@ -22,10 +22,10 @@ from ._rows import SlidingRow, row_of
 
 @shared_docstring(CLIPS)
 class PretrainedEmbedder(TransformerMixin, BaseEstimator):
-    """Turn each clip into a row of means of the middle layers of a frozen network.
+    """Turn each clip into a row: means over time of the middle layers of a frozen network.
 
-    Nothing is trained: the network has learnt from other sounds what sounds are made of, and a scorer behind it learns
-    which of that is normal for a machine. The default encoder comes with the library.
+    Nothing is trained: the network has learnt general features from other sounds, and a scorer after it learns what is
+    normal for a machine. The default encoder comes with the library.
 
     Parameters
     ----------
@@ -33,37 +33,38 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         The network. ``"skasd"`` is :class:`skasd.nn.MachineEncoder`, made for recordings at 16 to 32 kHz;
         ``"efficientat_mn04"`` and ``"efficientat_mn10"`` are the audio taggers of EfficientAT [1]_, MobileNetV3 of
         width 0.4 and 1.0; ``"panns_cnn14_16k"`` is Cnn14 of PANNs at 16 kHz [2]_; ``"transformers"`` any audio model
-        of the package ``transformers`` (extra ``pretrained``) with hidden states over time, as audio spectrogram
+        of the package ``transformers`` (extra ``pretrained``) with hidden states over time, such as audio spectrogram
         transformers, wav2vec 2.0, HuBERT, WavLM and the encoder of Whisper.
 
     weights : path-like or None, default=None
         File of the weights, as its authors published it; with ``"transformers"`` the folder of the model and of its
         feature extractor, as ``save_pretrained`` writes it. None: the file that comes with the library (``"skasd"``),
         or one that is downloaded once, checked by its SHA-256 and kept (``"efficientat_mn04"``; see
-        :func:`skasd.weights.fetch`). For the others it must be given. No code of a file is run.
+        :func:`skasd.weights.fetch`). Required for the others. No code in a file is run.
 
     layer : str, int, tuple of them or None, default=None
-        The layer, or several whose columns stand side by side. "6", "9" and "11" of ``"skasd"``, and "mel", the means
-        and standard deviations over time of its log-mels, by default 9; 0 to 16 of ``"efficientat_..."``, the outputs
-        of ``features[layer]``, by default 9; blocks 1 to 6 of ``"panns_cnn14_16k"``, by default 4; the number of a
-        hidden state with ``"transformers"``, by default the one in the middle.
+        The layer, or several whose columns are concatenated. "6", "9" and "11" of ``"skasd"``, and "mel", the means and
+        standard deviations over time of its log-mels, by default 9; 0 to 16 of ``"efficientat_..."``, the outputs of
+        ``features[layer]``, by default 9; blocks 1 to 6 of ``"panns_cnn14_16k"``, by default 4; the number of a hidden
+        state with ``"transformers"``, by default the one in the middle.
 
     bands : bool, default=True
-        Keep the positions along frequency apart; without, their mean is taken as well. Models of ``transformers`` other
-        than audio spectrogram transformers have no such positions.
+        Whether to keep the positions along frequency separate; otherwise they are averaged too. Models of
+        ``transformers`` other than audio spectrogram transformers have no such positions.
 
     sample_rate : int, default=16000
-        Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it. For an encoder that works at
-        another rate they are resampled once more.
+        Sample rate in Hz. Files at another rate are resampled to it; arrays must have it. For encoders that work at
+        another rate clips are resampled once more.
 
     on_error : {"raise", "skip"}, default="raise"
-        With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their rows are NaN.
+        With "raise", an error lists all clips that cannot be used. With "skip", a warning lists them, and their rows
+        are NaN.
 
     device : str, default="auto"
-        Where the network runs: on CUDA where there is one, else on the CPU (``"auto"``), or on any torch device.
+        Where the network runs: ``"auto"`` is CUDA if available, else the CPU; or any torch device.
 
     n_threads : int or None, default=None
-        Threads of torch for each clip; ``"skasd"`` takes one on the CPU. None: the environment variable
+        Threads of torch for each clip; ``"skasd"`` uses one on the CPU. None: the environment variable
         ``SKASD_NUM_THREADS``, else 1.
 
     {shared}
@@ -71,18 +72,18 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     bands_ : ndarray of int of shape (n_columns,)
-        Frequency position of each column, from low to high frequencies, and numbered on from layer to layer. Columns
-        of one position stand side by side.
+        Frequency position of each column, from low to high frequencies; numbering continues from layer to layer.
+        Columns of one position are adjacent.
 
     frequencies_ : ndarray of shape (n_columns,)
-        Frequency of each column's position in Hz; NaN where it has none. Of "skasd" that of the lowest of the mel bands
-        that are the position's.
+        Frequency of each column's position in Hz; NaN if it has none. For "skasd" it is that of the position's lowest
+        mel band.
 
     layers_ : ndarray of str of shape (n_columns,)
         The layer of each column.
 
     device_ : str
-        Where the network was in `fit`. A detector that was loaded elsewhere goes by `device`.
+        Device of the network in `fit`. A detector loaded elsewhere uses `device`.
 
     weights_sha256_ : str
         SHA-256 of the weights.
@@ -91,7 +92,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         The frozen network (``network``) with its front end.
 
     n_features_in_ : int
-        Number of samples of the clips seen in `fit`, where these were an array.
+        Number of samples per clip in `fit`, if the clips were an array.
 
     See Also
     --------
@@ -104,18 +105,19 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
     A row holds the mean over time of each channel at each position along frequency. `fit` checks the parameters and
     the weights; the network stays as it is, and `transform` works without `fit`.
 
-    Each clip goes through the network by itself: its row does not depend, to the last bit, on the clips beside it nor
-    on `n_jobs`. Of a clip no more than its row is kept.
+    Each clip is processed separately: its row does not depend, to the last bit, on other clips or on `n_jobs`. Only the
+    row of a clip is kept.
 
-    ``"skasd"`` is local in time: an output depends on 0.77 s of sound, and the row is the mean of one every 0.1 s. Of a
-    clip shorter than that the log-mel frames are mirrored at both ends. The mels of a recording at 16 kHz are those of
-    the same sound at 32 kHz in all bands below 8 kHz; the bands beyond have their floor. Rates that are no multiple of
-    1 kHz or not within 16 to 48 kHz are resampled. The other encoders hear a clip as a whole, in pieces of equal
+    ``"skasd"`` is local in time: an output depends on 0.77 s of sound, and the row is the mean of one output every 0.1
+    s. The log-mel frames of shorter clips are mirrored at both ends. The mels of a recording at 16 kHz are those of the
+    same sound at 32 kHz in all bands below 8 kHz; higher bands are at their floor. Rates that are not a multiple of 1
+    kHz or not within 16 to 48 kHz are resampled. The other encoders process a clip as a whole, in pieces of equal
     length if it is longer than 12 s (``"transformers"``: 10.24 s). Clips shorter than 50 ms (``"transformers"``: 0.1 s,
     ``"panns_cnn14_16k"``: 0.33 s) are repeated.
 
-    Saved detectors refer to the weights and hold their SHA-256, not the weights themselves: with other weights than
-    those of `fit`, `transform` raises an error. Where the file has moved, ``set_params(weights=...)`` says where to.
+    Saved detectors hold a reference to the weights and their SHA-256, not the weights themselves: with weights other
+    than those of `fit`, `transform` raises an error. If the file has moved, set its path with
+    ``set_params(weights=...)``.
 
     References
     ----------
@@ -228,13 +230,12 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-            The clips; arrays are taken to be at `sample_rate`.
+            The clips; arrays are assumed to be at `sample_rate`.
 
         Returns
         -------
         ndarray of shape (n_clips, n_columns), float32
-            Layer by layer, position by position, channel by channel. Clips skipped on account of ``on_error="skip"``
-            are NaN.
+            Layer by layer, position by position, channel by channel. Clips skipped with ``on_error="skip"`` are NaN.
 
         Raises
         ------
@@ -251,7 +252,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         return rows
 
     def maps(self, X: Any) -> list:
-        """Return what the rows are the means of.
+        """Return the maps whose means over time are the rows.
 
         Parameters
         ----------
@@ -261,7 +262,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         Returns
         -------
         list of lists of ndarrays of shape (n_channels, n_positions, n_steps), float32
-            For each clip the map of each layer; None for clips skipped on account of ``on_error="skip"``.
+            For each clip the map of each layer; None for clips skipped with ``on_error="skip"``.
         """
         encoder = self.encoder_
 
@@ -285,7 +286,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         return encoder
 
     def sliding_step(self) -> int | None:
-        """Return the number of samples of which a hop must be a multiple so that windows share outputs of the network.
+        """Return the number of samples that a hop must be a multiple of, so that windows share outputs of the network.
 
         Returns
         -------
@@ -295,10 +296,10 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         return self.encoder_.sliding_step(self.sample_rate)
 
     def sliding(self, n_samples: int, hop: int) -> Any:
-        """Return a function that turns a window which slides over a stream into a row.
+        """Return a function that turns successive windows of a stream into rows.
 
         Log-mel frames and outputs of the network are computed once; the first window takes as long as in `transform`,
-        the next ones as much less as they share.
+        later ones are faster by what they share.
 
         Parameters
         ----------
@@ -311,13 +312,13 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         -------
         function : callable
             Called as ``function(window)`` with one window after another, of shape (n_samples,), float32. Returns what
-            `transform` gives for it, of shape (n_columns,). ``function.reset()`` says that the next window does not
+            `transform` gives for it, of shape (n_columns,). Call ``function.reset()`` if the next window does not
             follow the last one.
 
         Raises
         ------
         ValueError
-            If windows cannot share anything.
+            If windows cannot share any outputs.
 
         Examples
         --------
@@ -345,7 +346,7 @@ class PretrainedEmbedder(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str of shape (n_columns,)
-            As "layer 9 350 Hz 12"; without positions "layer 9 12".
+            Such as "layer 9 350 Hz 12"; without positions "layer 9 12".
         """
         self._validate_params()
         return self._load()[0].column_names(self.bands)

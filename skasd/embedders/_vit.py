@@ -13,7 +13,7 @@ from ._docs import with_shared_docstring
 
 @with_shared_docstring
 class ViTEmbedder(BaseEmbedder):
-    """Embed clips by a shallow vision transformer trained on sound event classification or detection.
+    """Embed clips with a shallow vision transformer trained on sound event classification or detection.
 
     The ViT of CQUPT 2023 on log-mels of 64 bins (STFT of 512 with a hop of 160 at 16 kHz): 16 x 16 pieces, one
     encoder layer, 3 s patches every 0.5 s.
@@ -50,10 +50,10 @@ class ViTEmbedder(BaseEmbedder):
     several machines sounding at once or none, is ``loss="binary_cross_entropy", mixing="sound_events"`` on power
     spectra in dB. ``predict_log_proba`` is then the log-sigmoid of each class.
 
-    Sizes, patches, optimiser (Adam, 1e-3) and batches of 32 are the report's (section 2.2, table 2, section 3.2). In
-    classification it mixes nothing (``mixing=None``), and it trains for 40,000 batches, some 90 passes over its data.
+    Sizes, patches, optimiser (Adam, 1e-3) and batches of 32 are the report's (section 2.2, table 2, section 3.2). For
+    classification it uses no mixing (``mixing=None``), and it trains for 40,000 batches, some 90 passes over its data.
     On four real toy cars (one seed, local outlier factor) the AUC was 0.78 without mixup, 0.82 with it, and 0.90 with
-    patches of 64 frames besides; ``benchmarks/embedders.py`` measures more.
+    patches of 64 frames as well; ``benchmarks/embedders.py`` measures more.
 
     References
     ----------
