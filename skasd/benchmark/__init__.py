@@ -1,4 +1,4 @@
-"""Systems compared on machines: one table, resumable, in as many processes as there are."""
+"""Compare systems on machines: one table, resumable, in any number of processes."""
 
 from ._result import BenchmarkResult
 from ._run import run

@@ -1,4 +1,4 @@
-"""Computing what is not stored, wherever joblib says."""
+"""Computing what is not stored, with joblib's backend."""
 
 import tempfile
 from concurrent.futures import BrokenExecutor
@@ -14,7 +14,7 @@ from ._work import compute_cell, compute_features
 
 @contextmanager
 def open_store(out):
-    """Yield the store of finished cells, for a while only if there is no folder for it."""
+    """Yield the store of finished cells; it is temporary if there is no folder for it."""
     if out is not None:
         yield Store(Path(out) / "cells")
         return
@@ -76,7 +76,7 @@ def _failed(keys, errors):
 
 
 def _parallel(function, jobs, n_jobs):
-    """Yield key and result of each job as it is finished; one that kills its worker has failed, others are not hurt."""
+    """Yield key and result of each job as it finishes; one that kills its worker fails, others are not affected."""
     left = dict(jobs)
     try:
         for key, result in _results(function, left, n_jobs):
@@ -84,7 +84,7 @@ def _parallel(function, jobs, n_jobs):
             yield key, result
         return
     except BrokenExecutor:
-        pass  # and with the worker all that were waiting: one by one they tell which it was
+        pass  # and all waiting jobs failed with the worker: run one by one, they show which job it was
     for key, arguments in left.items():
         try:
             yield from _results(function, {key: arguments}, n_jobs)
@@ -98,7 +98,7 @@ def _results(function, jobs, n_jobs):
         return
     try:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    except ValueError:  # a backend that gives its results all at once
+    except ValueError:  # a backend that returns all results at once
         parallel = Parallel(n_jobs=n_jobs)
     yield from parallel(calls)
 

@@ -1,4 +1,4 @@
-"""Data sets as the benchmark sees them: clips, what is known of them, machines to train and test on."""
+"""Data sets as the benchmark sees them: clips, their metadata, machines to train and test on."""
 
 import os
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ class DataSet:
     Parameters
     ----------
     name : str
-        Under which it stands in tables.
+        Name in tables.
     data : DataFrame, Bunch, (X, DataFrame) or path-like
-        As the loaders return it, or what `load_recordings` takes.
+        Output of a loader, or input of `load_recordings`.
     classes : str or None
-        Column that embedders learn to tell apart in place of the section.
+        Column that embedders learn to classify instead of the section.
     year : int or None
-        Rules of the figures; None: from the data.
+        Year whose rules the figures follow; None: from the data.
     """
 
     def __init__(self, name, data, classes=None, year=None):
@@ -53,7 +53,7 @@ class DataSet:
             ("proxy", False),
         ):
             table[column] = default if column not in table else table[column].fillna(default)
-        for column in ("machine", "section"):  # in tables and names of files labels are text
+        for column in ("machine", "section"):  # labels are text in tables and file names
             labels = as_labels(column, table[column], len(table))
             names = label_names(labels)
             table[column] = [names[label] for label in labels]
@@ -81,9 +81,9 @@ class DataSet:
                 )
 
     def _year_of_rules(self, year):
-        """Return the year: as given, as the table says, else by whether there are two domains.
+        """Return the year: as given, else that of the table, else by whether there are two domains.
 
-        Evaluation clips without labels do not tell theirs.
+        Evaluation clips without labels do not show it.
         """
         if year is None:
             year = self.table.attrs.get("year")
@@ -101,7 +101,7 @@ class DataSet:
 
     @property
     def folder(self):
-        """The folder that holds all files; "" for clips that are no files."""
+        """The folder that holds all files; "" for clips that are not files."""
         folders = {os.path.dirname(path) for path in self.table["path"]}
         try:
             return os.path.commonpath(folders)
@@ -114,13 +114,13 @@ class DataSet:
         return clip_identity(self.X)
 
     def machines_of(self, joint):
-        """Return the groups of machines that one detector serves: all together, or each by itself."""
+        """Return the groups of machines that share a detector: all together, or each separately."""
         return [tuple(self.machines)] if joint else [(machine,) for machine in self.machines]
 
     def training(self, machines, exposed):
-        """Return the rows of some machines to train on and what is known of them.
+        """Return the training rows of some machines and their metadata.
 
-        With ``exposed`` clips of other machines are added as proxies: those marked in the table, else, with one
+        With ``exposed``, clips of other machines are added as proxies: those marked in the table, else, with one
         machine, the training clips of the others.
         """
         table = self.table
@@ -149,10 +149,10 @@ class DataSet:
         return rows, known
 
     def testing(self, machines, training_sections):
-        """Return the rows to score and what a detector may know of them.
+        """Return the rows to score and the metadata that a detector may use.
 
-        As in the challenges that is the section, and in 2021 the domain; nothing where there is only one section or
-        where embedders learnt other classes.
+        As in the challenges this is the section, and in 2021 the domain; nothing if there is only one section or if
+        embedders learnt other classes.
         """
         table = self.table
         rows = np.flatnonzero(self._test & table["machine"].isin(machines).to_numpy())
@@ -182,12 +182,12 @@ class DataSet:
         return safe_indexing(self.X, rows)
 
     def scores_table(self, rows):
-        """Return what is known of some of the clips, for the table of scores."""
+        """Return the metadata of some of the clips, for the table of scores."""
         return self.table.loc[rows, [name for name in _KEPT if name in self.table]].reset_index(drop=True)
 
 
 def as_data_sets(data, classes, year):
-    """Return a list of `DataSet`, from what a loader returned, a folder, or a dict of names to such."""
+    """Return a list of `DataSet`, from the output of a loader, a folder, or a dict of names to these."""
     if isinstance(data, (str, os.PathLike)):
         data = {Path(data).resolve().name: data}
     is_dict = isinstance(data, Mapping) and not {"X", "table"} <= set(data)

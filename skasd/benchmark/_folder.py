@@ -12,7 +12,7 @@ from ._store import write_text
 
 
 def write_folder(result, out, years):
-    """Write all that was found, in place of what an earlier run wrote; ``result.settings`` gets a list of the files."""
+    """Write all results, replacing those of an earlier run; ``result.settings`` gets a list of the files."""
     earlier = _files_of(out)
     settings = result.settings
     settings["scores"], settings["submissions"], settings["no_submission"] = [], [], []
@@ -62,7 +62,7 @@ def _submit(out, inner, clips, year, settings):
 
 
 def _files_of(out):
-    """Return the files that an earlier run says to have written here, none outside of the folder."""
+    """Return the files that an earlier run recorded as written here, none outside the folder."""
     try:
         names = json.loads((out / "run.json").read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError):

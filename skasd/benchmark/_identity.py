@@ -1,4 +1,4 @@
-"""Short names of what decides a result: estimators with their parameters, clips, versions."""
+"""Short names of everything that determines a result: estimators with their parameters, clips, versions."""
 
 import hashlib
 import json
@@ -37,9 +37,9 @@ def digest(*parts):
 
 
 def describe(value):
-    """Return what a parameter's value is, as JSON-like data that is the same in every process.
+    """Describe a parameter's value as JSON-like data that is the same in every process.
 
-    An estimator is its class, its parameters and its metadata requests; what it learnt counts only where it is
+    An estimator is described by its class, parameters and metadata requests; fitted attributes count only if it is
     frozen.
     """
     if isinstance(value, (type(None), bool, int, str)):
@@ -99,7 +99,7 @@ def clip_identity(clips):
             try:
                 found = os.stat(clip)
                 entries.append([os.fspath(clip), found.st_size, found.st_mtime_ns])
-            except OSError:  # a missing file is found, and told, by who reads it
+            except OSError:  # the reader finds and reports a missing file
                 entries.append([os.fspath(clip), None, None])
         else:
             samples = np.ascontiguousarray(clip)

@@ -12,9 +12,9 @@ _RESET = Path("/proc/self/clear_refs")
 class Measured:
     """Context that appends a row of `step`, `stage`, seconds and peak memory to a list.
 
-    Peak memory is the largest resident memory of the whole process, in MB, while the stage ran; stages that run in
-    threads of one process at the same time see each other's. Linux can forget an earlier peak; elsewhere the number
-    is the largest since the process began, and on Windows it is missing.
+    Peak memory is the largest resident memory of the whole process, in MB, while the stage ran; stages that run at the
+    same time in threads of one process include each other's memory. On Linux an earlier peak can be reset; elsewhere
+    the number is the largest since the process began, and on Windows it is missing.
     """
 
     def __init__(self, rows, step, stage):
@@ -34,7 +34,7 @@ class Measured:
 
 
 def peak_mb():
-    """Return the largest resident memory of the process in MB, since it was last reset where that is possible."""
+    """Return the largest resident memory of the process in MB, since its last reset if that is possible."""
     try:
         line = next(row for row in _STATUS.read_text().splitlines() if row.startswith("VmHWM"))
         return int(line.split()[1]) / 1024

@@ -74,10 +74,10 @@ def _values(metadata):
 
 
 def share(tasks):
-    """Mark what several of the tasks need, and return one task for each such stage, by depth.
+    """Mark stages that several tasks need, and return one task for each such stage, by depth.
 
-    A stage is worth storing where the ways part: features that always go into one and the same next step are not. Each
-    level has tasks, and how many steps of them to compute, and needs the ones before.
+    A stage is worth storing if different steps follow it, not if the same next step always does. Each level has tasks
+    with the number of steps to compute, and needs the levels before it.
     """
     followers: dict[str, set] = {}
     for task in tasks:

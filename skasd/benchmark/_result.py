@@ -55,18 +55,18 @@ class BenchmarkResult:
     timings : DataFrame
         One row per step of a detector and stage ("fit": learning from and transforming the training clips, "score":
         the test clips): ``data``, ``system``, ``seed``, ``machine``, ``step``, ``stage``, ``seconds``, ``peak_mb``
-        (largest resident memory of the whole process meanwhile) and ``shared``: whether other cells had the result
-        too, so that it was computed once.
+        (largest resident memory of the whole process meanwhile) and ``shared``: whether the result was computed once
+        and used by other cells too.
     failures : DataFrame
         Cells without result: ``data``, ``system``, ``seed``, ``machine``, ``error``.
     settings : dict
         Arguments, years, versions.
     out : Path or None
-        The folder that holds all this.
+        The folder of all these files.
 
     See Also
     --------
-    run : Makes it.
+    run : Computes it.
     """
 
     table: pd.DataFrame
@@ -117,9 +117,9 @@ class BenchmarkResult:
 
         Notes
         -----
-        With n seeds and standard deviation s, ci95 is :math:`t_{0.975, n-1} s / \sqrt{n}`: what other seeds would
-        change. It says nothing about other clips; the jackknife does, and nothing about seeds. Systems without
-        randomness have no spread.
+        With n seeds and standard deviation s, ci95 is :math:`t_{0.975, n-1} s / \sqrt{n}`: the uncertainty due to
+        seeds. It says nothing about other clips; the jackknife covers clips, but not seeds. Systems without randomness
+        have no spread.
         """
         machines = self.table[self.table["section"] == ""]
         half = machines[machines["metric"] == "official score ci95"]
@@ -140,7 +140,7 @@ class BenchmarkResult:
         columns = [(name, s) for name in order for s in statistics if (name, s) in wide.columns]
         wide.columns.names = ["figure", "statistic"]
         rows = known[by].drop_duplicates()
-        # all machines together come before each of them
+        # all machines together come before single machines
         rows = rows.assign(place=np.arange(len(rows)) - len(rows) * (rows["machine"] == ""))
         first = {name: place for place, name in enumerate(dict.fromkeys(rows["data"]))}
         systems = {name: place for place, name in enumerate(dict.fromkeys(rows["system"]))}

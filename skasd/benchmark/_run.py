@@ -45,7 +45,7 @@ def run(
     verbose: int = 0,
     on_error: Literal["raise", "record"] = "raise",
 ) -> Any:
-    """Fit and score systems on the machines of data sets, with several seeds; resume where a run was cut off.
+    """Fit and score systems on the machines of data sets, with several seeds; resume an interrupted run.
 
     Parameters
     ----------
@@ -57,38 +57,37 @@ def run(
     data : DataFrame, Bunch, (X, DataFrame), str, path-like, or dict of name to one
         What the loaders of `skasd.datasets` return: the table of `load_recordings`, `load_dcase` and `load_folder`,
         what `make_machine_sounds` returns, or clips of any kind with such a table; or a folder or CSV file, which
-        `load_recordings` then reads. Clips of split "train" that are not known
-        to be anomalous are learnt from, those of split "test" are scored. Rows with True in a column ``proxy`` are
-        given to detectors that learn from clips of other machines; without such a column these get the training clips
-        of the other machines.
+        `load_recordings` then reads. Clips of split "train" are trained on unless they are known to be anomalous; clips
+        of split "test" are scored. Rows with True in a column ``proxy`` are given to detectors that learn from clips of
+        other machines; without such a column these detectors get the training clips of the other machines.
     seeds : int or sequence of int, default=1
-        Number of seeds from 0, or the seeds. Every ``random_state`` in a detector is set. Detectors without one are
-        fitted once for all seeds.
+        Number of seeds, counted from 0, or the seeds. Every ``random_state`` in a detector is set. Detectors without
+        any are fitted once for all seeds.
     classes : str or None, default=None
-        Column that detectors get as ``section`` to fit on, as "attribute" where a machine has one section only; None:
-        the section.
+        Column that detectors get as ``section`` in ``fit``, such as "attribute" if a machine has one section only;
+        None: the section.
     year : int or None, default=None
-        Year of the challenge whose rules the figures follow. None: ``table.attrs["year"]`` if there; else 2026
-        (whose figures are those of all years since 2022) where there are clips of the target domain, 2020 where
-        there is one domain. Evaluation clips without labels may have none. Submission files are named by its rules:
-        give the year for those of 2021.
+        Year of the challenge whose rules the figures follow. None: ``table.attrs["year"]`` if present; else 2026 (same
+        figures as all years since 2022) if there are clips of the target domain, 2020 if there is one domain.
+        Evaluation clips without labels may have none. The year also determines the names of submission files: give it
+        for those of 2021.
     joint : collection of str or None, default=None
-        Names of the systems of which one detector learns all machines of a data set together, each section of each
-        machine being a section of its own. None: those published so, `cqupt2023`, `cqupt2023_ensemble` and
+        Names of systems with one detector for all machines of a data set, where each section of each machine is a
+        separate section. None: those published this way, `cqupt2023`, `cqupt2023_ensemble` and
         `wilkinghoff_multibranch`.
     out : path-like or None, default=None
-        Folder for results, and for finished cells, from which a run that was cut off goes on. None: nothing is kept.
+        Folder for results and for finished cells, from which an interrupted run resumes. None: nothing is kept.
     n_jobs : int or None, default=None
-        Cells computed at a time, by joblib: ``joblib.parallel_config`` decides where. None: 1, or what the
-        `parallel_config` says. Workers on other machines need to see `out` and the files of the clips.
+        Cells computed in parallel by joblib; ``joblib.parallel_config`` sets the backend. None: 1, or the value of
+        `parallel_config`. Workers on other machines need access to `out` and the files of the clips.
     n_threads : int or None, default=1
         Threads of torch and of matrix products within a cell; every ``n_threads`` in a detector is set to it. With the
-        same number, figures are the same to the last bit whatever `n_jobs` and backend. None: as many as they like.
+        same number, figures are the same to the last bit whatever `n_jobs` and backend. None: no limit.
     verbose : int, default=0
         1: progress bar.
     on_error : {"raise", "record"}, default="raise"
         What to do, once all other cells are done, about cells that failed: raise one error that lists them, or list
-        them in ``failures``. Either way they are tried again next time.
+        them in ``failures``. Either way they are retried next time.
 
     Returns
     -------
@@ -106,35 +105,35 @@ def run(
     -----
     UserWarning
         For clips that could not be read: they are left out of training and have no score; figures are those of the
-        other clips. For data without an official score, as those with a domain that has no test clips.
+        other clips. For data without an official score, such as data with a domain that has no test clips.
 
     See Also
     --------
     skasd.metrics.official_score : The rules.
-    sklearn.model_selection.cross_validate : One estimator, without a split of its own.
+    sklearn.model_selection.cross_validate : One estimator, with splits made by cross-validation.
 
     Notes
     -----
     A cell is one detector: a system with one seed on one machine (or on all, see `joint`) of one data set. It is stored
     in ``out/cells`` as soon as it is finished, under a name that is a hash of all that its scores depend on: class
     and parameters of the detector, clips (path, size and time of change of files, samples of arrays), their
-    metadata, seed, versions of the packages. So a run with other arguments into the same folder never takes a wrong
-    cell, one with more seeds or systems computes what is new, and two processes may work on one folder.
+    metadata, seed, versions of the packages. So a run with other arguments in the same folder never uses a wrong cell,
+    a run with more seeds or systems computes only the new cells, and two processes may share one folder.
 
     Systems that begin with the same steps on the same clips share them: a transformer with the same parameters,
-    seed among them, is fitted once and what it makes of the clips, if that is arrays, is kept in ``out/cells/shared``
-    (in a temporary folder without `out`) until all cells are done. Pipelines and the embedder of a
-    `skasd.compose.PerSection` are taken apart for this; what is inside of other meta-estimators is not shared. Scores
-    are those of ``fit`` and ``score_samples`` of the whole detector. Nothing in the folder is pickled.
+    including the seed, is fitted once and its output, if it is arrays, is kept in ``out/cells/shared`` (in a temporary
+    folder without `out`) until all cells are done. Pipelines and the embedder of a `skasd.compose.PerSection` are split
+    for this; steps inside other meta-estimators are not shared. Scores equal those of ``fit`` and ``score_samples`` of
+    the whole detector. Nothing in the folder is pickled.
 
-    At test time a detector is given what the challenge gives: the section, if the machine has several, in
-    2021 the domain, with `joint` the machine. Detectors whose ``decision_function`` takes one of these are scored by
-    it: the anomaly score is the threshold minus the decision.
+    At test time a detector gets what the challenge gives: the section if the machine has several, the domain in 2021,
+    and the machine with `joint`. Detectors whose ``decision_function`` takes one of these are scored with it: the
+    anomaly score is the threshold minus the decision.
 
     ``out`` gets ``results.csv`` (``table``), ``timings.csv``, ``failures.csv``,
     ``scores/<system>/seed_<seed>/<machine>.csv``, ``submissions/<system>/seed_<seed>/`` (the challenge's files, where
     sections are numbers) and ``run.json`` (arguments, versions). With several data sets there is one more folder,
-    ``seed_<seed>/<data>/``. Files of an earlier run in the same folder go, its cells stay.
+    ``seed_<seed>/<data>/``. Files of an earlier run in the same folder are removed, its cells stay.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Finished cells and shared features on disk: whole files or none, whoever is killed and whoever else writes."""
+"""Finished cells and shared features on disk, written atomically: safe if killed or if others write too."""
 
 import hashlib
 import json
@@ -21,18 +21,18 @@ _FEATURES = "features.json"  # written last
 
 @dataclass
 class Features:
-    """Clips on their way through the steps: what they have become, and which of them are left."""
+    """Clips between steps: their features, and which of them are left."""
 
     train: Any
     test: Any
     kept_train: np.ndarray  # positions within task.train
     kept_test: np.ndarray
-    causes: dict  # of unreadable clips by row of the data set
+    causes: dict  # of unreadable clips, by row of the data set
     timings: list
 
 
 class Store:
-    """Folder, made if need be, of what has been computed, by key; finished cells are kept only if ``keeps_cells``."""
+    """Folder of computed results by key, created if missing; finished cells are kept only if ``keeps_cells``."""
 
     def __init__(self, folder, keeps_cells=True):
         self.folder = Path(folder).absolute()
@@ -45,7 +45,7 @@ class Store:
             )
 
     def cell_path(self, key):
-        """Return where a cell is, or would be."""
+        """Return the path of a cell, whether it exists or not."""
         return self.folder / f"{key}.json"
 
     def read_cell(self, key):
@@ -64,7 +64,7 @@ class Store:
             return None
 
     def write_cell(self, key, cell):
-        """Keep a finished cell."""
+        """Store a finished cell."""
         if self.keeps_cells:
             content = json.dumps(cell)
             checksum = hashlib.sha256(content.encode()).hexdigest()
@@ -96,7 +96,7 @@ class Store:
             return None
 
     def write_features(self, key, features):
-        """Keep features for the cells that share them, if they are arrays; what else there is each computes."""
+        """Store features for the cells that share them, if they are arrays; each cell computes others itself."""
         if not (_is_stored(features.train) and _is_stored(features.test)):
             return
 
@@ -117,7 +117,7 @@ class Store:
         """Remove shared features; those of other runs stay."""
         for key in keys:
             shutil.rmtree(self.features_path(key), ignore_errors=True)
-        with suppress(OSError):  # another run's are in it, or there never was one
+        with suppress(OSError):  # another run's features are in it, or it never existed
             (self.folder / "shared").rmdir()
 
 
@@ -149,7 +149,7 @@ def _read_clips(path, shapes):
 
 
 def _replace(path, write):
-    """Write a file whole or not at all, in a folder that another run may remove meanwhile because it is empty."""
+    """Write a file atomically, in a folder that another run may remove meanwhile because it is empty."""
     for attempt in range(3):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -162,7 +162,7 @@ def _replace(path, write):
 
 
 def _replace_folder(path, write):
-    """Write a folder whole or not at all; one that is there stays."""
+    """Write a folder atomically; an existing one stays."""
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         for attempt in range(3):
@@ -175,12 +175,12 @@ def _replace_folder(path, write):
         write(part)
         os.replace(part, path)
     except OSError:
-        if not path.is_dir():  # as good as this one, of who was quicker
+        if not path.is_dir():  # an equally good one, of a faster run
             raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def write_text(path, text):
-    """Write a text file, whole or not at all."""
+    """Write a text file atomically."""
     _replace(Path(path), lambda other: other.write_text(text, encoding="utf-8"))

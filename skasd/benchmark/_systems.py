@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-# these learn the machines of a data set apart, so that one detector serves them all
+# these learn to classify the machines of a data set, so one detector serves them all
 PUBLISHED_JOINTLY = ("cqupt2023", "cqupt2023_ensemble", "wilkinghoff_multibranch")
 _TOLD_THE_MACHINE = ("secom2021_submission", "jless2022_submission")
 
@@ -21,9 +21,9 @@ class System:
     Parameters
     ----------
     name : str
-        Under which it stands in tables.
+        Name in tables.
     source : str, estimator or callable
-        What was given.
+        The system as given.
     joint : bool or None, default=None
         Whether one detector serves all machines; None: as published.
     """
@@ -92,8 +92,8 @@ class System:
 def with_seed(estimator, seed, only_missing=False):
     """Set every `random_state` in an estimator, or those that are None.
 
-    The first of each class gets the seed itself, so that equal first steps stay equal in all systems; further ones
-    of the same class, as the members of an ensemble, get seeds derived from it.
+    The first of each class gets the seed itself, so that equal first steps stay equal in all systems; further ones of
+    the same class, such as members of an ensemble, get seeds derived from it.
     """
     parameters = estimator.get_params(deep=True)
     seen: Counter[str] = Counter()
@@ -116,7 +116,7 @@ def as_systems(systems, joint):
     systems : str, estimator, callable, list of these, or dict of name to one
         As in :func:`run`.
     joint : collection of str or None
-        Names of those with one detector for all machines; None: as published.
+        Names of systems with one detector for all machines; None: as published.
 
     Returns
     -------

@@ -22,8 +22,8 @@ from ._store import Features
 class Task:
     """All that a worker needs to know for one cell.
 
-    Its `steps` are the detector taken apart: transformers, then what gives the scores. `stages` are the keys of what
-    the transformers make of the clips, `stored` tells which of them are kept for other cells.
+    Its `steps` are those of the detector: transformers, then the scorer. `stages` are the keys of the transformers'
+    outputs, `stored` tells which of them are kept for other cells.
     """
 
     steps: list
@@ -40,8 +40,8 @@ class Task:
 def taken_apart(detector):
     """Return the steps of a detector: transformers, then one that scores.
 
-    Fitting one step after the other gives what fitting the detector gives: a `PerSection` does to embeddings the same
-    whether it made them or got them.
+    Fitting one step after the other gives what fitting the detector gives: a `PerSection` treats embeddings alike
+    whether it computed or received them.
     """
     if isinstance(detector, Pipeline) and not getattr(detector, "transform_input", None):
         steps = [step for _, step in detector.steps if step is not None and not isinstance(step, str)]
@@ -67,7 +67,7 @@ def fit_method(step):
 
 
 def compute_features(X, task, depth, store):
-    """Compute features that are to be stored, unless they are; return None and the cause of a failure, or None."""
+    """Compute and store features unless they are stored; return None and the cause of a failure, or None."""
     return _guarded(task, lambda: _features(X, task, depth, store) and None)
 
 
@@ -84,7 +84,7 @@ def _guarded(task, call: Callable):
     threads = nullcontext() if task.n_threads is None else fixed_threads(task.n_threads)
     try:
         with threads, sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ClipWarning)  # told once, for all cells, at the end
+            warnings.simplefilter("ignore", ClipWarning)  # reported once, for all cells, at the end
             return call(), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"

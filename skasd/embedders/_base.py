@@ -350,7 +350,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         patches = self._make_patches(clips, self.patch_frames_)
         outputs = partial(self._patch_outputs, names=names)
         values, index = embed(self.embedding_network_, patches, self.patch_hop_, outputs, verbose=verbose)
-        with np.errstate(over="ignore", invalid="ignore"):  # `check_finite` reports values that are not finite
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # `check_finite` reports values that are not finite
             return [self._merge(values[name], index, name).astype(np.float32, copy=False) for name in names]
 
     @property

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 
 PACKAGES = ("skasd", "sklearn", "imblearn")
 
-# parts of those packages that do something when they are imported, or are not theirs
+# parts of those packages that have effects on import, or are not their own
 _CLOSED = {"__main__", "conftest", "externals", "setup", "tests"}
 
-# classes other than estimators of which an object is no more than its attributes
+# classes, other than estimators, whose objects are no more than their attributes
 PLAIN = {
     "skasd.compose._combination.Standardization",
     "skasd.nn.FMix",
@@ -25,7 +25,7 @@ PLAIN = {
     "sklearn.metrics._scorer._Scorer",
 }
 
-# those of which only what the constructor was given is kept: they begin anew with every training run
+# only their constructor arguments are kept: they start afresh in every training run
 CALLBACKS = {
     "skasd.embedders.Checkpoint",
     "skasd.embedders.EarlyStopping",
@@ -38,7 +38,7 @@ CALLBACKS = {
 
 # functions of numbers; none of them reads or writes files
 _FUNCTIONS = {
-    "builtins": "print",  # where skorch's callbacks write to
+    "builtins": "print",  # targets that skorch's callbacks write to
     "numpy": "all amax amin any argmax argmin average clip cumprod cumsum diff linalg.norm max mean median min "
     "nan_to_num nanmax nanmean nanmedian nanmin nanstd nansum nanvar percentile prod ptp quantile ravel "
     "real round sort squeeze std sum trapezoid transpose unwrap var",
@@ -98,7 +98,7 @@ def class_kind(cls, trusted=()):
     ours = is_within(cls.__module__, PACKAGES)
     if not ours and not is_within(cls.__module__, trusted):
         return None
-    if "." in cls.__qualname__:  # made inside a function or class: not to be found by name
+    if "." in cls.__qualname__:  # defined inside a function or class: cannot be found by name
         return None
     if issubclass(cls, BaseEstimator):
         return "estimator"
@@ -121,7 +121,7 @@ def _is_its_attributes(cls):
         and all(getattr(cls, name) is getattr(object, name) for name in methods)
         and not hasattr(cls, "__setstate__")
         and not any(vars(base).get("__slots__") for base in cls.__mro__)
-        # of lists, numbers and the like there is more
+        # lists, numbers and the like have more
         and all(base is object or base.__flags__ & _HEAP_TYPE for base in cls.__mro__)
     )
 

@@ -1,4 +1,4 @@
-"""From objects to JSON with arrays and tensors beside it, and back."""
+"""Conversion between objects and JSON with separate arrays and tensors."""
 
 import hashlib
 import io
@@ -30,10 +30,10 @@ class Codec(ABC):
 
 
 class Encoder:
-    """Turn a value into JSON; arrays (.npy files, equal ones once) and tensors are put aside.
+    """Turn a value into JSON; arrays (.npy files, equal ones once) and tensors are stored separately.
 
-    The first of the ``codecs`` that takes a value has it. ``trusted`` are packages whose classes and functions may be
-    named.
+    The first of the ``codecs`` that takes a value encodes it. ``trusted`` are packages whose classes and functions may
+    be named.
     """
 
     def __init__(self, codecs, trusted=()):
@@ -89,9 +89,9 @@ class Encoder:
 
 
 class Decoder:
-    """Turn what an `Encoder` made into values again.
+    """Turn the output of an `Encoder` into values again.
 
-    ``device`` says where networks go; None: where their estimators say.
+    ``device`` is that of the networks; None: as their estimators say.
     """
 
     def __init__(self, codecs, trusted, device, arrays, tensors):

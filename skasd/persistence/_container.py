@@ -27,9 +27,9 @@ class ModelFileError(ValueError):
 
 
 def write(path, title, structure, arrays, tensors):
-    """Write a model file, all of it or nothing, in place of an earlier one.
+    """Write a model file atomically, in place of an earlier one.
 
-    ``title`` is the name of the class of what is in it, ``structure`` a JSON value, ``arrays`` are .npy files.
+    ``title`` is the class name of its content, ``structure`` a JSON value, ``arrays`` are .npy files.
     """
     members = {STRUCTURE: json.dumps(structure, allow_nan=False, indent=1).encode("ascii")}
     members |= {f"arrays/{i}.npy": content for i, content in enumerate(arrays)}
@@ -67,7 +67,7 @@ def read(path):
         return _unpack(content)
     except _Unfit as error:
         raise ModelFileError(f"{path!r} cannot be loaded: {error}") from None
-    except Exception as error:  # whatever a foreign file provokes in the parsers, it is that file's fault
+    except Exception as error:  # any error that a foreign file causes in the parsers is that file's fault
         raise ModelFileError(
             f"{path!r} cannot be loaded: it is damaged, incomplete or foreign ({type(error).__name__}: {error}). "
             "Copy or save it again."

@@ -1,7 +1,7 @@
 """Renamed and removed classes and parameters of earlier versions, for the files that hold them.
 
-Whoever renames or removes a class or a parameter of a public estimator adds a line here; a file that names something
-which is neither there nor in the class is refused with words for the user.
+Whoever renames or removes a class or a parameter of a public estimator adds a line here; a file with a name that is
+neither here nor in the class is refused with a message for the user.
 """
 
 from sklearn.base import BaseEstimator
@@ -52,7 +52,7 @@ def present_name(name):
 def present_state(cls, state):
     """Return parameters and fitted attributes of a file as the installed version of an estimator's class has them.
 
-    Raises ValueError if there is a parameter no longer whose value in the file mattered.
+    Raises ValueError if a parameter was removed whose value in the file mattered.
     """
     names = [public_name(base) for base in cls.__mro__]
     renamed = {old: new for name in names for old, new in RENAMED.get(name, {}).items()}

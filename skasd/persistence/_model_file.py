@@ -22,21 +22,20 @@ def save(estimator: Any, path: PathName, *, trusted: tuple[str, ...] = ()):
     Parameters
     ----------
     estimator : estimator
-        Fitted or not: any estimator of skasd, or of scikit-learn and imbalanced-learn with such inside, as a
+        Fitted or not: any estimator of skasd, or of scikit-learn and imbalanced-learn around such, for example a
         pipeline, a grid search or a system of :mod:`skasd.systems`.
 
     path : path-like
-        The file, by habit ``"....skasd"``. It is replaced in one step: where saving fails, the file that was there
-        is still there.
+        The file, by convention ``"....skasd"``. It is replaced atomically: if saving fails, an existing file is kept.
 
     trusted : tuple of str, default=()
-        Further packages or modules whose classes and functions may be in the file, as ``("mypackage",)``. Their
-        objects must consist of their attributes alone. :func:`load` needs the same.
+        Further packages or modules whose classes and functions may be in the file, such as ``("mypackage",)``. Their
+        objects must consist of their attributes alone. :func:`load` needs the same value.
 
     Raises
     ------
     TypeError
-        If something in the estimator cannot be stored, with its place, as ``Pipeline.steps[1][1].callbacks[0]``: a
+        If something in the estimator cannot be stored, with its place, such as ``Pipeline.steps[1][1].callbacks[0]``: a
         function, a class or an object of other packages, a lambda.
 
     ValueError
@@ -47,7 +46,7 @@ def save(estimator: Any, path: PathName, *, trusted: tuple[str, ...] = ()):
 
     See Also
     --------
-    load : The way back.
+    load : Reads the file.
 
     Notes
     -----
@@ -58,10 +57,10 @@ def save(estimator: Any, path: PathName, *, trusted: tuple[str, ...] = ()):
     - ``arrays/*.npy``: arrays, none of Python objects;
     - ``tensors.safetensors``: the networks' weights.
 
-    There is no pickle in it. The same model gives the same bytes. An object that is in two places, as an embedder
-    that several detectors share, is stored once and shared again after loading.
+    There is no pickle in it. The same model gives the same bytes. An object in two places, such as an embedder shared
+    by several detectors, is stored once and shared again after loading.
 
-    Not stored: the losses of single batches (those of epochs are), and what callbacks gathered while training.
+    Not stored: the losses of single batches (those of epochs are), and what callbacks recorded during training.
 
     Examples
     --------
@@ -105,8 +104,8 @@ def load(path: PathName, *, device: str | None = None, trusted: tuple[str, ...] 
         The file.
 
     device : str or None, default=None
-        Where the networks go, as ``"cpu"``; None: where the parameter ``device`` of each embedder says, as on a first
-        ``fit``, or to the CPU where there is no such device.
+        Device of the networks, such as ``"cpu"``; None: that of the parameter ``device`` of each embedder, as in
+        ``fit``, or the CPU if there is no such device.
 
     trusted : tuple of str, default=()
         Further packages or modules whose classes and functions may be in the file. Their code is imported and run:
@@ -129,18 +128,18 @@ def load(path: PathName, *, device: str | None = None, trusted: tuple[str, ...] 
     Warns
     -----
     UserWarning
-        If the file was written with another version of skasd or scikit-learn (of the latter the first two numbers
-        count), as scores may differ then. If a network's device is not there.
+        If the file was written with another version of skasd or scikit-learn (for the latter the first two numbers
+        count), because scores may differ then. If a network's device is not available.
 
     See Also
     --------
-    save : Writes the file, and says what is in it.
+    save : Writes the file; describes its content.
 
     Notes
     -----
     Nothing in the file is run. Classes and functions are looked up by name among those of skasd, scikit-learn and
-    imbalanced-learn, and functions only among those that compute. Checksums find damage; they do not tell who wrote
-    the file. A file made with intent can still hold a useless model, or one that takes much time or memory.
+    imbalanced-learn, and functions only among those that only compute. Checksums find damage; they do not tell who
+    wrote the file. A malicious file can still hold a useless model, or one that takes much time or memory.
 
     Scores are identical to the last bit with the same versions, the same kind of device and the same number of
     threads. Networks from CUDA load without it; in float32 instead of bfloat16 their scores differ in rounding.
@@ -166,9 +165,9 @@ def load(path: PathName, *, device: str | None = None, trusted: tuple[str, ...] 
         estimator = Decoder(_CODECS, trusted, device, arrays, tensors)(structure)
         if not isinstance(estimator, BaseEstimator):
             raise ValueError("there is no estimator in it")
-    except Warning:  # which the user's filters turn into an error
+    except Warning:  # raised if the user's filters turn the warning into an error
         raise
-    except Exception as error:  # whatever a foreign structure provokes, it is the file's fault
+    except Exception as error:  # any error that a foreign structure causes is the file's fault
         raise ModelFileError(_explain(path, manifest, error)) from error
     different = _different_versions(manifest)
     if different:
@@ -177,7 +176,7 @@ def load(path: PathName, *, device: str | None = None, trusted: tuple[str, ...] 
 
 
 def describe(path: PathName) -> dict[str, Any]:
-    """Tell what a model file is, without making the estimator in it.
+    """Describe a model file without building the estimator in it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Codecs of estimators and of what they hold: networks, metadata requests, callbacks."""
+"""Codecs of estimators and of their parts: networks, metadata requests, callbacks."""
 
 from inspect import signature
 
@@ -99,7 +99,7 @@ class Callback(Codec):
         return class_kind(type(value), encoder.trusted) == "callback"
 
     def encode(self, value, encoder, where):
-        # what ends in _ belongs to a training run
+        # attributes that end in _ belong to a training run
         params = {name: item for name, item in vars(value).items() if not name.endswith("_")}
         return {
             "class": public_name(type(value)),

@@ -16,11 +16,11 @@ from .style import ANOMALOUS, NEUTRAL, plain_axes
 
 @with_shared_docstring
 class AnomalyMapDisplay:
-    """Map of anomaly over time and frequency, as far as the detector gives one.
+    """Map of anomaly over time and frequency, if the detector provides one.
 
-    For an autoencoder that is a map of the reconstruction error. For a distance of clip statistics it is a
-    profile over frequency, the share of each band in the distance, since such detectors know no time. Make one
-    with :meth:`from_estimator`.
+    For an autoencoder it is a map of the reconstruction error. For a distance of clip statistics it is a profile over
+    frequency, the share of each band in the distance, because such detectors do not resolve time. Make one with
+    :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class AnomalyMapDisplay:
     frequencies : ndarray of shape (n_bins,), default=None
         Centre frequency of each row in Hz, rising; None: rows are numbered.
     unit : str, default=""
-        What the numbers are.
+        Unit of the numbers.
     {shared}
 
     Attributes
@@ -45,10 +45,9 @@ class AnomalyMapDisplay:
 
     Notes
     -----
-    A band that two features speak of (its mean and its standard deviation over time, for instance) has the sum of
-    their shares. See ``feature_contributions`` of :class:`skasd.scorers.MahalanobisScorer` and
-    :class:`skasd.scorers.KNNScorer` for the formulae, ``reconstruction_error`` of
-    :class:`skasd.embedders.AutoencoderEmbedder` for the autoencoder's.
+    The share of a band described by several features (its mean and standard deviation over time, for instance) is their
+    sum. See ``feature_contributions`` of :class:`skasd.scorers.MahalanobisScorer` and :class:`skasd.scorers.KNNScorer`
+    for the formulae, ``reconstruction_error`` of :class:`skasd.embedders.AutoencoderEmbedder` for the autoencoder's.
 
     Examples
     --------
@@ -86,7 +85,7 @@ class AnomalyMapDisplay:
     @classmethod
     @with_shared_docstring
     def from_estimator(cls, detector: Any, X: Any, *, names: Any = None, ax: Any = None, **kwargs) -> Any:
-        """Ask a fitted detector where clips are anomalous, and draw it.
+        """Compute where clips are anomalous with a fitted detector, and draw it.
 
         Parameters
         ----------
@@ -184,7 +183,7 @@ class AnomalyMapDisplay:
 
 
 def anomaly_map(detector: Any, X: Any) -> list[np.ndarray]:
-    """Return where in time and frequency each clip is anomalous, for detectors that can say so.
+    """Return where in time and frequency each clip is anomalous, for detectors that support it.
 
     Parameters
     ----------
@@ -196,8 +195,7 @@ def anomaly_map(detector: Any, X: Any) -> list[np.ndarray]:
           (:class:`~skasd.scorers.MahalanobisScorer`, :class:`~skasd.scorers.KNNScorer`,
           :class:`~skasd.scorers.KNNCosineScorer`).
 
-        Searches and wrappers of a single estimator (:class:`~skasd.compose.NormalOnly`) around it are looked
-        through.
+        It may be inside a search or a wrapper of a single estimator (:class:`~skasd.compose.NormalOnly`).
     X : array-like or list of length n_clips
         Clips as the detector takes them.
 
@@ -205,13 +203,13 @@ def anomaly_map(detector: Any, X: Any) -> list[np.ndarray]:
     -------
     maps : list of ndarray
         For an autoencoder the mean squared error of each bin and frame, (n_bins, n_frames). For statistics the
-        share of each bin in the distance, (n_bins, 1): its sum over bins is the distance that the scorer makes its
-        score of. NaN for skipped clips.
+        share of each bin in the distance, (n_bins, 1): its sum over bins is the distance from which the scorer computes
+        its score. NaN for skipped clips.
 
     Raises
     ------
     TypeError
-        For a detector that cannot say.
+        For a detector that does not support it.
 
     See Also
     --------

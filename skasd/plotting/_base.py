@@ -10,13 +10,13 @@ from .style import NEUTRAL, import_pyplot, is_skewed
 
 PARAMETERS = """
 X : array-like or list of length n_clips
-    What the estimator takes.
+    Input of the estimator.
 
 anomaly_scores, scores : array-like of shape (n_clips,)
     Anomaly scores, higher = more anomalous (``-score_samples``); NaN for a skipped clip.
 
 y : array-like of shape (n_clips,), default=None
-    +1 for a normal, -1 for an anomalous clip; None: they are not told apart.
+    +1 for a normal, -1 for an anomalous clip; None: they are not distinguished.
 
 domain : array-like of shape (n_clips,), default=None
     Domain of each clip, such as ``"source"`` and ``"target"``; each has a panel or a curve. None: one of all clips.
@@ -32,17 +32,17 @@ threshold : float, default=None
     Anomaly score above which a clip is called anomalous; drawn as a line.
 
 training : array-like of shape (n_training_clips,), default=None
-    Scores of the training clips, best those of clips held out (``training_scores_`` of the scorers), as a histogram
-    of their own in every panel. The histograms then show shares of clips, each of its own kind.
+    Scores of the training clips, preferably held-out ones (``training_scores_`` of the scorers), drawn as a separate
+    histogram in every panel. Each histogram then shows shares of the clips of its kind.
 
 max_fpr : float, default=0.1
     Right end of the region of the partial AUC, in (0, 1].
 
 method : {"tsne", "pca"}, default="tsne"
-    How to go down to two dimensions.
+    Method of reduction to two dimensions.
 
 perplexity : float, default=30.0
-    Of t-SNE; lowered to (n_clips - 1) / 3 for few clips.
+    Perplexity of t-SNE; lowered to (n_clips - 1) / 3 for few clips.
 
 random_state : int, RandomState instance or None, default=0
     Seed of t-SNE.
@@ -73,7 +73,7 @@ ax : matplotlib Axes or array of Axes, default=None
     One Axes per panel, or a single one, which is divided among several panels. Default: a new figure.
 
 **kwargs : dict
-    Handed to :meth:`plot`.
+    Passed to :meth:`plot`.
 """
 
 ATTRIBUTES = """
@@ -81,7 +81,7 @@ ax_ : matplotlib Axes
     Axes of the picture, or of its first panel.
 
 figure_ : matplotlib Figure
-    The figure it stands in.
+    The figure that contains it.
 """
 
 with_shared_docstring = shared_docstring(PARAMETERS, ATTRIBUTES)
@@ -90,8 +90,8 @@ with_shared_docstring = shared_docstring(PARAMETERS, ATTRIBUTES)
 def make_panels(display, ax, n_rows, n_columns, panel_size):
     """Return an array of ``n_rows * n_columns`` axes.
 
-    Without ``ax`` they stand in a figure of their own. A single ``ax`` is used as it is for one panel and
-    divided into a grid for several; an array of axes must have one for each panel.
+    Without ``ax`` they are in a new figure. A single ``ax`` is used as it is for one panel and divided into a grid for
+    several; an array of axes must have one for each panel.
     """
     pyplot = import_pyplot(display)
     n_panels = n_rows * n_columns
@@ -176,7 +176,7 @@ def anomaly_score(estimator, X):
 
 
 def skipped_note(ax, n_skipped):
-    """Say above the right end of the panel how many clips had no score."""
+    """Write above the right end of the panel how many clips had no score."""
     if n_skipped:
         clips = "1 clip" if n_skipped == 1 else f"{n_skipped} clips"
         ax.set_title(f"{clips} without a score, not shown", loc="right", fontsize="small", color=NEUTRAL)

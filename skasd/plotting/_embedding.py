@@ -23,7 +23,7 @@ class EmbeddingDisplay:
     Parameters
     ----------
     points : ndarray of shape (n_clips, 2)
-        Place of each clip on the map; NaN for a skipped clip.
+        Position of each clip on the map; NaN for a skipped clip.
     axis_names : tuple of (str, str), default=("", "")
         Labels of the axes; the axes of a t-SNE map have no meaning and no label.
     {shared}
@@ -187,7 +187,7 @@ class EmbeddingDisplay:
         y = np.ones(n_clips, dtype=int) if self.y is None else self.y
         present = ~np.isnan(self.points).any(axis=1)
         groups = ordered(label for label, is_there in zip(section, present, strict=True) if is_there)
-        # normal clips below, anomalous ones above: the few must not be hidden by the many
+        # normal clips below, anomalous ones above: the many must not hide the few
         for label in (1, -1):
             for group, color in zip(groups, _colors(len(groups)), strict=True):
                 rows = present & (y == label) & [own == group for own in section]

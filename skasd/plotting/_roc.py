@@ -38,7 +38,7 @@ class ROCByDomainDisplay:
         Area under the curve of all clips where FPR <= ``max_fpr``, standardised by McClish's rule
         (0.5 is chance, 1 is best).
     n_skipped : int, default=0
-        Number of clips left out for want of a score.
+        Number of clips left out because they have no score.
     {shared}
 
     Attributes
@@ -54,8 +54,8 @@ class ROCByDomainDisplay:
     Notes
     -----
     The rule is that of DCASE Challenge Task 2 since 2022 [1]_: AUC of a domain from its own normal clips
-    and the anomalous clips of both, because an anomaly has to stand out whatever the domain; pAUC from all
-    clips, over FPR from 0 to 0.1, standardised as ``sklearn.metrics.roc_auc_score(..., max_fpr=0.1)``.
+    and the anomalous clips of both, because an anomaly must be detected in any domain; pAUC from all clips, over FPR
+    from 0 to 0.1, standardised as ``sklearn.metrics.roc_auc_score(..., max_fpr=0.1)``.
 
     References
     ----------

@@ -95,9 +95,9 @@ class ScoreDisplay:
         Parameters
         ----------
         estimator : estimator with ``score_samples``
-            A fitted detector: a scorer, a pipeline that ends in one, any of scikit-learn's.
+            A fitted detector: a scorer, a pipeline that ends in one, or one of scikit-learn's.
         threshold : {"auto"}, float or None, default="auto"
-            ``"auto"`` reads it off the fitted estimator (``-offset_``); None draws no line.
+            ``"auto"`` reads it from the fitted estimator (``-offset_``); None draws no line.
         name : str, default=None
             Default: the name of the (last) estimator's class.
         {shared}

@@ -38,7 +38,7 @@ class TimelineDisplay:
 
     See Also
     --------
-    ScoreDisplay : How many clips have which score.
+    ScoreDisplay : Histograms of the scores.
 
     Notes
     -----
