@@ -11,6 +11,7 @@ from ..clips import Clips
 from ..compose import only_parameter, sample_rate_of, score_clips
 from ._alignment import aligned
 from ._explanation import Explanation
+from ._fluctuation import steadied, unusual_fluctuation
 from ._healthy import HealthyClips
 from ._own_shares import own_shares
 from ._search import COARSE, Shares
@@ -139,10 +140,16 @@ class Explainer:
         segments = _segments(shares, tiles, levels, rate)
         bands = shares.map.sum(axis=1).reshape(-1, COARSE[0]).sum(axis=1)
         text = in_words(segments.iloc[0], len(waveform) / rate, rate / 2, than)
+        share, fluctuation, said = max(segments["share"].iloc[0], 0), None, ""
         if own <= of_healthy:
             text = f"the clip scores no higher than the healthy clip; what raises its score most: {text}"
-        elif segments["share"].iloc[0] < _LEAST_SHARE:
-            share = max(segments["share"].iloc[0], 0)
+        elif (fluctuation := unusual_fluctuation(waveform, near, rate)) is not None:
+            (steady,) = score([steadied(waveform, fluctuation.frequency, rate)])
+            if own - steady >= max(share, _LEAST_SHARE) * (own - replaced):
+                said = fluctuation.in_words()
+        if said:
+            text = f"{said}; {text}" if share >= _LEAST_SHARE else said
+        elif share < _LEAST_SHARE and own > of_healthy:
             text = f"no region stands out; the strongest, {share:.0%} of the difference: {text}"
         return Explanation(
             score=float(own),
@@ -151,7 +158,7 @@ class Explainer:
             bands_=_bands(waveform, self.detector, frequencies[:: COARSE[0]], bands),
             segments_=segments,
             sentence=text,
-            n_scored=3 + shares.n_asked,
+            n_scored=3 + shares.n_asked + (fluctuation is not None),
             **known,
         )
 
@@ -257,6 +264,13 @@ def explain(
     *Segments.* Contiguous tiles of at least 0.3 of the largest share; their edges are those of the level difference
     between both sounds, where it is half as large (in dB) as at its peak, if that is 3 dB or more. Each is then asked
     for by itself, which gives its share.
+
+    *Fluctuations.* A level that rises and falls many times a second lies in no region. The magnitudes of 8 mel bands
+    (windows of 8 ms), relative to their means, are transformed over time; of 2 to 100 Hz the frequency is taken at
+    which the mean amplitude over bands exceeds those of all 8 healthy clips within a third of an octave by most, if
+    by 3 dB. The clip is then divided by what all bands have in common of that frequency and its multiples, and scored
+    again. It is said if that takes off a tenth of what the clip scores above the other sound, and more than the
+    strongest segment.
 
     References
     ----------

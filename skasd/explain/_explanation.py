@@ -43,7 +43,7 @@ class Explanation:
     nearest_ : str or int
         The nearest healthy clip: its path, or its position among arrays.
     sentence : str
-        The strongest segment in words.
+        The strongest segment in words, or the periodic rise and fall of the level that raises the score more.
     clip, healthy : ndarray of shape (n_samples,)
         Both waveforms, the nearest healthy one as it was laid over the other.
     reference : ndarray of shape (n_samples,)
