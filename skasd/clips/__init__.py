@@ -1,11 +1,11 @@
-"""Clips in: arrays, ragged lists and audio files, checked, at one sample rate, one channel each.
+"""Input of clips: arrays, ragged lists and audio files, checked, at one sample rate, one channel each.
 
 This is the one place of the package that reads audio. A collection of clips ``X`` is
 
 - a 2-D array ``(n_clips, n_samples)``; integer PCM is scaled to [-1, 1);
-- a list (or 1-D object array) of 1-D arrays, of unequal length if need be;
-- a list, array, pandas Series or Index of file paths (``str`` or ``PathLike``; wav, flac, ogg, mp3,
-  aiff and other formats of libsndfile of which truncated files can be told).
+- a list (or 1-D object array) of 1-D arrays, whose lengths may differ;
+- a list, array, pandas Series or Index of file paths (``str`` or ``PathLike``; wav, flac, ogg, mp3, aiff and other
+  formats of libsndfile in which truncated files can be detected).
 """
 
 from ._checks import check_clips, pcm_to_float

@@ -1,4 +1,4 @@
-"""Reading one audio file, with a plain word on what is wrong with it if it cannot be used."""
+"""Reading one audio file, with a clear message on what is wrong with it if it cannot be used."""
 
 import io
 import os
@@ -31,10 +31,10 @@ def read_header(path):
 
 
 def read_samples(path, header, buffers):
-    """Return the samples of a file, float32, in kept buffers: (n_samples,), or (n_samples, n_channels) of several.
+    """Return the samples of a file, float32, in kept buffers: (n_samples,), or (n_samples, n_channels) if several.
 
-    libsndfile reads 16-bit samples in one go but turns them into floats in short pieces: three times as fast, and
-    the same numbers, if NumPy does that.
+    libsndfile reads 16-bit samples in one go but converts them to floats in short pieces. Converting them with NumPy is
+    three times as fast and gives the same numbers.
     """
     with _opened(path) as (found, file):
         if found != header:
@@ -47,7 +47,7 @@ def read_samples(path, header, buffers):
                 stored = buffers.array("stored", shape, np.dtype("<i2"))
                 got = file.readinto(stored.reshape(-1).view(np.uint8)) // (2 * channels)
             else:
-                # SDS has more bits than it says
+                # SDS has more bits than its header says
                 is_16_bit = file.subtype == "PCM_16" and file.format != "SDS"
                 stored = buffers.array("stored", shape, np.int16) if is_16_bit else samples
                 got = len(file.read(out=stored))
@@ -70,10 +70,10 @@ def _reason(error):
 
 @contextmanager
 def _opened(path):
-    """Open an audio file; lends its header and the file, at its first sample.
+    """Open an audio file; yield its header and the file, positioned at its first sample.
 
-    A plain WAV file is lent as it is, any other one is libsndfile's. A file opened through libsndfile takes a dozen
-    short calls into it, after each of which threads that read side by side take turns at the interpreter.
+    A plain WAV file is opened directly, any other one through libsndfile. That takes a dozen short calls, after each of
+    which threads that read in parallel compete for the interpreter lock.
     """
     try:
         mode = os.stat(path).st_mode
@@ -100,9 +100,9 @@ def _opened(path):
 
 
 def _plain_header(head, size):
-    """Return the header of a WAV file of 16-bit samples that is nothing else and wholly there, else None.
+    """Return the header of a complete WAV file that holds 16-bit samples and nothing else; otherwise None.
 
-    Nothing of such a file is left open, so that nobody needs to interpret it.
+    Such a file leaves nothing open to interpretation.
     """
     if len(head) < _PLAIN_WAV.size:
         return None
@@ -121,7 +121,7 @@ def _plain_header(head, size):
 
 
 def _by_libsndfile(path, file, size):
-    """Return the file opened by libsndfile, which shortens truncated ones silently: these are found here."""
+    """Return the file opened by libsndfile, which silently shortens truncated files: they are detected here."""
     import soundfile
 
     file.seek(0)
@@ -154,12 +154,12 @@ def _by_libsndfile(path, file, size):
 
 
 def libsndfile_name(path):
-    """Return the name of a file as soundfile takes it: bytes where names are bytes, which need not be UTF-8."""
+    """Return a file name as soundfile accepts it: bytes on systems where names are bytes that need not be UTF-8."""
     return os.fspath(path) if os.name == "nt" else os.fsencode(path)
 
 
 def _with_data_size(file, start, size):
-    """Return the WAV file with the size of its samples, which its writer left at 0, filled in."""
+    """Return the WAV file with the size of its samples filled in, which its writer left at 0."""
     file.seek(0)
     content = bytearray(file.read())
     order = "big" if content[:4] == b"RIFX" else "little"

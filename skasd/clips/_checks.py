@@ -16,17 +16,17 @@ def check_clips(X: Any) -> Any:
     Parameters
     ----------
     X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-        The collection. Nothing is read, and single clips are not judged.
+        The collection. Nothing is read, and single clips are not checked.
 
     Returns
     -------
     clips : ndarray of shape (n_clips, n_samples) or list
-        A 2-D numeric array, or a list of 1-D arrays or paths (bad elements as they are).
+        A 2-D numeric array, or a list of 1-D arrays or paths (bad elements are kept as they are).
 
     Raises
     ------
     TypeError, ValueError
-        If X is no collection of clips: a single path, a sparse matrix, a 1-D or 3-D array, empty.
+        If X is not a collection of clips: a single path, a sparse matrix, a 1-D or 3-D array, or empty.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def check_clips(X: Any) -> Any:
             "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required: X has no clips."
         )
     if all(isinstance(clip, (int, float, complex, np.number)) for clip in clips):
-        return _check_waveforms(X)  # 1-D numbers: scikit-learn's message tells how to reshape
+        return _check_waveforms(X)  # 1-D numbers: scikit-learn's message says how to reshape
     if all(isinstance(clip, (list, tuple)) for clip in clips) and len({len(clip) for clip in clips}) == 1:
         return _check_waveforms(clips)
     return [clip if is_path(clip) else _as_waveform(clip) for clip in clips]
@@ -97,7 +97,7 @@ def _format_problem(dtype):
 
 
 def pcm_to_float(samples: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Return samples of any accepted format as floats, of which 1 is full scale.
+    """Return samples of any accepted format as floats with full scale at 1.
 
     Parameters
     ----------
@@ -111,12 +111,12 @@ def pcm_to_float(samples: np.ndarray, out: np.ndarray | None = None) -> np.ndarr
     Returns
     -------
     ndarray of the same shape
-        Contiguous; of float64 and float32 samples themselves, of others float32.
+        Contiguous; float64 and float32 samples keep their type, others become float32.
 
     Raises
     ------
     ValueError
-        For types that are no format of samples, as 64-bit integers.
+        For types that are not a sample format, such as 64-bit integers.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def pcm_to_float(samples: np.ndarray, out: np.ndarray | None = None) -> np.ndarr
 
 
 def _as_waveform(clip):
-    """Return the clip as an array where it is one; anything else is judged clip by clip."""
+    """Return the clip as an array if it is one; anything else is checked clip by clip."""
     if isinstance(clip, (list, tuple)) or (hasattr(clip, "__array__") and not np.isscalar(clip)):
         try:
             return np.asarray(clip)
@@ -157,7 +157,7 @@ def is_path(clip):
 
 
 def array_length(clip):
-    """Return the number of samples of a clip that is no path."""
+    """Return the number of samples of a clip that is not a path."""
     if not isinstance(clip, np.ndarray):
         raise BadClip(
             f"it is neither a path nor a 1-D array but of type {type(clip).__name__} ({clip!r:.40})"

@@ -20,46 +20,45 @@ from ._limits import beyond, check_header, check_limits
 class Clips:
     """A checked view of a collection of clips, read one at a time.
 
-    Making it looks at the collection only; headers of files are read when `n_samples` or `causes` is first looked at,
-    samples by `map` and by iteration, a few clips at a time, never the whole collection.
+    The constructor checks only the collection. File headers are read when `n_samples` or `causes` is first accessed;
+    samples are read by `map` and by iteration, a few clips at a time, never the whole collection.
 
     Parameters
     ----------
     X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-        The clips. Arrays are taken to be at `sample_rate` already.
+        The clips. Arrays must already be at `sample_rate`.
 
     sample_rate : int, default=16000
-        Sample rate in Hz that files are resampled to (by soxr, at its "HQ" quality).
+        Sample rate in Hz to which files are resampled (by soxr, at its "HQ" quality).
 
     channel : "mean" or int, default="mean"
-        What to take of a file with several channels: their mean, or the channel of that number
-        (from 0; negative numbers count from the last). Arrays have one channel.
+        How to reduce a file with several channels: to their mean, or to the channel with that number (from 0; negative
+        numbers count from the last). Arrays have one channel.
 
     on_error : {"raise", "skip"}, default="raise"
-        With "raise", one :class:`ClipError` lists every bad clip. With "skip", one
-        :class:`ClipWarning` does, and the other clips are used.
+        With "raise", one :class:`ClipError` lists all bad clips. With "skip", one :class:`ClipWarning` lists them, and
+        the other clips are used.
 
     min_samples : int, default=1
-        The fewest samples (at `sample_rate`) that a clip must have.
+        Minimum number of samples (at `sample_rate`) of a clip.
 
     min_samples_reason : str, default=""
-        Added to the message on clips that are too short.
+        Reason added to the message about clips that are too short.
 
     limits : dict or None, default=None
-        Bounds that differ from :data:`LIMITS`, by name, as ``{"max_seconds": 7200}``.
+        Limits that replace those of :data:`LIMITS`, by name, such as ``{"max_seconds": 7200}``.
 
     Notes
     -----
-    Waveforms of float64 and float32 arrays stay in their precision; float16 and integer arrays and all
-    files become float32. Signed integers are divided by 2^(bits-1), 8-bit unsigned ones (the format of
-    8-bit WAV) are shifted by 128 first; 64-bit integers are refused, since no recording has that format
-    and their full scale is unknown.
+    Waveforms of float64 and float32 arrays keep their precision; float16 and integer arrays and all files become
+    float32. Signed integers are divided by 2^(bits-1), 8-bit unsigned ones (the format of 8-bit WAV) are shifted by 128
+    first; 64-bit integers are refused, since no recording has that format and their full scale is unknown.
 
-    Bad are: missing and empty files, folders, pipes and devices, files that are not audio, truncated files, a `channel`
-    that a file does not have, clips with NaN or infinite samples, clips shorter than `min_samples` or beyond `limits`,
-    and those that take more memory than there is. Truncation is recognised in WAV, AIFF, AU, CAF, FLAC,
-    MP3, OGG, RF64, SVX and W64; headers of streamed files that leave the length open (a data size of 0 in WAV, or of
-    about 2 or 4 GiB: "until the end") are accepted. Digital silence is legal.
+    Bad clips are missing and empty files, folders, pipes and devices, files that are not audio, truncated files, files
+    without the given `channel`, clips with NaN or infinite samples, clips shorter than `min_samples` or beyond
+    `limits`, and clips that need more memory than there is. Truncation is detected in WAV, AIFF, AU, CAF, FLAC, MP3,
+    OGG, RF64, SVX and W64; headers of streamed files that leave the length open (a data size of 0 in WAV, or of about 2
+    or 4 GiB: "until the end") are accepted. Digital silence is valid.
 
     Examples
     --------
@@ -114,9 +113,10 @@ class Clips:
         vars(self).update(state, _buffers=KeptBuffers())
 
     def __iter__(self) -> Iterator[np.ndarray | None]:
-        """Yield each waveform as an array of its own (None for a skipped clip), one after another.
+        """Yield each waveform as a separate array (None for a skipped clip).
 
-        What headers cannot tell (NaN, damaged data) is met on the way; `map` looks at all clips first.
+        Faults that headers do not show (NaN, damaged data) are found during the iteration; `map` checks all clips
+        first.
         """
         if self.causes and self.on_error == "raise":
             self.map(lambda i, waveform: None)
@@ -129,12 +129,12 @@ class Clips:
 
     @property
     def array(self) -> np.ndarray | None:
-        """The clips themselves where they are an array (n_clips, n_samples), unconverted; else None."""
+        """The clips themselves, unconverted, if they are an array (n_clips, n_samples); otherwise None."""
         return self._clips if isinstance(self._clips, np.ndarray) else None
 
     @property
     def n_samples(self) -> np.ndarray:
-        """Length of each clip at `sample_rate`; -1 where the clip is known to be bad."""
+        """Length of each clip at `sample_rate`; -1 if the clip is known to be bad."""
         if self._lengths is None:
             lengths = np.full(len(self), -1)
             for i, clip in enumerate(self._clips):
@@ -171,19 +171,19 @@ class Clips:
         Parameters
         ----------
         function : callable
-            Gets the position of the clip and its waveform, a contiguous 1-D float array that is only
-            lent: not to be written to, and overwritten once the function has returned. Where it raises
-            :class:`BadClip`, the clip is bad, for the cause that the exception carries.
+            Receives the position of the clip and its waveform, a contiguous 1-D float array that must not be written to
+            and is overwritten once the function has returned. If the function raises :class:`BadClip`, the clip is bad,
+            with the exception's message as the cause.
 
         n_jobs : int, default=None
-            Number of threads, each with a clip of its own. The function should spend its time in code
-            that releases the interpreter lock. None means 1 unless in a :obj:`joblib.parallel_config`.
+            Number of threads, each of which works on one clip. The function should spend its time in code that releases
+            the interpreter lock. None means 1 unless in a :obj:`joblib.parallel_config`.
 
         verbose : int, default=0
             Show a progress bar if positive.
 
         description : str, default="reading clips"
-            Stands before the progress bar.
+            Text in front of the progress bar.
 
         Returns
         -------
@@ -193,8 +193,8 @@ class Clips:
         Raises
         ------
         ClipError
-            If there are bad clips and `on_error` is "raise". All clips are looked at before, so that
-            the error is complete, but the function is not called any more once one is bad.
+            If there are bad clips and `on_error` is "raise". All clips are checked first, so that the error is
+            complete, but the function is no longer called once a bad clip has been found.
         """
         results = [None] * len(self.n_samples)  # all headers are read by now
 
@@ -239,20 +239,20 @@ class Clips:
         verbose: int = 0,
         description: str = "reading clips",
     ) -> None:
-        """Have an array for each clip written, by threads or by the workers of joblib's backend.
+        """Write an array for each clip, in threads or in the workers of joblib's backend.
 
         Parameters
         ----------
         out : ndarray of shape (n_clips, ...), or list of ndarrays
-            Where the results go. What is there for bad clips is undefined.
+            Where the results go. The values for bad clips are undefined.
 
         write : bound method
-            Called as ``write(clips, out, prepared, **options)``, where it is to call ``clips.map(..., **options)`` with
-            a function that writes into ``out``. Once, with all clips; or in workers, which are sent it by pickle, with
-            some of the clips and their places in `out`.
+            Called as ``write(clips, out, prepared, **options)``; must call ``clips.map(..., **options)`` with a
+            function that writes into ``out``. It is called once with all clips, or in workers, to which it is sent by
+            pickle, with some of the clips and their entries of `out`.
 
         prepared : object
-            What `write` gets here; in workers it gets None, and has to prepare the same by itself.
+            What `write` receives in this process; in workers it receives None and must prepare the same by itself.
 
         n_jobs : int, default=None
             Number of threads or workers. None means 1 unless in a :obj:`joblib.parallel_config`.
@@ -261,7 +261,7 @@ class Clips:
             Show a progress bar if positive.
 
         description : str, default="reading clips"
-            Stands before the progress bar.
+            Text in front of the progress bar.
 
         Raises
         ------
@@ -270,9 +270,9 @@ class Clips:
 
         Notes
         -----
-        Threads are taken unless a :obj:`joblib.parallel_config` names a backend whose workers share no memory, as
-        "loky" or "dask": these get a few clips at a time - paths, which must be valid where they run, or waveforms -
-        and send back arrays.
+        Threads are used unless a :obj:`joblib.parallel_config` names a backend whose workers share no memory, such as
+        "loky" or "dask". Such workers receive a few clips at a time, as paths (which must be valid where they run) or
+        waveforms, and send back arrays.
         """
         options = {"n_jobs": n_jobs, "verbose": verbose, "description": description}
         if not is_elsewhere(n_jobs) or len(self) < 2:
@@ -287,7 +287,7 @@ class Clips:
         self._report()
 
     def _load(self, i):
-        """Return the waveform of clip i, perhaps in a kept buffer; None (and its cause kept) if it is bad."""
+        """Return the waveform of clip i, perhaps in a kept buffer; None (and note the cause) if it is bad."""
         if i in self.causes:
             return None
         clip = self._clips[i]
@@ -299,7 +299,7 @@ class Clips:
 
     @contextmanager
     def _noting_the_cause(self, i):
-        """Note why clip i is bad, if that comes out meanwhile."""
+        """Note why clip i is bad, if the block finds it so."""
         try:
             yield
         except BadClip as bad:
@@ -353,7 +353,7 @@ class Clips:
                 mono[:] = samples[:, self.channel]
             samples = mono
         if header.sample_rate != self.sample_rate:
-            import soxr  # as soundfile: only those who read files pay for its import
+            import soxr  # like soundfile: imported only if files are read
 
             samples = soxr.resample(samples, header.sample_rate, self.sample_rate)
         return samples

@@ -1,6 +1,6 @@
-"""Bytes of samples that the header of an audio file promises.
+"""The number of bytes of samples that the header of an audio file promises.
 
-libsndfile shortens most truncated files silently, which would make a truncated recording a short, good one.
+libsndfile silently shortens most truncated files, so that a truncated recording would pass for a short, good one.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import NamedTuple
 CHECKED_FORMATS = frozenset(
     ("AIFF", "AU", "CAF", "FLAC", "HTK", "MP3", "OGG", "RF64", "SVX", "W64", "WAV", "WAVEX")
 )
-# sizes from these on stand for "until the end" in the headers of streamed files; SoX writes the lowest
+# sizes of at least these mean "until the end" in the headers of streamed files; SoX writes the lowest
 _UNKNOWN_SIZE = {4: 0x7F000000, 8: 0x7FFFFFFFFFFFFFFF}
 # without a bound a file of empty chunks would be walked through for minutes
 _MOST_CHUNKS = 10_000
@@ -50,11 +50,11 @@ _CONTAINERS = {
 
 
 def sample_chunks(file, end):
-    """Return where the samples are of an audio file, open at its beginning and ``end`` bytes long, by its header.
+    """Return where the samples are in an audio file, open at its beginning and ``end`` bytes long, by its header.
 
     ``promised`` says where each chunk of samples begins and how many bytes the header says it has; it is empty for
-    kinds of files that are not made of chunks, and for streamed files, which say nothing. ``unfilled`` is where the
-    samples begin of a streamed WAV file whose header says 0; else None.
+    formats that are not made of chunks, and for streamed files, whose headers leave the size open. ``unfilled`` is
+    where the samples begin in a streamed WAV file whose header says 0; otherwise None.
     """
     head = file.read(12)
     if head[:4] in (b".snd", b"dns."):
@@ -100,7 +100,7 @@ def _chunks(file, kind, end):
 
 
 def _are_samples(chunks, end):
-    """Tell what follows the first chunk, which is said to be empty: its samples, or whole chunks up to the end."""
+    """Return whether samples follow the first chunk, whose header says 0 bytes, rather than whole chunks to the end."""
     names = [name for name, _, _ in chunks]
     _, start, size = chunks[-1]
     are_whole = start + size in (end - 1, end) and all(name.isascii() and name >= b" " for name in names)
@@ -119,7 +119,7 @@ def ogg_ends(file, end):
 
 
 def nist_frames(file):
-    """Return the number of frames that the header of an open NIST file promises, None where it does not."""
+    """Return the number of frames that the header of an open NIST file promises; None if it does not say."""
     file.seek(0)
     count = re.search(rb"\nsample_count -i (\d{1,18})\n", file.read(1024))
     return None if count is None else int(count[1])

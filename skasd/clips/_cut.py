@@ -1,4 +1,4 @@
-"""Long recordings cut into windows, which are files of their own."""
+"""Long recordings cut into windows, each written as a file."""
 
 import os
 from contextlib import suppress
@@ -17,9 +17,9 @@ def cut_recording(
 ) -> list[str]:
     """Cut a recording into windows of one length and write each as a WAV file.
 
-    A detector takes each file for one clip, however long it is. Windows of one length are what scores compare, and what
-    sounds wrong for some seconds is not averaged with minutes that sound well. A window is read at a time, so that
-    the recording may be of any length.
+    A detector treats each file as one clip, however long it is. Windows of equal length have comparable scores, and a
+    fault that sounds for a few seconds is not averaged with minutes of normal sound. One window is read at a time, so
+    that the recording may be of any length.
 
     Parameters
     ----------
@@ -27,23 +27,23 @@ def cut_recording(
         The recording.
 
     folder : path-like
-        Where to write; it is made if it does not exist. Files of the same name are replaced.
+        Where to write; created if it does not exist. Files of the same name are replaced.
 
     seconds : float
-        Length of a window, in s. What is left at the end and shorter is left out.
+        Length of a window, in s. A shorter remainder at the end is left out.
 
     hop : float, default=None
-        From the beginning of a window to that of the next, in s, in (0, `seconds`]. None: `seconds`, no overlap.
+        Time from the beginning of one window to that of the next, in s, in (0, `seconds`]. None: `seconds`, no overlap.
 
     name : str, default=None
-        Beginning of the names, ``{name}_win0000.wav``. None: the name of the recording. By the ending
-        :func:`skasd.datasets.recordings_of` recognises windows of one recording.
+        Beginning of the file names, ``{name}_win0000.wav``. None: the name of the recording. The ending lets
+        :func:`skasd.datasets.recordings_of` recognise windows of one recording.
 
     Returns
     -------
     paths : list of str
-        The windows, in order. Sample rate, channels and samples are those of the recording; of lossy codecs samples
-        become 16-bit PCM.
+        Paths of the windows, in order. Sample rate, channels and samples are those of the recording; samples of lossy
+        codecs become 16-bit PCM.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def cut_recording(
 
 
 def _cut(path, folder, seconds, hop, name):
-    import soundfile  # only those who read files pay for its import
+    import soundfile  # imported only if files are read
 
     header = read_header(path)
     n = max(1, round(seconds * header.sample_rate))

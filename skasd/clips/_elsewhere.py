@@ -14,10 +14,10 @@ _MOST_CLIPS = 32  # at a time
 
 
 def is_elsewhere(n_jobs):
-    """Tell whether work would be done by workers that share no memory with this process.
+    """Return whether work would be done by workers that share no memory with this process.
 
-    That is where a :obj:`joblib.parallel_config` names such a backend; joblib's default gives way to threads. Work that
-    runs in such a worker itself stays there.
+    That is so if a :obj:`joblib.parallel_config` names such a backend; joblib's default backend is replaced by threads.
+    Work that already runs in such a worker stays there.
     """
     backend, _ = get_active_backend(prefer="threads")
     if getattr(backend, "supports_sharedmem", False) or getattr(backend, "nesting_level", 0):
@@ -39,7 +39,7 @@ def _is_task_of_a_cluster():
 
 
 def filled_elsewhere(clips, out, write, *, n_jobs, verbose, description):
-    """Have arrays written by workers, a few clips at a time, see `Clips.fill`; return the causes of bad clips."""
+    """Let workers write arrays, a few clips at a time (see `Clips.fill`); return the causes of bad clips."""
     good = np.flatnonzero(clips.n_samples >= 0)
     n_parts = 4 * effective_n_jobs(n_jobs)
     step = max(1, min(_MOST_CLIPS, -(-len(good) // n_parts)))
@@ -68,9 +68,9 @@ def filled_elsewhere(clips, out, write, *, n_jobs, verbose, description):
 
 
 def _part(clips, rows):
-    """Return some of the clips, the bad ones among which are neither an error nor a warning.
+    """Return some of the clips, so that bad ones among them cause neither an error nor a warning.
 
-    Paths are absolute, for workers have a current folder of their own.
+    Paths are made absolute because workers have their own working directory.
     """
     array = clips.array
     part = type(clips)(
@@ -91,7 +91,7 @@ def _absolute(clip):
 
 
 def _written(clips, kinds, write):
-    """Return the arrays of some clips, and the bad ones among these."""
+    """Return the arrays of some clips, and the bad clips among them."""
     out = [np.zeros(shape, dtype) for shape, dtype in kinds]
     with parallel_config("sequential"):
         write(clips, out, None, n_jobs=1, verbose=0, description="")

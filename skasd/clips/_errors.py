@@ -1,4 +1,4 @@
-"""Clips that cannot be used: one, and all of a collection at once."""
+"""Errors about clips that cannot be used: for one clip, and for all bad clips of a collection at once."""
 
 import warnings
 
@@ -6,7 +6,7 @@ _MOST_LISTED = 200
 
 
 class BadClip(Exception):
-    """Says why one clip cannot be used, as "it is empty"; for functions that :meth:`Clips.map` calls."""
+    """Says why one clip cannot be used, such as "it is empty"; for functions that :meth:`Clips.map` calls."""
 
     __module__ = "skasd.clips"
 
@@ -17,7 +17,7 @@ class ClipError(ValueError):
     Attributes
     ----------
     bad_clips : dict of int to (str, str)
-        For the position of every bad clip: what it is (its path, for files) and the cause.
+        For the position of every bad clip: its description (for files, the path) and the cause.
     """
 
     bad_clips: dict = {}
@@ -30,7 +30,7 @@ class ClipWarning(UserWarning):
 def report(bad_clips, n_clips, on_error):
     """Raise the error, or with ``on_error="skip"`` give the warning, that lists the bad clips, if there are any.
 
-    ``bad_clips`` says for the position of each what it is and the cause.
+    ``bad_clips`` maps the position of each to its description and the cause.
     """
     if not bad_clips:
         return

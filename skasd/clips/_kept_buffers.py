@@ -1,4 +1,4 @@
-"""Scratch memory for work that is done clip by clip."""
+"""Scratch memory for work on one clip after another."""
 
 import math
 import threading
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class KeptBuffers(threading.local):
-    """Scratch arrays that are allocated once per thread and name, and used again for every clip.
+    """Scratch arrays that are allocated once per thread and name, and reused for every clip.
 
     The first touch of fresh memory costs more than the arithmetic on it; kept buffers avoid it.
     """
@@ -18,11 +18,11 @@ class KeptBuffers(threading.local):
         Parameters
         ----------
         name : str
-            Of the buffer.
+            Name of the buffer.
         shape : tuple of int
-            Of the array.
+            Shape of the array.
         dtype : dtype
-            Of the array.
+            Type of the array.
 
         Returns
         -------

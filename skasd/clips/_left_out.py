@@ -1,4 +1,4 @@
-"""Running on where some clips cannot be used."""
+"""Carrying on if some clips cannot be used."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,20 +12,20 @@ from ._errors import ClipError
 def leave_out_bad(
     function: Callable, X: Any, *, allow_empty: bool = False
 ) -> tuple[Any, np.ndarray, dict[int, str]]:
-    """Call a function with clips, and again without those that it finds unusable.
+    """Call a function with clips, and again without those that it reports as unusable.
 
-    For work on many clips of which a few unreadable ones are not to end it. ``on_error="skip"`` of front ends keeps
-    the rows of such clips, as NaN; here they are not there, so that any detector can be fitted.
+    For work on many clips that a few unreadable ones should not abort. ``on_error="skip"`` of front ends keeps the rows
+    of such clips, as NaN; here they are removed, so that any detector can be fitted.
 
     Parameters
     ----------
     function : callable
-        Called as ``function(clips, rows)`` with those clips of `X` that are still thought usable and their positions
-        in `X`, an ndarray of int. It may raise :class:`ClipError`.
+        Called as ``function(clips, rows)`` with the clips of `X` not yet found unusable and their positions in `X`, an
+        ndarray of int. It may raise :class:`ClipError`.
     X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-        The clips, or features of n_clips.
+        The clips, or features of n_clips clips.
     allow_empty : bool, default=False
-        Whether it is fine that no clip is left.
+        Whether it is allowed that no clip is left.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def leave_out_bad(
     rows : ndarray of int of shape (n_used_clips,)
         Positions of the clips that were used.
     causes : dict of int to str
-        For the position of every clip left out, why.
+        The reason, by position of every clip left out.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def leave_out_bad(
 
 
 def _positions(error, clips):
-    """Return the causes by position; files are looked up, since a part of a detector may have seen some clips only."""
+    """Return the causes by position; files are looked up: a part of a detector may have seen only some of the clips."""
     found = {}
     for position, (what, cause) in error.bad_clips.items():
         same = [i for i, clip in enumerate(clips) if isinstance(clip, str) and repr(clip) == what]

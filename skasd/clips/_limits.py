@@ -1,4 +1,4 @@
-"""Bounds of what a clip may be: headers may lie, and numbers may be no sound."""
+"""Limits on clips: headers may lie, and numbers may not be sound."""
 
 from numbers import Real
 from types import MappingProxyType
@@ -14,34 +14,34 @@ LIMITS = MappingProxyType(
         "max_samples": 2**29,
         "max_amplitude": 2.0**31,
     }
-)  # check_limits has their meaning
+)  # see check_limits for their meaning
 
 # libsndfile's own mark of "as long as it goes on" in streamed FLAC
 _UNKNOWN_FRAMES = 1 << 62
 
 
 def check_limits(limits: dict | None) -> dict:
-    """Check bounds of what a clip may be, and return all of them.
+    """Check limits on clips, and return all of them.
 
     Parameters
     ----------
     limits : dict or None
-        Those that differ from :data:`LIMITS`, by name.
+        Limits that replace those of :data:`LIMITS`, by name.
 
     Returns
     -------
     limits : dict
-        All of them.
+        All limits, by name.
 
     Raises
     ------
     ValueError
-        If a name is unknown, or a bound no positive number.
+        If a name is unknown, or a limit is not a positive number.
 
     Notes
     -----
-    A header costs its writer a few bytes and its reader, if it is believed, all memory: files beyond these bounds
-    are bad clips.
+    A forged header of a few bytes could make a reader that trusts it use all memory. Files beyond these limits are bad
+    clips.
 
     =================== ========== ===========================================================================
     ``min_sample_rate`` 100        Hz, of files
@@ -70,7 +70,7 @@ def check_limits(limits: dict | None) -> dict:
 
 
 def check_header(header, limits):
-    """Raise if a header, which may lie, speaks of more than a clip may be."""
+    """Raise if a header, which may lie, exceeds the limits."""
     rate = header.sample_rate
     if header.frames >= _UNKNOWN_FRAMES:
         raise BadClip("its header does not tell its length (streamed FLAC?): write the file anew")
@@ -89,5 +89,5 @@ def check_header(header, limits):
 
 
 def beyond(name, limits):
-    """Return the words on a bound that is exceeded."""
+    """Return the message about a limit that is exceeded."""
     return f"beyond {name}={limits[name]} (limits= changes that)"

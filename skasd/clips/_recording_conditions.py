@@ -15,7 +15,7 @@ from ._clips import Clips
 # the resolution of 16-bit PCM: nothing but zeros and dither lies below two steps
 _SILENCE = 2 / 2**15
 _FULL_SCALE = 0.999
-_SHORTER = 0.9  # of the shortest: below, the scores of healthy clips are higher
+_SHORTER = 0.9  # times the shortest: below this, the scores of healthy clips are higher
 _LONGER = (
     2.0  # times the longest: a fault as long as a clip learnt from is averaged with as much healthy sound
 )
@@ -35,7 +35,7 @@ def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = Non
         The clips.
 
     sample_rate : int, default=16000
-        Sample rate in Hz of clips that are arrays; files know theirs.
+        Sample rate in Hz of clips that are arrays; files carry their own.
 
     n_jobs : int, default=None
         Threads that read files. None means 1 unless in a :obj:`joblib.parallel_config`.
@@ -43,21 +43,21 @@ def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = Non
     Returns
     -------
     table : pandas.DataFrame
-        One row per clip, all missing where a file cannot be read:
+        One row per clip; all values are missing if the file cannot be read:
 
         - ``sample_rate`` : Hz, and ``channels``, as recorded;
         - ``duration`` : s;
-        - ``lossy`` : bool, whether the codec leaves something out (mp3, ogg, mu-law, ADPCM ...);
-        - ``level`` : root mean square in dB relative to full scale, of all channels; -inf for digital silence;
+        - ``lossy`` : bool, whether the codec discards information (mp3, ogg, mu-law, ADPCM ...);
+        - ``level`` : root mean square over all channels in dB relative to full scale; -inf for digital silence;
         - ``peak`` : largest magnitude, 1 is full scale;
-        - ``clipped`` : share of the samples that stand at full scale in runs of three and more;
-        - ``zeros`` : share of the clip that is digital silence for 50 ms and longer: drop-outs;
-        - ``offset`` : magnitude of the constant part in units of the root mean square of the rest, of all channels; 0
+        - ``clipped`` : share of the samples at full scale in runs of three or more;
+        - ``zeros`` : share of the clip that is digital silence of 50 ms or longer: drop-outs;
+        - ``offset`` : magnitude of the constant part over all channels, in units of the root mean square of the rest; 0
           for digital silence, inf for a constant.
 
     See Also
     --------
-    RecordingConditions : Compares recordings with those that a detector learnt from.
+    RecordingConditions : Compares recordings with the training clips of a detector.
 
     Examples
     --------
@@ -69,10 +69,10 @@ def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = Non
     0  -3.01     0.00
     1  -0.67     0.44
     """
-    import pandas as pd  # only those who ask for tables pay for its import
+    import pandas as pd  # imported only if a table is requested
 
     rows = Parallel(n_jobs=n_jobs, prefer="threads")(
-        # of paths the absolute ones, for workers of a cluster have a current folder of their own
+        # absolute paths, because workers of a cluster have their own working directory
         delayed(_describe)(os.path.abspath(clip) if is_path(clip) else clip, sample_rate)
         for clip in check_clips(X)
     )
@@ -80,22 +80,22 @@ def describe_clips(X: Any, *, sample_rate: int = 16000, n_jobs: int | None = Non
 
 
 class RecordingConditions(BaseEstimator):
-    """Remember how the clips of healthy machines were recorded, and remark on clips that were recorded otherwise.
+    """Learn how the clips of healthy machines were recorded, and remark on clips that were recorded differently.
 
-    A detector calls anomalous whatever it has not heard: a failing machine, and just as well a dead microphone, a
-    file of another sample rate or a gain that somebody turned. These remarks say which.
+    A detector reports whatever it has not heard before: a failing machine, but also a dead microphone, a file with
+    another sample rate or a changed gain. These remarks tell them apart.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Sample rate in Hz that the detector works at; that of clips which are arrays.
+        Sample rate in Hz at which the detector works; also that of clips that are arrays.
 
     max_level_difference : float, default=30.0
-        Decibels by which the level may lie outside the range of the levels learnt from.
+        Decibels by which the level may lie outside the range of the training clips' levels.
 
     max_clipped : float, default=0.001
-        Share of samples cut off at full scale, in [0, 1], up to which nothing is remarked; more is taken for granted
-        if the clips learnt from had it.
+        Share of samples clipped at full scale, in [0, 1], up to which there is no remark. A larger share is accepted if
+        the training clips had it.
 
     n_jobs : int, default=None
         Threads that read files. None means 1 unless in a :obj:`joblib.parallel_config`.
@@ -109,7 +109,7 @@ class RecordingConditions(BaseEstimator):
         Lowest sample rate of the clips, in Hz.
 
     channels_ : tuple of int
-        Numbers of channels met, sorted.
+        Numbers of channels that occur, sorted.
 
     shortest_ : float
         Duration of the shortest clip, in s.
@@ -137,16 +137,16 @@ class RecordingConditions(BaseEstimator):
 
     See Also
     --------
-    describe_clips : The figures that the remarks rest on.
+    describe_clips : The figures on which the remarks are based.
 
     Notes
     -----
-    Before `fit`, `remarks` reports what needs no training clips: silence, clipping, drop-outs, a constant offset and a
-    sample rate below the detector's.
+    Before `fit`, `remarks` reports only what requires no training clips: silence, clipping, drop-outs, a constant
+    offset and a sample rate below the detector's.
 
-    A constant offset, as of a sensor without AC coupling, is no sound, and yet part of the lowest bands: scores rise
-    with it from half of the sound's root mean square on. A long clip has one score like any other, in which a fault in
-    a part of it is averaged away; it is remarked on from twice the longest clip learnt from on.
+    A constant offset, as from a sensor without AC coupling, is not sound but enters the lowest bands: it raises scores
+    from half of the sound's root mean square upwards. A long clip has a single score, in which a fault in a part of the
+    clip is averaged away; there is a remark from twice the longest training clip upwards.
 
     Examples
     --------
@@ -179,7 +179,7 @@ class RecordingConditions(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-            Clips of healthy machines; files that cannot be read are passed over.
+            Clips of healthy machines; files that cannot be read are skipped.
 
         y : Ignored, default=None
             Present for API consistency.
@@ -198,12 +198,12 @@ class RecordingConditions(BaseEstimator):
         return self.update(X)
 
     def update(self, X: Any) -> Self:
-        """Learn how further clips were recorded, beside those learnt before.
+        """Learn how further clips were recorded, in addition to the earlier ones.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-            Clips of healthy machines; files that cannot be read are passed over.
+            Clips of healthy machines; files that cannot be read are skipped.
 
         Returns
         -------
@@ -242,7 +242,7 @@ class RecordingConditions(BaseEstimator):
 
     @property
     def _longest(self):
-        return getattr(self, "longest_", np.inf)  # model files of before do not know
+        return getattr(self, "longest_", np.inf)  # older model files do not have it
 
     def remarks(self, X: Any) -> np.ndarray:
         """Say what is unusual about the recording of each clip.
@@ -255,7 +255,7 @@ class RecordingConditions(BaseEstimator):
         Returns
         -------
         remarks : ndarray of object of shape (n_clips,)
-            One str per clip, several remarks separated by "; ", "" where there is none or the file cannot be read.
+            One str per clip: its remarks separated by "; ", or "" if there is none or the file cannot be read.
         """
         table = describe_clips(X, sample_rate=self.sample_rate, n_jobs=self.n_jobs)
         remarks = np.full(len(table), "", dtype=object)
@@ -306,12 +306,12 @@ class RecordingConditions(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
-        tags.input_tags.allow_nan = True  # such a clip is passed over
+        tags.input_tags.allow_nan = True  # such a clip is skipped
         return tags
 
 
 def _wider(levels, others):
-    """Return the range that holds both; one without bounds is that of silence alone, and tells nothing."""
+    """Return the range that holds both; a range without bounds is that of silence alone, and is ignored."""
     known = [each for each in (levels, others) if np.isfinite(each[0])]
     if not known:
         return levels
@@ -323,13 +323,13 @@ def _hz(frequency):
 
 
 def _describe(clip, sample_rate):
-    """Return a row of `describe_clips`; None throughout where the clip cannot be read."""
+    """Return a row of `describe_clips`; None throughout if the clip cannot be read."""
     missing = (np.nan,) * len(_COLUMNS)
     lossy = False
     if is_path(clip):
         import soundfile  # only those who read files pay for its import
 
-        # pipes would be waited for, and headers that lie believed
+        # otherwise it would wait for pipes and believe headers that lie
         if Clips([clip], on_error="skip").n_samples[0] < 0:
             return missing
         try:
@@ -338,7 +338,7 @@ def _describe(clip, sample_rate):
                 lossy = file.format in _LOSSY_FORMATS or any(s in file.subtype for s in _LOSSY_SUBTYPES)
                 samples = file.read(dtype="float32", always_2d=True)
         except (RuntimeError, OSError, TypeError, ValueError, MemoryError):
-            return missing  # whoever reads it for its score says what is wrong
+            return missing  # reading it for its score reports what is wrong
     else:
         samples = np.asarray(clip)
         if samples.dtype.kind in "iu":
@@ -362,12 +362,12 @@ def _describe(clip, sample_rate):
 
 
 def clipped_share(waveform: np.ndarray) -> float:
-    """Return the share of samples that are cut off: at full scale, in runs of three and more.
+    """Return the share of samples that are clipped: at full scale, in runs of three or more.
 
     Parameters
     ----------
     waveform : ndarray of shape (n_samples,)
-        Floats of which 1 is full scale, or their magnitudes.
+        Floats with full scale at 1, or their magnitudes.
 
     Returns
     -------
