@@ -13,7 +13,7 @@ _MIN_SCALE = 1.0
 
 
 class AdaCos(Objective):
-    r"""Cosine softmax loss that adapts its scale while training (AdaCos).
+    r"""Cosine softmax loss that adapts its scale during training (AdaCos).
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class AdaCos(Objective):
         s \leftarrow \frac{\log B}{\cos\min(\pi / 4, \theta_{med})}, \quad
         B = \frac 1 N \sum_i \sum_{j \neq y_i} e^{s \cos\theta_{ij}},
 
-    with :math:`\theta_{med}` the median angle to the own class ([1]_, equations 12 to 16), before
-    its loss is taken. Mixed labels weigh: class j counts :math:`1 - y_{ij}` times in B, and a clip's own
-    angle is :math:`\sum_j y_{ij} \theta_{ij}`.
+    with :math:`\theta_{med}` the median angle to the own class ([1]_, equations 12 to 16), before its loss is computed.
+    With mixed labels, class j counts :math:`1 - y_{ij}` times in B, and a clip's own angle is
+    :math:`\sum_j y_{ij} \theta_{ij}`.
 
     B contains the scale in its exponent, so the update can feed on itself; and with few classes B falls
     towards 1 and the scale towards 0. The scale is therefore held between 1 and ``max_scale``,

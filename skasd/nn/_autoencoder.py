@@ -17,7 +17,7 @@ class DenseAutoencoder(nn.Module):
     bottleneck : int, default=8
         Width of the bottleneck, and length of the embedding.
     bn_momentum : float, default=0.01
-        Share of a batch in the running statistics of the batch normalisation.
+        Weight of a batch in the running statistics of batch normalisation.
     bn_eps : float, default=1e-3
         Added to the variances of the batch normalisation.
 

@@ -6,7 +6,7 @@ from ._domain_batch_sampler import DomainBatchSampler
 
 
 class BalancedBatchSampler:
-    """Positions of mini-batches with as many clips of the machine as of others, the proxies.
+    """Indices of mini-batches with as many clips of the machine as of others, the proxies.
 
     An epoch is every clip of the machine once; proxies are drawn by going through shuffled lists of all of them.
 

@@ -11,7 +11,7 @@ _KNOWN_FRAMES = 60  # of an output's 75: only columns of the second layer that a
 
 
 class CompiledEncoder:
-    """Outputs of a :class:`MachineEncoder` on the CPU, those of a stream computed once.
+    """Outputs of a :class:`MachineEncoder` on the CPU; those of a stream are computed only once.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class CompiledEncoder:
 
     Notes
     -----
-    Agrees with the network to rounding. An output is the same to the last bit wherever it stands and however many are
+    Agrees with the network to rounding. An output is the same to the last bit at any position and however many are
     computed with it.
 
     Examples
@@ -67,7 +67,7 @@ class CompiledEncoder:
         layers : sequence of str, default=("9",)
             Among those of :class:`MachineEncoder`.
         kept : dict or None, default=None
-            Empty at first, filled with what outputs that follow these ones depend on. Given back, the frames must be
+            Empty at first; filled with the values that following outputs depend on. If passed again, the frames must be
             those of the following outputs.
 
         Returns

@@ -9,12 +9,12 @@ def resolve_device(device: str | torch.device) -> str:
     Parameters
     ----------
     device : str or torch.device
-        "auto" is CUDA where there is one, else the CPU.
+        "auto" is CUDA if available, else the CPU.
 
     Returns
     -------
     str
-        As "cpu" or "cuda:1".
+        Such as "cpu" or "cuda:1".
 
     Raises
     ------

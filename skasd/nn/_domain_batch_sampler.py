@@ -19,8 +19,8 @@ class DomainBatchSampler(Sampler[Tensor]):
     generator : torch.Generator
         Source of all randomness, drawn from at each epoch.
     target_share : float, default=0.25
-        Share of target clips in a batch, above 0 and below 1. Where the data hold a larger share, theirs
-        is taken, so that target clips are never seen less often than source clips.
+        Share of target clips in a batch, above 0 and below 1. If the data hold a larger share, theirs is used, so that
+        target clips are never seen less often than source clips.
 
     See Also
     --------
@@ -31,13 +31,12 @@ class DomainBatchSampler(Sampler[Tensor]):
     The batch mixing strategy of [1]_ (section 2.1): with 1 % of target clips, most batches of a plain
     shuffle would hold none. The share is not stated there.
 
-    One epoch is each source clip once. Target clips are drawn by going through shuffled lists of all of
-    them, one after the other, so that within an epoch their numbers of appearances differ by at most one.
-    Source clips are spread evenly over the batches: there is no short last batch, batches have
-    ``batch_size`` clips or a little less, and none holds a single clip (which batch normalisation
-    cannot train on) unless the data or ``batch_size`` are one clip.
+    One epoch uses each source clip once. Target clips are drawn from successive shuffled lists of all of them, so that
+    within an epoch their counts differ by at most one. Source clips are spread evenly over the batches: there is no
+    short last batch, batches have ``batch_size`` clips or a little less, and none holds a single clip (which batch
+    normalisation cannot train on) unless the data or ``batch_size`` are one clip.
 
-    Without target clips, or with nothing else, an epoch is each clip once in shuffled order.
+    With clips of one domain only, an epoch is each clip once in shuffled order.
 
     References
     ----------

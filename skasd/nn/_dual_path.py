@@ -10,12 +10,12 @@ from ._attention import EncoderLayer, axis_positions, patchify, unpatchify
 
 
 class DualPathTransformer(nn.Module):
-    """Transformer that attends along frequency and along time in turn.
+    """Transformer with alternating attention along frequency and along time.
 
     The log-mel is cut into patches. Each block then holds two encoder layers: the first lets the
     patches of one time column attend to each other (along frequency), the second those of one
-    frequency row (along time). Two tasks train it at once: restoring masked areas of the input, and
-    telling the sections apart.
+    frequency row (along time). Two tasks train it at once: restoring masked areas of the input, and classifying the
+    sections.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class DualPathTransformer(nn.Module):
     Notes
     -----
     The alternation along both axes, the masked reconstruction and the joint classification are those
-    of [1]_ and [2]_. All sizes here are this library's own, as the reports at hand print none: patches,
-    width, heads, number of blocks, the areas masked, and the embedding. For the last, the tokens after the
-    last normalisation are averaged over time, and the frequency rows, side by side, are mapped linearly.
-    (With the mean over frequency as well, the AUC on four real toy cars was 0.80 instead of 0.94.) Patches
-    are numbered row by row: patch ``i = row * n_columns + column``, row 0 the lowest frequencies.
+    of [1]_ and [2]_. All sizes here are this library's own, as the reports state none: patches, width, heads, number of
+    blocks, the areas masked, and the embedding. For the last, the tokens after the last normalisation are averaged over
+    time, and the frequency rows, side by side, are mapped linearly. (With the mean over frequency as well, the AUC on
+    four real toy cars was 0.80 instead of 0.94.) Patches are numbered row by row: patch
+    ``i = row * n_columns + column``, row 0 the lowest frequencies.
 
     References
     ----------
@@ -132,7 +132,7 @@ class DualPathTransformer(nn.Module):
         return self._embed(self._tokens(x, None))
 
     def reconstruct(self, x, mask=None):
-        """Restore the input from its patches, of which those in `mask` are hidden.
+        """Restore the input from its patches; those in `mask` are hidden.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ class DualPathTransformer(nn.Module):
         Notes
         -----
         The height is uniform among those from which the area can be reached (a ratio of 0.25 on 16 x 8
-        patches: 4 to 16 rows), the width makes up the area, and every place in the grid is as likely.
+        patches: 4 to 16 rows), the width makes up the area, and every position in the grid is equally likely.
         """
         if not 0 <= ratio <= 1:
             raise ValueError(f"ratio={ratio} is not a share of the patches; give a number in [0, 1].")

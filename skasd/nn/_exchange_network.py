@@ -21,7 +21,7 @@ class ExchangeObjective(nn.Module):
 
     See Also
     --------
-    feature_exchange : What it does.
+    feature_exchange : The exchange.
     ExchangeNetwork : The network.
 
     Examples

@@ -6,8 +6,8 @@ import torch
 def feature_exchange(branches, y, p=0.5, generator=None):
     """Exchange the embeddings of single branches between clips (FeatEx).
 
-    A network that has to tell own from foreign parts of an embedding learns to put information about the
-    clip into every branch.
+    A network that has to distinguish own from foreign parts of an embedding learns to put information about the clip
+    into every branch.
 
     Parameters
     ----------

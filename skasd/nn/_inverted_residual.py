@@ -125,7 +125,7 @@ def size_after(size: int, n_halvings: int) -> int:
 
 
 def check_sizes(**sizes: int | None) -> None:
-    """Raise for a size below 1; None stands for one that is not asked for."""
+    """Raise for a size below 1; None stands for an unspecified size."""
     for name, value in sizes.items():
         if value is not None and value < 1:
             raise ValueError(f"{name}={value!r}: must be at least 1")

@@ -53,9 +53,9 @@ class MachineEncoder(nn.Module):
     """Small convolutional encoder of sounds, local in time: the network of the encoder that skasd ships.
 
     Inverted residual blocks [1]_ over log-mel spectrograms. No layer pads the time axis or takes a mean over it:
-    an output depends on 75 frames and on nothing else, so that those of a stream are computed once. Outputs
-    follow each other every 10 frames. What they are is learnt by repeating middle layers of an audio tagger [2]_
-    on generated sound (``recipes/encoder.py``).
+    an output depends on 75 frames only, so that outputs of a stream are computed only once. There is one output every
+    10 frames. The network was trained to reproduce middle layers of an audio tagger [2]_ on generated sound
+    (``recipes/encoder.py``).
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class MachineEncoder(nn.Module):
         Upper end of the mel bands in Hz, 15,000; the lower is 0.
     layers : tuple of str
         Names of the outputs: "6" with 16 channels at 16 positions along frequency, "9" with 32 and "11" with 48 at 8
-        positions. The names are the teacher's layers that they repeat.
+        positions. The names are those of the teacher's layers that they reproduce.
     taps : dict
         The module of ``features`` that each of `layers` follows, by its number.
     floor : float

@@ -1,4 +1,4 @@
-"""Classification and the reconstruction of hidden pieces, learnt together."""
+"""Joint training of classification and reconstruction of hidden pieces."""
 
 import torch
 from torch import nn

@@ -16,8 +16,8 @@ class Mixup:
     Parameters
     ----------
     alpha : float, default=1.0
-        The weight is drawn from Beta(alpha, alpha), for each clip anew; 1 is uniform on [0, 1], smaller
-        values prefer weights near 0 and 1.
+        The weight is drawn from Beta(alpha, alpha) for each clip; 1 is uniform on [0, 1], smaller values favour weights
+        near 0 and 1.
     p : float, default=0.5
         Probability that a clip is mixed at all.
 
@@ -90,7 +90,7 @@ class FMix:
     Parameters
     ----------
     alpha : float, default=1.0
-        The share of the area that a clip keeps is drawn from Beta(alpha, alpha), for each clip anew.
+        The share of the area that a clip keeps is drawn from Beta(alpha, alpha) for each clip.
     decay : float, default=3.0
         Power by which the spectrum of the mask falls with frequency: larger values make fewer, larger areas.
     p : float, default=0.5
@@ -233,13 +233,13 @@ def domain_partners(is_target: Tensor, generator: torch.Generator) -> Tensor:
     Returns
     -------
     Tensor of shape (N,)
-        Row of each clip's partner, for the ``partner`` of a mixing. Where the batch holds one domain only,
-        a random permutation.
+        Row of each clip's partner, for the ``partner`` of a mixing. A random permutation if the batch holds one domain
+        only.
 
     Notes
     -----
     The batch mixing of J. Bai et al., "JLESS submission to DCASE2022 Task 2", section 2.1: source
-    and target are mixed with each other, so that the network meets the scarce target domain in all shades.
+    and target are mixed with each other, so that the network sees the scarce target domain in many mixtures.
 
     Examples
     --------

@@ -55,10 +55,10 @@ class MobileFaceNet(nn.Module):
     Notes
     -----
     Every convolution is followed by batch normalisation and, unless it is linear, by a PReLU with one
-    slope per channel, as in [1]_. A global depthwise convolution takes the place of average pooling: it
-    weighs each cell of the last feature map by itself. The tables print its kernel as 4 x 8 of an 8 x 4
-    map and as 16 x 1 of a 32 x 1 map; 16 x 1 is the map of a 512 x 32 input. Here it always
-    covers the whole map. The last row of the first table (linear, 6 classes) belongs to the objective.
+    slope per channel, as in [1]_. A global depthwise convolution takes the place of average pooling: it weights each
+    cell of the last feature map separately. The tables print its kernel as 4 x 8 of an 8 x 4 map and as 16 x 1 of a 32
+    x 1 map; 16 x 1 is the map of a 512 x 32 input. Here it always covers the whole map. The last row of the first table
+    (linear, 6 classes) belongs to the objective.
 
     Training needs batches of at least two patches, for the batch normalisation of the embedding.
 

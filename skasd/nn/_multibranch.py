@@ -24,7 +24,7 @@ class MultiBranchNet(nn.Module):
     squeeze_excitation : bool, default=False
         Whether the branches use squeeze-and-excitation.
     bn_momentum : float, default=0.1
-        Share of a batch in the running statistics of the batch normalisation.
+        Weight of a batch in the running statistics of batch normalisation.
 
     Attributes
     ----------

@@ -32,20 +32,20 @@ class OEVAE(nn.Module):
     Parameters
     ----------
     feature_dim : int, default=512
-        Length of the embedding that the feature extractor gives.
+        Length of the feature extractor's embedding.
     latent_dim : int, default=64
         Number of latents.
     domain_dim : int, default=8
-        How many of them, the first, are bound to the domain attribute; 1 ... `latent_dim` - 1.
+        Number of latents, the first ones, that are bound to the domain attribute; 1 ... `latent_dim` - 1.
     hidden : int, default=128
         Width of the one hidden layer of encoder and decoder.
     n_machines : int, default=1
-        Number of target machines. With several, each has log-odds of its own and takes the clips of all others
-        for pseudo-anomalies.
+        Number of target machines. With several, each has its own log-odds, with the clips of all others as
+        pseudo-anomalies.
     standardize : bool, default=True
         Whether the autoencoder takes the embedding centred and scaled to a mean variance of 1 over the target
-        machine's clips: those of the batch in training, running statistics otherwise. False: as it is, the report's
-        equations to the letter.
+        machine's clips: those of the batch in training, running statistics otherwise. False: the embedding as it is,
+        exactly as in the report's equations.
 
     Attributes
     ----------
@@ -65,10 +65,9 @@ class OEVAE(nn.Module):
     ReLU, are this library's choice; the machine classifier is one dense layer. The embedding is not
     detached: classifier and autoencoder train the feature extractor together.
 
-    The mean of an embedding after ReLU is larger than its spread by far: of the embedding as it is the decoder
-    learns that mean first, and the embedding's scale decides how many latents are worth their divergence. Of the
-    standardised one encoder and decoder see the differences between clips from the first step on, and the loss does
-    not depend on the scale.
+    The mean of an embedding after ReLU is far larger than its spread. Without standardisation the decoder learns that
+    mean first, and the embedding's scale decides how many latents are worth their divergence. With it, encoder and
+    decoder see the differences between clips from the first step on, and the loss does not depend on the scale.
 
     References
     ----------
@@ -115,12 +114,12 @@ class OEVAE(nn.Module):
         features : torch.Tensor of shape (N, feature_dim)
             Embeddings.
         generator : torch.Generator, default=None
-            Source of randomness of the latents while training. In eval mode they are their means.
+            Source of randomness of the latents during training. In evaluation mode the latents are their means.
         noise : torch.Tensor of shape (N, latent_dim), default=None
             Standard normal numbers to use in training mode, drawn by the caller.
         is_target : torch.Tensor of shape (N,) or (N, n_machines), default=None
-            As `loss` takes it: which embeddings the statistics are taken of in training mode. The others pass the
-            autoencoder as zeros. None: all.
+            As in `loss`: embeddings whose statistics are used in training mode. The others enter the autoencoder as
+            zeros. None: all.
 
         Returns
         -------
@@ -166,7 +165,7 @@ class OEVAE(nn.Module):
         return torch.zeros_like(features).masked_scatter(of_target(is_target)[:, None], rows)
 
     def negative_log_likelihood(self, features):
-        r"""Score embeddings by how unlikely their domain-free latents are.
+        r"""Return the negative log-likelihood of the domain-free latents.
 
         Parameters
         ----------
@@ -210,14 +209,13 @@ class OEVAE(nn.Module):
         Parameters
         ----------
         output : OEVAEOutput
-            What the module made of the embeddings.
+            Output of the module for the embeddings.
         is_target : torch.Tensor of shape (N,)
             1 for clips of the target machine, 0 for pseudo-anomalies (clips of other machines); between
             them for mixed clips, which count as pseudo-anomalies for the autoencoder. With several
             machines of shape (N, n_machines), one-hot; the autoencoder is trained on the clips of all of them.
         attribute : torch.Tensor of shape (N,)
-            Physical parameter v of the target machine's clips (load, speed, mean power); not looked at for
-            pseudo-anomalies.
+            Physical parameter v of the target machine's clips (load, speed, mean power); ignored for pseudo-anomalies.
         k : float, default=1.0
             Factor of v, see :func:`domain_gain`.
         lambda_vae : float, default=1e-3
@@ -239,14 +237,14 @@ class OEVAE(nn.Module):
                         + KL(N(\mu_c, \sigma_c^2) \| N(0, 1)) \\
             L_{vae2} &= \frac{1}{M} \sum_i \| f_i - \hat f_i \|^2
 
-        with :math:`t` = `is_target` and :math:`f` as the autoencoder takes it. Equation 2 is printed with
+        with :math:`t` = `is_target` and :math:`f` the autoencoder's input. Equation 2 is printed with
         :math:`(t_i - 1) \log p_i`, which has no minimum; the binary cross-entropy is meant. Divergences and squared
         errors are summed over dimensions and averaged over samples, those of the autoencoder over the target machine's
         clips only ("trained exclusively on normal samples"); without any such clip they are 0.
 
         Encoder and decoder learn from the second term alone, and Adam steps do not depend on the scale of a gradient
-        as long as it is far above Adam's `eps` (1e-8). At the report's 1e-7 it is not: the latents stay about as they
-        were drawn. Down to about 1e-5 the weight only decides how much the autoencoder shapes the embedding.
+        as long as it is far above Adam's `eps` (1e-8). At the report's 1e-7 it is not: both stay close to their initial
+        values. Down to about 1e-5 the weight only decides how much the autoencoder shapes the embedding.
         """
         target = is_target.to(output.machine_logit)
         machine = F.binary_cross_entropy_with_logits(output.machine_logit, target)
@@ -263,7 +261,7 @@ def of_target(is_target):
 
 
 def domain_gain(attribute):
-    """Return the factor k of the domain attribute: 5 over the least distance between two values.
+    """Return the factor k of the domain attribute: 5 divided by the smallest distance between two values.
 
     Parameters
     ----------
@@ -273,7 +271,7 @@ def domain_gain(attribute):
     Returns
     -------
     float
-        5 / (least distance of two different values); 1 where all are the same.
+        5 / (smallest distance between two different values); 1 if all are the same.
 
     Notes
     -----

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class OEVAEObjective(nn.Module):
-    """Training loss of :class:`OEVAE`, of which it owns the weights.
+    """Training loss of an :class:`OEVAE`, whose weights it owns.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class PReLU(nn.PReLU):
     init : float, default=0.25
         Initial slope.
     device : torch.device or None, default=None
-        Where the slopes are.
+        Device of the slopes.
     dtype : torch.dtype or None, default=None
         Type of the slopes; None: torch's default.
 

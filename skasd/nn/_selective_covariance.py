@@ -4,7 +4,7 @@ import torch
 
 
 class SelectiveCovariance:
-    r"""Covariance of reconstruction errors per domain, gathered batch by batch.
+    r"""Covariance of reconstruction errors per domain, accumulated batch by batch.
 
     Parameters
     ----------
@@ -14,7 +14,7 @@ class SelectiveCovariance:
     Attributes
     ----------
     n_vectors : list of int
-        Vectors seen of the source and of the target domain.
+        Number of vectors of the source and of the target domain.
 
     See Also
     --------
@@ -22,13 +22,13 @@ class SelectiveCovariance:
 
     Notes
     -----
-    As the official baseline codes it (not as its paper words it): for each batch and domain, the residuals
-    :math:`d = x - \hat x` are cut into rows of `n_bins`, the mean row *of the batch* is subtracted, and
-    outer products are summed over all batches; the sum is divided by the number of *vectors* less one. A
-    covariance over rows would divide by five times as much. With no target vectors the target's
-    covariance is the source's. The precision is the inverse, without a ridge; where the covariance is
-    singular (a silent band) it is the pseudo-inverse, which gives the missing directions no weight. A domain
-    should therefore have many more rows than `n_bins`: one 10 s clip has 1,545.
+    As in the code of the official baseline (not as in its paper): for each batch and domain, the residuals
+    :math:`d = x - \hat x` are cut into rows of `n_bins`, the mean row *of the batch* is subtracted, and outer products
+    are summed over all batches; the sum is divided by the number of *vectors* less one. A covariance over rows would
+    divide by five times as much. With no target vectors the target's covariance is the source's. The precision is the
+    inverse, without a ridge; where the covariance is singular (a silent band) it is the pseudo-inverse, which gives the
+    missing directions zero weight. A domain should therefore have many more rows than `n_bins`: one 10 s clip has
+    1,545.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class SelectiveCovariance:
         Raises
         ------
         ValueError
-            If a domain has given one vector only, or the source none.
+            If a domain has only one vector, or the source none.
         """
         n_source, n_target = self.n_vectors
         if n_source < 2 or n_target == 1:

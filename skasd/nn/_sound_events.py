@@ -11,18 +11,17 @@ class SoundEventMixing:
     r"""Let several clips of a batch sound at once.
 
     Sound event detection trains on this: with some probability a clip is overlaid by others, each at a
-    random gain, and every machine that sounds is a positive class. A model so trained is not misled by
-    a second machine, as one trained with a softmax is.
+    random gain, and every machine that sounds is a positive class. A model trained this way is not misled by a second
+    machine, unlike one trained with a softmax.
 
     Parameters
     ----------
     n_events : int, default=3
-        Most events that sound at once, at least 2. The number is uniform in 2 ... `n_events`.
+        Largest number of simultaneous events, at least 2. The number is uniform in 2 ... `n_events`.
     p : float, default=0.5
         Probability that a clip is overlaid at all.
     gain_db : tuple of (float, float), default=(-6.0, 6.0)
-        Range of the gain in dB of an added event, uniform, drawn for each apart. A clip's own gain
-        is 0 dB.
+        Range of the gain in dB of an added event, uniform, drawn for each separately. A clip's own gain is 0 dB.
 
     See Also
     --------
@@ -84,8 +83,8 @@ class SoundEventMixing:
         generator : torch.Generator
             Source of randomness.
         partner : torch.Tensor of int and shape (N,), default=None
-            Rows that give the first added event; None draws a permutation. Further events come from
-            permutations always.
+            Rows that give the first added event; None draws a permutation. Further events always come from
+            permutations.
 
         Returns
         -------

@@ -20,8 +20,8 @@ class STFTBranch(nn.Module):
     squeeze_excitation : bool, default=False
         Whether each residual path ends with squeeze-and-excitation (ratio 16).
     bn_momentum : float, default=0.1
-        Share of a batch in the running statistics of the batch normalisation. The authors' Keras has
-        0.01, which takes some 300 batches to forget its start: too many for few clips and epochs.
+        Weight of a batch in the running statistics of batch normalisation. The authors' Keras has 0.01, which takes
+        some 300 batches to forget the initial values: too many for few clips and epochs.
 
     Attributes
     ----------

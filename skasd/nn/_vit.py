@@ -16,8 +16,8 @@ class ViT(nn.Module):
     n_bins : int, default=64
         Number of frequency bins of the input.
     n_frames : int, default=301
-        Number of frames that the position table covers; 301 frames are 3 s at a hop of 10 ms. An input
-        may have any number: fewer use the first columns of the table, more have it interpolated.
+        Number of frames that the position table covers; 301 frames are 3 s at a hop of 10 ms. Inputs may have any
+        number: fewer use the first columns of the table; for more it is interpolated.
     patch : int or tuple of (int, int), default=16
         Height (bins) and width (frames) of a patch.
     dim : int, default=128

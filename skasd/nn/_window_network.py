@@ -12,7 +12,7 @@ class WindowError(nn.Module):
     Parameters
     ----------
     n_classes : int
-        1: all windows are of the machine; 2: others are learnt from as well.
+        1: all windows are of the machine; 2: other windows are trained on too.
 
     See Also
     --------
@@ -93,7 +93,7 @@ class WindowNetwork(nn.Module):
             return self.backbone(x).float()
 
     def residual(self, x):
-        """Return what the reconstruction of vectors (N, n_frames * n_bins) leaves of them."""
+        """Return the reconstruction residuals of vectors (N, n_frames * n_bins)."""
         x = self.standardize(x)
         return x - self.reconstruct(x)
 

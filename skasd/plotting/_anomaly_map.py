@@ -29,7 +29,7 @@ class AnomalyMapDisplay:
     frequencies : ndarray of shape (n_bins,), default=None
         Centre frequency of each row in Hz, rising; None: rows are numbered.
     unit : str, default=""
-        Unit of the numbers.
+        What the numbers are.
     {shared}
 
     Attributes

@@ -73,8 +73,8 @@ def cqupt2023(
 ) -> Any:
     """Return a system of Y. Zeng, H. Liu and Y. Zhou (CQUPT), DCASE 2023 [1]_.
 
-    One network learns all machines apart, by sound event classification or detection; per machine, the anomaly score
-    is the Mahalanobis distance of the embedding, with one mean per domain and the covariance of all its clips.
+    One network learns to classify all machines, by sound event classification or detection; per machine, the anomaly
+    score is the Mahalanobis distance of the embedding, with one mean per domain and the covariance of all its clips.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def cqupt2023(
         Standardisation of the log-mels over the training clips, by band or as a whole. The report has none.
 
     **embedder
-        Further parameters of the embedder, as ``max_epochs=10`` or ``device="cuda"``.
+        Further parameters of the embedder, such as ``max_epochs=10`` or ``device="cuda"``.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def cqupt2023(
     network = _network(model, target, standardize_input, embedder)
     front_end = _front_end(pretrained)
     if chosen("score", score, {"mahalanobis": False, "nll": True}):
-        # machines that may sound at once do not share a probability of one; -log p is the same for both
+        # probabilities of machines that may sound at once do not sum to one; -log p is the same for both
         formula: Any = "negative" if target == "sed" else "nll"
         scorer = GammaSoftmaxScorer(formula=formula)
         return with_names(make_pipeline(front_end, network.set_params(output="log_proba"), scorer))

@@ -48,8 +48,8 @@ ITMO_OUTLIERS = {
 def itmo2022_autoencoder(**embedder) -> Any:
     """Return the outlier-exposed autoencoder of S. Kazakova et al. (ITMO), DCASE 2022 [1]_ (section 2.2).
 
-    The official autoencoder, trained to an error of 0 on clips of the machine and of 1 on those of another one; a clip
-    scores by how far its error is from 0 (equation 1); the threshold is the 90th percentile.
+    The official autoencoder, trained to an error of 0 on clips of the machine and of 1 on those of another one; the
+    score of a clip is the distance of its error from 0 (equation 1); the threshold is the 90th percentile.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def itmo2022_image(
 ) -> Any:
     """Return the image MobileNetV2 of S. Kazakova et al. (ITMO), DCASE 2022 [1]_ (sections 2.1 and 2.2).
 
-    Spectrograms of 256 ms frames as pictures of 320 x 320 of few clips and of copies that are pitch-shifted or
-    time-stretched, a MobileNetV2 trained to tell the machine from another one; clips whose probability is below
+    Spectrograms of 256 ms frames as pictures of 320 x 320, of few clips and their pitch-shifted or time-stretched
+    copies; a MobileNetV2 trained to distinguish the machine from another one; clips whose probability is below
     ``1 - alpha`` times the mean of the training clips are anomalous (equation 2).
 
     Parameters
@@ -106,17 +106,17 @@ def itmo2022_image(
         Checkpoint of torchvision's MobileNetV2 to start from, as in the report.
 
     n_clips : int, default=500
-        Clips of the machine that are drawn at random to learn from; at most all.
+        Number of the machine's clips drawn at random for training; at most all.
 
     n_added : int, default=1000
         Copies of them that are added, half of them pitch-shifted and half stretched: a multiple of ``2 * n_clips``. 0:
-        all clips are learnt from, none is added.
+        all clips are trained on, none is added.
 
     alpha : float, default=0.04
         Margin of the threshold.
 
     n_jobs : int or None, default=None
-        Threads that augment.
+        Threads for augmentation.
 
     random_state : int or None, default=None
         Seed of augmentation and network.
@@ -128,16 +128,16 @@ def itmo2022_image(
     -------
     Augmented or Pipeline
         Unfitted; ``fit(clips, proxy=...)`` with metadata routing enabled.
-        ``skasd.systems.ITMO_OUTLIERS["image"]`` names the other machine that the report took for each (table 3).
+        ``skasd.systems.ITMO_OUTLIERS["image"]`` names the other machine that the report used for each (table 3).
 
     Raises
     ------
     ValueError
-        If the copies cannot be shared out evenly.
+        If the copies cannot be distributed evenly.
 
     Notes
     -----
-    The report prints neither ranges of pitch and stretch nor optimiser and epochs. All proxies are learnt from.
+    The report states neither ranges of pitch and stretch nor optimiser and epochs. All proxies are trained on.
 
     References
     ----------
@@ -195,7 +195,7 @@ def itmo2022(
         Machines fitted in parallel.
 
     **embedder
-        Further parameters of both embedders, as ``max_epochs=10`` or ``device="cuda"``.
+        Further parameters of both embedders, such as ``max_epochs=10`` or ``device="cuda"``.
 
     Returns
     -------

@@ -66,7 +66,7 @@ def jless2022_mfn(
         threshold at the 90th percentile. None: what table 3 has for ``machine``, else "lof".
 
     machine : {"ToyCar", "ToyTrain", "fan", "gearbox", "slider", "valve"} or None, default=None
-        Machine type, for the choices of table 3. For the bearing the table chose the dual-path transformer.
+        Machine type, for the choices of table 3. For the bearing the table has the dual-path transformer.
 
     mixing : {"mixup", "fmix"}, tuple of them or None, default=None
         Batch mixing. None: what table 3 has for ``machine``, else mixup.
@@ -85,9 +85,9 @@ def jless2022_mfn(
 
     Notes
     -----
-    The network for 512 x 32 is "the same as" SECOM's (section 2.2). The report prints no optimiser, epochs, scale,
-    margin, gamma of the focal loss or parameters of mixing: the embedder's defaults stand. STFT magnitudes are in dB,
-    without the Nyquist bin.
+    The network for 512 x 32 is "the same as" SECOM's (section 2.2). The report states no optimiser, epochs, scale,
+    margin, gamma of the focal loss or parameters of mixing: the embedder's defaults are used. STFT magnitudes are in
+    dB, without the Nyquist bin.
 
     References
     ----------
@@ -132,9 +132,9 @@ def jless2022_dpt(
 ) -> Any:
     """Return the dual-path transformer system of J. Bai et al. (JLESS), DCASE 2022 [1]_.
 
-    A dual-path transformer on log-mel patches of 128 x 64 that restores masked areas and names the section; the anomaly
-    score adds the negative log-softmax of the section and the mean squared error of the reconstruction ("log-softmax
-    & MSE", tables 2 and 3), each standardised by its scores of the training clips.
+    A dual-path transformer on log-mel patches of 128 x 64 that restores masked areas and classifies the section; the
+    anomaly score adds the negative log-softmax of the section and the mean squared error of the reconstruction
+    ("log-softmax & MSE", tables 2 and 3), each standardised by its scores of the training clips.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def jless2022_ensemble(*, n_jobs: int | None = None, **embedder) -> Any:
         Machines fitted in parallel.
 
     **embedder
-        Further parameters of all embedders, as ``max_epochs=10`` or ``device="cuda"``.
+        Further parameters of all embedders, such as ``max_epochs=10`` or ``device="cuda"``.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def jless2022_ensemble(*, n_jobs: int | None = None, **embedder) -> Any:
 
     Notes
     -----
-    Of every machine the best of the three rows that table 4 has for submissions 2 and 3.
+    For every machine the best of the three rows of table 4 for submissions 2 and 3.
 
     Examples
     --------
@@ -262,8 +262,8 @@ def jless2022_submission(
     Table 4 names networks only. Features and detectors are read from tables 2 and 3: submission 2 is the row "MFN
     Log-Mel" of table 2 (LOF for ToyCar, ToyTrain and gearbox, log-softmax for the others; the slider's 0.8174 is its
     figure); submission 3 has what table 3 chose wherever that is MobileFaceNet with LOF, and for bearing and slider
-    the row "MFN STFT" with the cosine distance. So read, every score of table 4 is the harmonic mean of the two areas
-    of table 2 and of a pAUC between 0.48 and 0.82. Losses and augmentation are those of table 3.
+    the row "MFN STFT" with the cosine distance. Read this way, every score of table 4 is the harmonic mean of the two
+    areas of table 2 and of a pAUC between 0.48 and 0.82. Losses and augmentation are those of table 3.
 
     References
     ----------

@@ -13,7 +13,7 @@ from ._parts import chosen, with_names
 def official_log_mel(year):
     """Return the log-mels of the baselines of a year: 128 bands, 1024 points, hop 512.
 
-    Until 2022 the baselines ran with a librosa that pads by reflection, later ones with zeros.
+    Until 2022 the baselines used a librosa version that pads by reflection, later ones pad with zeros.
     """
     return LogMelTransformer(
         n_fft=1024, hop_length=512, n_mels=128, power=2.0, pad_mode="reflect" if year <= 2022 else "constant"
@@ -23,9 +23,9 @@ def official_log_mel(year):
 def official_mobilenetv2(year: Literal[2021, 2022] = 2022, **embedder) -> Any:
     """Return the MobileNetV2 baseline of the challenge of 2021 and 2022 [1]_.
 
-    A MobileNetV2 with half the channels is trained to name the section of log-mel patches of 64 frames; the anomaly
-    score of a clip is the mean over its patches (hop of one frame) of ``log(1 - p) - log(p)``, p the probability of
-    the clip's section; the threshold is the 90th percentile of a gamma distribution.
+    A MobileNetV2 with half the channels is trained to classify the section of log-mel patches of 64 frames; the anomaly
+    score of a clip is the mean over its patches (hop of one frame) of ``log(1 - p) - log(p)``, p the probability of the
+    clip's section; the threshold is the 90th percentile of a gamma distribution.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ def official_mobilenetv2(year: Literal[2021, 2022] = 2022, **embedder) -> Any:
     Notes
     -----
     Settings that differ: patches for training start at random frames, and an epoch takes one of each clip. The baseline
-    cuts 32 patches of a clip of 10 s (hop 8) and goes through them 20 times; hence 640 epochs. The gamma distribution
-    is fitted to the scores that clips are judged by, where the baseline, by a misplaced bracket, takes another formula;
-    without the section, the best-fitting one is taken, the baseline takes the last. Weights start as PyTorch's do, not
-    as Keras's.
+    cuts 32 patches from a clip of 10 s (hop 8) and trains on them for 20 epochs; hence 640 epochs. The gamma
+    distribution is fitted to the anomaly scores of clips; the baseline uses another formula, due to a misplaced
+    bracket. Without the section, the best-fitting one is used; the baseline uses the last. Weights are initialised as
+    in PyTorch, not as in Keras.
 
     References
     ----------
@@ -115,10 +115,10 @@ def official_autoencoder(
 
     Notes
     -----
-    Settings that differ: all windows are trained on, where the baselines hold a tenth of them out to print a loss; the
-    gamma distribution is fitted to the scores of clips, where the baselines since 2023 take those of
-    mini-batches. Weights start as PyTorch's do. The 2020 to 2022 baselines have Keras's batch normalisation, which
-    is that of the later ones.
+    Settings that differ: all windows are trained on, whereas the baselines hold out a tenth to print a loss; the gamma
+    distribution is fitted to the scores of clips, whereas the baselines since 2023 use those of mini-batches. Weights
+    are initialised as in PyTorch. The 2020 to 2022 baselines have Keras's batch normalisation, which is that of the
+    later ones.
 
     References
     ----------

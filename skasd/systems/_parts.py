@@ -12,7 +12,7 @@ def lof():
 
 
 def with_names(detector):
-    """Let the columns of an embedder bear the names of their classes, by which a scorer finds that of a section."""
+    """Name the columns of an embedder by their classes, so that a scorer finds the column of a section."""
     return detector.set_output(transform="pandas")
 
 

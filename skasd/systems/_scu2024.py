@@ -25,7 +25,7 @@ def scu2024_classification(
     Parameters
     ----------
     n_samples : int, default=160000
-        Length that clips are brought to.
+        Length to which clips are cropped or repeated.
 
     squeeze_excitation : bool, default=False
         Whether the branches use squeeze-and-excitation, as Wilkinghoff's network does since 2024. The report does not
@@ -81,23 +81,23 @@ def scu2024_oevae(
 ) -> Any:
     """Return the OEVAE model of J. Hai et al. (SCU), DCASE 2024 [1]_ (sections 3.2 and 4.2).
 
-    A ResNet-18 on log-mels of 2 s segments tells the machine from others, a variational autoencoder models its
+    A ResNet-18 on log-mels of 2 s segments distinguishes the machine from others, a variational autoencoder models its
     embedding; the score weighs the likelihood of the free latents and the distance of each segment to the nearest
     segments of the training clips.
 
     Parameters
     ----------
     omega : "auto" or float in [0, 1], default="auto"
-        Weight of the likelihood (equation 6) beside the distance, both standardised by held-out clips; the report
-        does not print its own. "auto": only what exceeds every training clip counts, see
+        Weight of the likelihood (equation 6) relative to the distance, both standardised by held-out clips; the report
+        does not state its own. "auto": only what exceeds every training clip counts, see
         :class:`~skasd.scorers.OEVAEScorer`.
 
     n_neighbors : {1, 2, 4}, default=1
-        Neighbours of the distance.
+        Number of neighbours for the distance.
 
     augment : bool, default=True
-        Add clips by SMOTE and mixup before training, until sections and domains are balanced, and embeddings among
-        the neighbours, until domains are.
+        Add clips by SMOTE and mixup before training until sections and domains are balanced, and add neighbour
+        embeddings until domains are balanced.
 
     standardize_waveform : bool, default=True
         Bring each clip to a mean of 0 and a variance of 1.
@@ -106,7 +106,7 @@ def scu2024_oevae(
         Seed of augmentation and network.
 
     **embedder
-        Further parameters of :class:`~skasd.embedders.OEVAEEmbedder`, as the report's ``lambda_vae=1e-7``.
+        Further parameters of :class:`~skasd.embedders.OEVAEEmbedder`, such as the report's ``lambda_vae=1e-7``.
 
     Returns
     -------
@@ -117,16 +117,16 @@ def scu2024_oevae(
     -----
     Frames of 64 ms, hop of 16 ms, 224 mel bands from 50 to 7800 Hz. What differs from the report:
 
-    - Log-mels are standardised, by band, over the training clips, beside the waveforms.
-    - The autoencoder takes the embedding standardised, and ``lambda_vae`` is 1e-3: at the report's 1e-7 the latents
-      do not part (:class:`~skasd.embedders.OEVAEEmbedder`).
-    - Neighbours are augmented as embeddings, so that the threshold can leave a clip out together with all that was
-      made of it; the report augments clips.
-    - Likelihood and distance are standardised before they are weighed; for the likelihood a tenth of the machine's
-      clips is not trained on. The plain sum of the report is
+    - Log-mels are standardised by band over the training clips, in addition to the waveforms.
+    - The autoencoder takes the standardised embedding, and ``lambda_vae`` is 1e-3: at the report's 1e-7 the latents do
+      not separate (:class:`~skasd.embedders.OEVAEEmbedder`).
+    - Neighbours are augmented as embeddings, so that the threshold can leave out a clip together with everything made
+      from it; the report augments clips.
+    - Likelihood and distance are standardised before they are weighted; for the likelihood a tenth of the machine's
+      clips is held out. The plain sum of the report is
       ``scu2024_oevae(omega, standardize_alpha=False).set_params(oevaescorer__standardize_beta=False)``.
 
-    What outlier exposure gives was measured; see the page "Published systems" of the documentation.
+    The effect of outlier exposure was measured; see the page "Published systems" of the documentation.
 
     References
     ----------
@@ -177,7 +177,7 @@ def scu2024(
     Parameters
     ----------
     weights : sequence of three floats, default=(1.0, 1.0, 1.0)
-        Weights of classification, OEVAE and baseline; the report does not print its own.
+        Weights of classification, OEVAE and baseline; the report does not state its own.
 
     random_state : int or None, default=None
         Seed of all networks.
@@ -186,7 +186,7 @@ def scu2024(
         Models trained in parallel.
 
     **embedder
-        Further parameters of all embedders, as ``max_epochs=10`` or ``device="cuda"``.
+        Further parameters of all embedders, such as ``max_epochs=10`` or ``device="cuda"``.
 
     Returns
     -------

@@ -56,13 +56,13 @@ def secom2021(
         Standardisation of the spectrograms over the training clips, by bin or as a whole. The report has none.
 
     **embedder
-        Further parameters of the embedder, as ``max_epochs=10`` or ``device="cuda"``.
+        Further parameters of the embedder, such as ``max_epochs=10`` or ``device="cuda"``.
 
     Returns
     -------
     Pipeline
         Unfitted; ``fit(clips, section=..., domain=...)`` with metadata routing enabled.
-        ``decision_function(clips, section=..., domain=...)`` tells section and domain where they are known.
+        Pass known sections and domains to ``decision_function(clips, section=..., domain=...)``.
 
     See Also
     --------
@@ -70,8 +70,8 @@ def secom2021(
 
     Notes
     -----
-    The report prints no optimiser, number of epochs, scale or margin: the embedder's defaults stand. Spectrograms are
-    magnitudes in dB, of 1025 bins without the Nyquist bin; the report does not name the scale.
+    The report states no optimiser, number of epochs, scale or margin: the embedder's defaults are used. Spectrograms
+    are magnitudes in dB, of 1025 bins without the Nyquist bin; the report does not name the scale.
 
     References
     ----------

@@ -17,9 +17,9 @@ def wilkinghoff_multibranch(
 ) -> Any:
     """Return the multi-branch network with feature exchange of K. Wilkinghoff [1]_.
 
-    Spectrum and spectrogram branches trained with sub-cluster AdaCos to tell apart machine, attributes and domain: one
-    network for all machines. A clip scores by its cosine distance to the nearest of 16 k-means centres of the source
-    clips, or to the nearest target clip, of its own machine and section.
+    Spectrum and spectrogram branches trained with sub-cluster AdaCos to classify machine, attributes and domain: one
+    network for all machines. The score of a clip is its cosine distance to the nearest of 16 k-means centres of the
+    source clips, or to the nearest target clip, of its own machine and section.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def wilkinghoff_multibranch(
         Networks that differ in their seed; their anomaly scores are added (5 to 10 in [1]_).
 
     n_samples : int, default=160000
-        Length that clips are brought to; 288,000 (18 s) in the challenge of 2023.
+        Length to which clips are cropped or repeated; 288,000 (18 s) in the challenge of 2023.
 
     random_state : int or None, default=None
         Seed of the first network; the others have the following ones.
@@ -48,8 +48,8 @@ def wilkinghoff_multibranch(
 
     Notes
     -----
-    The squeeze-and-excitation form of 2024; ``squeeze_excitation=False`` is that of 2023. The author's program clusters
-    the clips of each machine and section by themselves, and so does this.
+    The squeeze-and-excitation form of 2024; ``squeeze_excitation=False`` is that of 2023. As in the author's program,
+    the clips of each machine and section are clustered separately.
 
     References
     ----------
