@@ -1,9 +1,9 @@
 """Labels of clips - sections, machines, attributes, recordings - as classes, columns and names.
 
-A label is any hashable. Two labels are the same class where Python says so, ``a == b`` with equal hashes: 1, 1.0 and
-True are one class, 1 and "1" are two, and so are 2**53 and 2**53 + 1, which NumPy takes for equal beside floats.
-The order of classes depends on nothing but the labels: neither on the order of the clips nor on the seed of Python's
-hashes. Estimators find columns and classes through this module, never by a rule of their own.
+A label is any hashable. Two labels are the same class if Python says so, ``a == b`` with equal hashes: 1, 1.0 and True
+are one class, 1 and "1" are two, and so are 2**53 and 2**53 + 1, which NumPy takes for equal beside floats. The order
+of classes depends on nothing but the labels: neither on the order of the clips nor on the seed of Python's hashes.
+Estimators find columns and classes through this module, never by a rule of their own.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def as_label(value):
-    """Return a label as it is kept: hashable, and equal to all values that Python takes for the same.
+    """Return a label in its stored form: hashable, and equal to all values that Python considers the same.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def as_label(value):
     Raises
     ------
     TypeError
-        For what cannot be hashed, as dicts and sets.
+        For values that cannot be hashed, such as dicts and sets.
     ValueError
         For a missing value: None, NaN, ``pandas.NA`` and the like.
     """
@@ -145,8 +145,7 @@ def sort_labels(labels):
     -------
     list of hashables
         Numbers by value, then strings, bytes, tuples, frozensets, dates, paths, and all others by type and what they
-        are printed as; those that nothing tells apart in print in the order in which they come. Of equal labels the
-        first stands for all.
+        are printed as; labels that print the same keep their order. Of equal labels, the first is returned.
     """
     return sorted(dict.fromkeys(labels), key=_place)
 
@@ -190,7 +189,7 @@ def group_rows(labels):
 
 
 def natural_array(labels):
-    """Return labels as a 1-D array of numbers or strings where nothing is lost by it, else of objects.
+    """Return labels as a 1-D array of numbers or strings if nothing is lost, otherwise of objects.
 
     Parameters
     ----------
@@ -230,7 +229,7 @@ def label_names(labels):
 
 
 def file_names(labels):
-    """Return a name for each of the different labels that any file system takes and keeps apart.
+    """Return a name for each of the different labels that is valid and unique on any file system.
 
     Parameters
     ----------
@@ -279,19 +278,19 @@ def find_columns(columns, prefix, labels):
     columns : iterable of str or None
         Names of all columns, None where they have none.
     prefix : str
-        What names end in before the label, such as ``log_proba``.
+        What the names end in before the label, such as ``log_proba``.
     labels : iterable of hashables
         As `as_label` returns them.
 
     Returns
     -------
     dict of hashable to int, or None
-        None where no label has a column that bears its name.
+        None if no label has a column of its name.
 
     Raises
     ------
     ValueError
-        If some of the labels have one and others have not.
+        If only some of the labels have a column.
     """
     pattern = re.compile(rf".*{re.escape(prefix)}\[(.*)\]", re.DOTALL)
     matches = [pattern.fullmatch(str(column)) for column in ([] if columns is None else columns)]

@@ -30,15 +30,15 @@ class MixupSMOTEAugmenter(BaseOverSampler):
     Parameters
     ----------
     sampling_strategy : float, str, dict or callable, default="auto"
-        How many clips each class shall have.
+        How many clips each class should have.
 
         - str: which classes are brought to the size of the largest: ``"minority"``, ``"not minority"``,
           ``"not majority"`` (``"auto"``) or ``"all"``.
         - float: every class gets at least this multiple of the size of the largest. ``0.2`` brings small
           classes to a fifth of the largest, ``1.0`` balances, ``2.0`` doubles the largest class as well.
           :meth:`fit_resample` by y takes it as imbalanced-learn does: two classes and at most 1.
-        - dict: the number of clips by class, where classes are as ``balance`` says: a section, a domain, or a
-          tuple (section, domain).
+        - dict: the number of clips by class, where ``balance`` defines the classes: a section, a domain, or a tuple
+          (section, domain).
         - callable: takes the class of every clip, returns such a dict.
 
     method : {"both", "smote", "mixup"}, default="both"
@@ -46,8 +46,8 @@ class MixupSMOTEAugmenter(BaseOverSampler):
         two clips. ``"both"``: each makes half of the new clips.
 
     balance : {"auto", "section", "domain", "both"}, default="auto"
-        What the classes are. ``"both"``: every pair of section and domain. ``"auto"``: by whatever of section
-        and domain is given; by y if neither is.
+        What the classes are. ``"both"``: every pair of section and domain. ``"auto"``: by section, domain or both,
+        whichever are given; by y if neither is.
 
     k_neighbors : int, default=5
         Nearest neighbours that SMOTE interpolates with; a class of n clips has at most n - 1.
@@ -211,7 +211,7 @@ class MixupSMOTEAugmenter(BaseOverSampler):
         Parameters
         ----------
         metadata : dict of str to array-like of shape (n_clips,)
-            By name. ``attribute``, where it is a number, is interpolated, all else is that of the nearer clip.
+            By name. A numeric ``attribute`` is interpolated; all else is taken from the nearer clip.
 
         Returns
         -------

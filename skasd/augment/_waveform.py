@@ -39,8 +39,8 @@ class WaveformAugmenter(BaseEstimator):
         Signal-to-noise ratio in dB of the noise that is added; the mean power of the clip is the signal's.
 
     noise : {"white", "pink"} or clips, default="white"
-        The noise. Of clips (waveforms or paths) one is drawn for each new clip, and of that a piece; short
-        ones are repeated.
+        The noise. If clips (waveforms or paths), one is drawn for each new clip, and a piece of it is used; short ones
+        are repeated.
 
     combine : {"each", "chain"}, default="each"
         ``"each"``: every effect makes copies of its own. ``"chain"``: every copy goes through all effects, in
@@ -53,11 +53,11 @@ class WaveformAugmenter(BaseEstimator):
         Number of clips to make copies of, drawn at random; all clips if there are not more, or if None.
 
     keep : {"all", "drawn"}, default="all"
-        Which of the clips stand beside the copies: all, or of the healthy ones those that copies were made of.
-        Proxies and anomalous clips always do.
+        Which of the original clips are returned with the copies: all, or only the healthy ones that were copied.
+        Proxies and anomalous clips are always returned.
 
     on_error : {"raise", "skip"}, default="raise"
-        Whether a bad clip is an error, or is passed on as it is without copies.
+        Whether a bad clip raises an error, or is passed on unchanged and without copies.
 
     n_jobs : int, default=None
         Number of threads. The result does not depend on it.
@@ -90,8 +90,8 @@ class WaveformAugmenter(BaseEstimator):
     (measured on car engines and on white noise), which a detector would learn as a level of its own.
 
     The defaults follow Kazakova et al. ([1]_, section 2.1), who draw 500 clips and add a pitch-shifted and a
-    time-stretched copy of each: ``WaveformAugmenter(n_samples=500, keep="drawn")`` returns 500 and 1000. The
-    ranges, which they do not print, are ours. They found background noise to do harm; it is off by default.
+    time-stretched copy of each: ``WaveformAugmenter(n_samples=500, keep="drawn")`` returns 500 and 1000. The ranges,
+    which they do not print, are ours. They found that background noise is harmful; it is off by default.
 
     Clips marked as proxies or as anomalous (y = -1) are passed on without copies.
 

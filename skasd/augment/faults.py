@@ -1,6 +1,6 @@
-"""Healthy clips changed in ways in which faults change sound: stand-ins for anomalies where there are none.
+"""Healthy clips changed in the ways that faults change sound: pseudo-anomalies if there are no real ones.
 
-Not training data for a detector that is to know faults: they are only plausible. What they are for is to compare
+They are only plausible, so do not train a detector to recognise faults with them. Their purpose is to compare
 detectors, see :func:`skasd.model_selection.select_without_anomalies`.
 """
 
@@ -35,7 +35,7 @@ def add_fault(
     fault : str
         One of `FAULTS`; see Notes.
     severity : float
-        From 0, hardly to be heard, to 1, plain.
+        From 0, hardly audible, to 1, obvious.
     sample_rate : int, default=16000
         Of a waveform, in Hz.
     random_state : int, RandomState instance or None, default=None
@@ -49,7 +49,7 @@ def add_fault(
     Raises
     ------
     ValueError
-        For another fault, or a severity outside [0, 1].
+        If the fault is unknown, or the severity is outside [0, 1].
 
     See Also
     --------
@@ -69,9 +69,8 @@ def add_fault(
     - "clicks": 2 to 20 a second, each a damped resonance (2 ms), 5 + 25 s dB from the power of its octave at their
       peak: a cracked bearing, a loose part.
 
-    The ranges were fixed beforehand, and have not been chosen by how well they tell real faults. In spectrograms the
-    same is done with bins in the place of frequencies: an octave is an eighth of the bins, and a per cent of speed
-    shifts the spectrum by a fifth of a bin.
+    The ranges were fixed in advance, not tuned on real faults. In spectrograms, bins replace
+    frequencies: an octave is an eighth of the bins, and a per cent of speed shifts the spectrum by a fifth of a bin.
 
     Examples
     --------

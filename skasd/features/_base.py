@@ -77,7 +77,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         features : ndarray of shape (n_clips, n_bins, n_frames), or list of ndarrays
-            As `transform` gives them.
+            As returned by `transform`.
         """
         return self._features(self._check_clips(X, reset=True))
 
@@ -175,7 +175,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     def waveform_function(self, dtype: Any = "float32") -> Callable:
         """Return a function that computes the features of one waveform after another.
 
-        For code that reads its clips itself. What `transform` prepares anew for each collection is prepared once.
+        For code that reads its clips itself. What `transform` prepares for each collection is prepared only once.
 
         Parameters
         ----------
@@ -186,8 +186,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         -------
         function : callable
             Called as ``function(waveform, out=None)`` with an array of shape (n_samples,), at `sample_rate` and long
-            enough for one frame. Returns the features, of shape (n_bins, n_frames), written to `out` where that is
-            given. Threads may call it side by side.
+            enough for one frame. Returns the features, of shape (n_bins, n_frames), written to `out` if given. Threads
+            may call it in parallel.
 
         Examples
         --------
@@ -219,15 +219,15 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str of shape (n_bins,)
-            As "980 Hz" and "1.2 kHz", with as many digits as tell all bins apart.
+            For example "980 Hz" and "1.2 kHz", with enough digits to distinguish all bins.
         """
         self._validate_params()
         return band_names(self._frequencies())
 
     def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Any:
-        """Do nothing: clips, bins and frames are no table, and stay arrays.
+        """Do nothing: the output has three axes, is not a table, and stays an array.
 
-        A pipeline passes ``set_output`` on to all of its steps; those that give one row per clip heed it.
+        A pipeline passes ``set_output`` on to all of its steps; steps that return one row per clip apply it.
 
         Parameters
         ----------
@@ -311,19 +311,19 @@ class ShortTimeFourierTransformer(ClipTransformer):
         return self._short_time_fourier(np.float64).window
 
     def sliding_step(self) -> int | None:
-        """Return the number of samples of which a hop must be a multiple so that windows share frames.
+        """Return the step, in samples, whose multiples as hops let windows share frames.
 
         Returns
         -------
         int or None
-            `hop_length`; None where a frame depends on more than the samples under it.
+            `hop_length`; None if a frame depends on more than the samples under it.
         """
         return self.hop_length if self._frames_are_local() else None
 
     def sliding(self, n_samples: int, hop: int) -> Any:
         """Return a function that computes the features of a window which slides over a stream.
 
-        Frames that see no edge of the window are computed once, those that do for every window.
+        Frames that do not touch an edge of the window are computed once; frames that do are computed for every window.
 
         Parameters
         ----------
@@ -335,9 +335,9 @@ class ShortTimeFourierTransformer(ClipTransformer):
         Returns
         -------
         function : callable
-            Called as ``function(window)`` with one window after another, of shape (n_samples,). Returns what
-            `transform` gives for it, of shape (n_bins, n_frames), lent until the next call. ``function.reset()`` says
-            that the next window does not follow the last one.
+            Called as ``function(window)`` with one window after another, of shape (n_samples,). Returns the output of
+            `transform` for it, of shape (n_bins, n_frames), valid until the next call. Call ``function.reset()`` if the
+            next window does not follow the last one.
 
         Raises
         ------

@@ -24,7 +24,7 @@ _STATISTICS = {
 class ClipStatistics(TransformerMixin, BaseEstimator):
     """Summarise each clip's spectrogram by statistics over its frames.
 
-    With it a classical outlier detector needs no network: the mean and standard deviation of log-mel
+    With these statistics, a classical outlier detector needs no network: the mean and standard deviation of log-mel
     energies are a strong embedding of stationary machine sound.
 
     Parameters
@@ -34,8 +34,8 @@ class ClipStatistics(TransformerMixin, BaseEstimator):
         [0, 100] for the q-th percentile.
 
     bin_names : array-like of str of shape (n_bins,) or None, default=None
-        Names of the bins, for the names of the columns: ``LogMelTransformer().get_feature_names_out()``. None: what
-        a pipeline says in its ``get_feature_names_out``, the columns of a data frame, or x0, x1, ...
+        Names of the bins, for the names of the columns: ``LogMelTransformer().get_feature_names_out()``. None: those
+        that a pipeline passes on in ``get_feature_names_out``, the columns of a data frame, or x0, x1, ...
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class ClipStatistics(TransformerMixin, BaseEstimator):
         Number of bins of the spectrograms.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the bins, where X was a data frame with one frame per clip.
+        Names of the bins, if X was a data frame with one frame per clip.
 
     See Also
     --------
@@ -52,10 +52,9 @@ class ClipStatistics(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Column ``s * n_bins + b`` is statistic s of bin b, as "mean 1.2 kHz" or, for the tenth percentile,
-    "p10 1.2 kHz". The arrays that a front end hands on have no names for their bins: a pipeline brings them
-    together in ``pipeline[:-1].get_feature_names_out()``; the tables of ``set_output(transform="pandas")`` need
-    `bin_names`.
+    Column ``s * n_bins + b`` is statistic s of bin b, as "mean 1.2 kHz" or, for the tenth percentile, "p10 1.2 kHz".
+    The arrays that a front end returns do not name their bins. A pipeline combines both in
+    ``pipeline[:-1].get_feature_names_out()``; the tables of ``set_output(transform="pandas")`` need `bin_names`.
 
     Means and standard deviations are accumulated in float64 whatever the type of X, and the result is float64.
     Clips that are NaN everywhere (skipped by ``on_error="skip"``) give rows of NaN.

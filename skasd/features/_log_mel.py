@@ -25,8 +25,8 @@ class LogMelTransformer(ShortTimeFourierTransformer):
     Parameters
     ----------
     pad_mode : {"constant", "reflect"}, default="constant"
-        What to pad with: zeros, as librosa does since 0.10, or the mirrored clip, as it did before, when
-        the numbers of the 2020 to 2022 baselines were made.
+        What to pad with: zeros, as librosa does since 0.10, or the mirrored clip, as it did before, when the results of
+        the 2020 to 2022 baselines were computed.
 
     power : float, default=2.0
         Exponent of the magnitude before the mel filters: 2 energy, 1 amplitude.
@@ -47,23 +47,23 @@ class LogMelTransformer(ShortTimeFourierTransformer):
         Divide each triangle by its width ("slaney": constant energy per band) or not (None: constant peak).
 
     filters : {"librosa", "kaldi"}, default="librosa"
-        With "librosa" the triangles are straight lines over frequency. With "kaldi" they are straight lines over
-        HTK's mel scale and of height 1 [2]_; `htk` and `norm` play no part.
+        With "librosa" the triangles are straight lines over frequency. With "kaldi" they are straight lines over HTK's
+        mel scale and of height 1 [2]_; `htk` and `norm` have no effect.
 
     log : {"db", "natural"} or None, default="db"
         ``20 / power * log10(max(S, amin))``, ``ln(max(S, amin))``, or S itself.
 
     amin : float, default=2.220446049250313e-16
-        Floor of the energies. Digital silence is legal and gives the floor everywhere: -156.5 dB with the
-        defaults, the floor of the official baselines.
+        Floor of the energies. Digital silence is valid and gives the floor everywhere: -156.5 dB with the defaults, the
+        floor of the official baselines.
 
     standardize_waveform : bool, default=False
-        Bring every clip to a mean of 0 and a variance of 1 before its spectrogram, so that how loud a clip was
-        recorded plays no part. Digital silence stays.
+        Standardise every clip to a mean of 0 and a variance of 1 before its spectrogram, so that the recording level
+        has no effect. Digital silence is left unchanged.
 
     preemphasis : float or None, default=None
-        Put ``x[n] - preemphasis * x[n - 1]`` in place of each sample x[n] but the first, which is left out. The usual
-        value is 0.97.
+        Replace each sample x[n] by ``x[n] - preemphasis * x[n - 1]``; the first sample is dropped. The usual value is
+        0.97.
 
     dtype : {"float16", "float32", "float64"}, default="float32"
         Type of the output. float16 halves the memory, at an error of up to 0.03 dB (0.06 dB below -128 dB).
@@ -81,10 +81,10 @@ class LogMelTransformer(ShortTimeFourierTransformer):
     of :func:`librosa.filters.mel`, the output is ``20 / power * log10(max(S, amin))``: what
     ``networks/dcase2023t2_ae`` and ``common.py`` of the official baselines compute [1]_.
 
-    In float64 the result equals ``librosa.feature.melspectrogram`` in float64 to 1e-4 dB. In float32 rounding
-    errors of the Fourier transform stand some 140 dB below the loudest partial of a frame: nothing for
-    recordings (1e-5 dB where all bands hold noise), but up to 0.4 dB in the empty bands of a full-scale
-    pure tone. ``fft_dtype="float64"`` is exact for every signal and takes about 1.5 times as long.
+    In float64 the result equals ``librosa.feature.melspectrogram`` in float64 to 1e-4 dB. In float32, rounding errors
+    of the Fourier transform are some 140 dB below the loudest partial of a frame: negligible for recordings (1e-5 dB
+    where all bands hold noise), but up to 0.4 dB in the empty bands of a full-scale pure tone. ``fft_dtype="float64"``
+    is exact for every signal and takes about 1.5 times as long.
 
     References
     ----------

@@ -28,9 +28,8 @@ class PhaseTransformer(ShortTimeFourierTransformer):
 
     Notes
     -----
-    The phase is in radians, in [-pi, pi], relative to the beginning of each frame, as
-    ``numpy.angle(librosa.stft(x))``. Where there is no sound it is 0. The phase spectrum is the third branch
-    of the classification network in [1]_.
+    The phase is in radians, in [-pi, pi], relative to the beginning of each frame, as ``numpy.angle(librosa.stft(x))``.
+    It is 0 for silence. The phase spectrum is the third branch of the classification network in [1]_.
 
     References
     ----------

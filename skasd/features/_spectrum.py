@@ -16,8 +16,7 @@ from ._docs import with_shared_docstring
 class SpectrumTransformer(ClipTransformer):
     """Turn each clip into the magnitude spectrum of its whole length.
 
-    Its fine frequency resolution (0.1 Hz for 10 seconds) tells stationary tones apart that a spectrogram
-    merges.
+    Its fine frequency resolution (0.1 Hz for 10 seconds) separates stationary tones that a spectrogram merges.
 
     Parameters
     ----------

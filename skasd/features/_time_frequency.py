@@ -1,4 +1,4 @@
-"""Validation of time-frequency arrays, what travels between feature transformers and embedders."""
+"""Validation of time-frequency arrays, which feature transformers pass to embedders."""
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -7,7 +7,7 @@ _FLOATS = (np.float32, np.float64, np.float16)
 
 
 def check_time_frequency(estimator, X, *, reset=True, dtype=_FLOATS, min_clips=1):
-    """Check an array of spectrograms for an estimator, without copying it where that can be.
+    """Check an array of spectrograms for an estimator, without copying it if possible.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ def check_time_frequency(estimator, X, *, reset=True, dtype=_FLOATS, min_clips=1
         Accepted floating point types; other types of data are converted to the first one.
 
     min_clips : int, default=1
-        The fewest clips there must be.
+        Minimum number of clips.
 
     Returns
     -------
     X : ndarray of shape (n_clips, n_bins, n_frames), or list of ndarrays of shape (n_bins, n_frames_i)
-        A view of what was given where no conversion was due.
+        A view of the input if no conversion was necessary.
 
     missing : ndarray of shape (n_clips,), bool
         True for skipped clips: those that are NaN everywhere.

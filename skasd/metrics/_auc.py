@@ -136,10 +136,10 @@ def partial_auc(y_true: ArrayLike, anomaly_score: ArrayLike, *, max_fpr: float =
 
     Notes
     -----
-    With A the trapezoidal area of the ROC curve over false-positive rates 0..p, p = `max_fpr`, the value is
-    that of McClish [1]_, ``(1 + (A - p**2 / 2) / (p - p**2 / 2)) / 2``; ties count one half. The curve is
-    interpolated linearly at p, so that with fewer than ``1 / max_fpr`` normal clips the value rests
-    on interpolation alone: it is then defined by the single highest score of a normal clip.
+    With A the trapezoidal area of the ROC curve over false-positive rates 0..p, p = `max_fpr`, the value is that of
+    McClish [1]_, ``(1 + (A - p**2 / 2) / (p - p**2 / 2)) / 2``; ties count one half. The curve is interpolated linearly
+    at p. With fewer than ``1 / max_fpr`` normal clips the value is therefore pure interpolation, determined by the
+    single highest score of a normal clip.
 
     References
     ----------
@@ -181,7 +181,7 @@ def auc_by_domain(
     Raises
     ------
     ValueError
-        If a domain has no normal clip or there is no anomaly to hold against its normal clips.
+        If a domain has no normal clip, or there is no anomaly to compare its normal clips with.
 
     See Also
     --------

@@ -124,10 +124,10 @@ def published_baseline(
     year : int
         2020 to 2026.
     machines : iterable of str or None, default=None
-        Only the figures that hold for clips of these machines and `sections`; figures over all machines are among
-        them where the machines are just those of the set. None: all figures.
+        Only the figures that hold for clips of these machines and `sections`. Figures over all machines are included if
+        the machines are exactly those of the set. None: all figures.
     sections : iterable of str, default=()
-        The sections of those clips, such as "00"; not looked at without `machines`.
+        The sections of those clips, such as "00"; ignored without `machines`.
 
     Returns
     -------
@@ -139,17 +139,17 @@ def published_baseline(
 
     See Also
     --------
-    official_score : The same figures of one's own system.
+    official_score : The same figures for your own system.
 
     Notes
     -----
     Figures over all machines ("" as machine) hold for exactly the machines and sections of that year's set. For 2021
     and 2022 a machine's figures are harmonic means over sections 00 to 02.
 
-    Figures per machine are known for the development data of 2021, 2022 and 2023. Of 2020 the challenge's own are not,
-    and of 2024 to 2026 only those over all machines of the evaluation data.
+    Figures per machine are known for the development data of 2021, 2022 and 2023. The challenge's own figures are not
+    known for 2020, and for 2024 to 2026 only those over all machines of the evaluation data are.
 
-    The autoencoder of ASDKit [4]_ is a re-run in another program, and no system of the challenge.
+    The autoencoder of ASDKit [4]_ is a re-run in another program, not a system of the challenge.
 
     References
     ----------

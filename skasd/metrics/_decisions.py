@@ -27,7 +27,7 @@ def precision_recall_f1_by_domain(y_true: ArrayLike, y_pred: ArrayLike, domain: 
     y_pred : array-like of shape (n_clips,)
         Decisions as ``detector.predict`` returns them, +1 normal and -1 anomalous.
     domain : array-like of shape (n_clips,)
-        "source" or "target". Only the clips of a domain count for it, its normal ones and its anomalies.
+        "source" or "target". For each domain, only its own normal and anomalous clips count.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def decision_figures(y_true: ArrayLike, y_pred: ArrayLike, domain: ArrayLike | N
     Parameters
     ----------
     y_true : array-like of shape (n_clips,)
-        Ground truth, +1 normal and -1 anomalous; one kind alone will do.
+        Ground truth, +1 normal and -1 anomalous; one class alone is enough.
     y_pred : array-like of shape (n_clips,)
         Decisions as ``detector.predict`` returns them, +1 normal and -1 anomalous.
     domain : array-like of shape (n_clips,), default=None
@@ -77,12 +77,12 @@ def decision_figures(y_true: ArrayLike, y_pred: ArrayLike, domain: ArrayLike | N
 
     See Also
     --------
-    precision_recall_f1_by_domain : Three of them as the evaluators of the challenge have them.
+    precision_recall_f1_by_domain : Three of these figures as the challenge's evaluators compute them.
 
     Notes
     -----
-    Precision and F1 score depend on how many of the clips are anomalous: where nearly all are, a detector that calls
-    everything anomalous reaches an F1 score near 1. The rates of false alarms and hits do not.
+    Precision and F1 score depend on the share of anomalous clips: if nearly all are anomalous, a detector that calls
+    everything anomalous reaches an F1 score near 1. The false-alarm rate and the hit rate do not.
 
     Examples
     --------
@@ -125,8 +125,8 @@ def f1_ev(y_true: ArrayLike, anomaly_score: ArrayLike, *, bounded: bool = True, 
     anomaly_score : array-like of shape (n_clips,)
         Finite scores, higher = more anomalous: ``-detector.score_samples(X)``.
     bounded : bool, default=True
-        False: thresholds spread over the whole range of the scores, so that one outlying score
-        stretches the range. True: only those that somebody might set, see Notes.
+        False: thresholds spread over the whole range of the scores, so that one outlying score stretches the range.
+        True: only thresholds that one might plausibly set, see Notes.
     margin : float, default=0.2
         Width added on both sides of the bounded range, in standard deviations of the normal scores.
 
@@ -137,10 +137,10 @@ def f1_ev(y_true: ArrayLike, anomaly_score: ArrayLike, *, bounded: bool = True, 
 
     Notes
     -----
-    F1(t) of the decisions ``anomaly_score > t`` is a step function of t; the value is its mean over
-    thresholds spread uniformly: from the lowest to the highest score, or, bounded, from
-    ``mean - margin * sd`` of the normal scores to ``t_opt + margin * sd``, where t_opt is the (lowest)
-    score that maximises F1 [1]_. Where the second bound lies below the first, they change places.
+    F1(t) of the decisions ``anomaly_score > t`` is a step function of t; the value is its mean over thresholds spread
+    uniformly: from the lowest to the highest score, or, bounded, from ``mean - margin * sd`` of the normal scores to
+    ``t_opt + margin * sd``, where t_opt is the (lowest) score that maximises F1 [1]_. If the second bound is below the
+    first, they are swapped.
 
     References
     ----------

@@ -56,10 +56,10 @@ class OfficialScore:
 
     Notes
     -----
-    In the means since 2022 the pAUC of a section counts for both domains; `score` counts it once. The means
-    over source and target since 2022 are those of the domain; the evaluator of 2022 took, per machine, the
-    wrong slices (with three sections "source" is the first section's source domain and "target" everything
-    else). :meth:`to_csv` writes its file as it is, this error included.
+    In the means since 2022 the pAUC of a section counts for both domains; `score` counts it once. The means over source
+    and target since 2022 are those of the domain; the evaluator of 2022 used, per machine, the wrong slices (with three
+    sections "source" is the first section's source domain and "target" everything else). :meth:`to_csv` writes its file
+    as it is, this error included.
     """
 
     year: int
@@ -167,7 +167,7 @@ def official_score(
     section : array-like of shape (n_clips,), default=None
         Section, in 2020 the machine ID; None: one section.
     domain : array-like of shape (n_clips,), default=None
-        "source" or "target"; needed from 2021 on, not looked at for 2020.
+        "source" or "target"; required from 2021 on, ignored for 2020.
     y_pred : array-like of shape (n_clips,), default=None
         Decisions, +1 normal and -1 anomalous, for precision, recall and F1 (from 2021 on). They do not
         enter the score.
@@ -182,8 +182,8 @@ def official_score(
     Raises
     ------
     ValueError
-        For a score that is not finite (the clip is named), and where a machine, section or domain has no
-        normal or no anomalous clip, which are named.
+        If a score is not finite (the message names the clip), or a machine, section or domain has no normal or no
+        anomalous clip (the message names it).
 
     See Also
     --------

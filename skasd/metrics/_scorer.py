@@ -28,9 +28,9 @@ class HarmonicAUCScorer(BaseEstimator):
         The false-positive rate up to which the pAUC is taken.
 
     tell : tuple of {"section", "domain"}, default=()
-        Metadata that the detector is given with the clips that it scores: sections as in the challenges of 2020 to
-        2022, domains as in 2021. Whatever its ``decision_function`` requests of it, it gets; a detector that has
-        no use for any of it is scored by ``score_samples``, as all are by default.
+        Metadata passed to the detector with the clips that it scores: sections as in the challenges of 2020 to 2022,
+        domains as in 2021. The detector receives what its ``decision_function`` requests. A detector that requests none
+        of it is scored by ``score_samples``, as all are by default.
 
     See Also
     --------
@@ -45,8 +45,8 @@ class HarmonicAUCScorer(BaseEstimator):
     Without routing, or where one is not passed, all clips are of one domain, or one section.
     A domain without normal clips in a section of a fold contributes no AUC there.
 
-    With ``tell=("section",)`` the scores are those of ``decision_function(X, section=section)``, which stand to the
-    section's own threshold; within a section the order is that of its scores.
+    With ``tell=("section",)`` the scores are those of ``decision_function(X, section=section)``, relative to the
+    section's own threshold; within a section they rank the clips as its scores do.
 
     Examples
     --------
@@ -146,7 +146,7 @@ class HarmonicAUCScorer(BaseEstimator):
         Returns
         -------
         routing : MetadataRequest
-            As scikit-learn's meta-estimators ask for it.
+            In the form that scikit-learn's meta-estimators expect.
         """
         # class-level requests hold for a method called "score", which a scorer does not have
         if not hasattr(self, "_metadata_request"):

@@ -33,15 +33,14 @@ def evaluate_submission(folder: str | PathLike, ground_truth: str | PathLike, ye
     Parameters
     ----------
     folder : str or PathLike
-        Folder of score files without header, rows ``name,score``:
-        ``anomaly_score_<machine>_section_NN_test.csv`` (or without ``_test``), 2021
-        ``..._section_NN_{source,target}_test.csv``, 2020 ``..._id_NN.csv``. Decisions (0 normal, 1
-        anomalous) in ``decision_result_...`` files of the same names are used if present. Other files are
-        not looked at.
+        Folder of score files without header, rows ``name,score``: ``anomaly_score_<machine>_section_NN_test.csv`` (or
+        without ``_test``), 2021 ``..._section_NN_{source,target}_test.csv``, 2020 ``..._id_NN.csv``. Decisions (0
+        normal, 1 anomalous) in ``decision_result_...`` files of the same names are used if present. Other files are
+        ignored.
     ground_truth : str or PathLike
         Checkout of that year's official evaluator: folder with ``ground_truth_data/`` and, since 2022,
-        ``ground_truth_domain/``. From 2023 on names that carry attributes are understood by its
-        ``ground_truth_attributes/``, if present. For 2020 the file ``eval_data_list.csv``.
+        ``ground_truth_domain/``. From 2023 on, names that carry attributes are resolved by its
+        ``ground_truth_attributes/``, if present. For 2020: the file ``eval_data_list.csv``.
     year : int
         2020 to 2026.
 
@@ -55,7 +54,7 @@ def evaluate_submission(folder: str | PathLike, ground_truth: str | PathLike, ye
     FileNotFoundError
         If a folder, or the scores or decisions of a machine and section are missing.
     ValueError
-        If clips are missing, unknown, or there twice, or an entry is not a number; files and clips are named.
+        If clips are missing, unknown or duplicated, or an entry is not a number; the message names files and clips.
 
     See Also
     --------
@@ -115,8 +114,8 @@ def write_submission(folder: str | PathLike, table: pd.DataFrame, *, year: int) 
     Parameters
     ----------
     folder : str or PathLike
-        Where to write; made if missing. Files of the same names are replaced when all are written; if writing
-        fails, none is.
+        Where to write; created if missing. Files of the same names are replaced once all are written; if writing fails,
+        none is.
     table : DataFrame
         One row per clip with the columns ``path`` (the file's name is written), ``machine``, ``section``
         ("03", 3 or "section_03"; in 2020 the machine ID), ``anomaly_score`` (higher = more anomalous), for

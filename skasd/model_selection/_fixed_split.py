@@ -17,12 +17,12 @@ class FixedSplit(BaseCrossValidator):
     Parameters
     ----------
     subset : array-like of shape (n_clips,)
-        "train", "test" or "supplemental" for each clip, such as the ``split`` column of a table of clips.
-        Supplemental recordings (clean machine sounds or pure noise) are on neither side.
+        "train", "test" or "supplemental" for each clip, such as the ``split`` column of a table of clips. Supplemental
+        recordings (clean machine sounds or pure noise) are in neither set.
 
     See Also
     --------
-    RecordingKFold : Folds of one's own.
+    RecordingKFold : Folds that keep recordings whole.
     sklearn.model_selection.PredefinedSplit : Several predefined folds, training on all other clips.
 
     Notes

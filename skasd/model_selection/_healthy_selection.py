@@ -15,13 +15,13 @@ class HealthySelection:
     best_estimator_ : estimator or None
         The chosen candidate, fitted to all clips; None with ``refit=False``.
     best_index_ : int
-        Its place among the candidates.
+        Its position among the candidates.
     best_name_ : str
         Its name.
     results_ : DataFrame
-        One row per candidate, in their order: ``candidate``; ``mean_rank``, over folds and kinds, 1 is the best;
-        ``difference`` of it to the best mean rank, and its standard error ``se``; ``within_one_se``; ``chosen``; ``AUC
-        KIND`` and ``pAUC KIND`` for each kind of pseudo-anomalies; ``seconds`` of fitting and scoring.
+        One row per candidate, in their order: ``candidate``; ``mean_rank`` over folds and kinds, 1 is the best; its
+        ``difference`` from the best mean rank, with standard error ``se``; ``within_one_se``; ``chosen``; ``AUC KIND``
+        and ``pAUC KIND`` for each kind of pseudo-anomalies; ``seconds`` of fitting and scoring.
     folds_ : DataFrame
         One row per candidate, section, fold and kind: ``AUC``, ``pAUC`` and ``rank``.
     kinds_ : tuple of str
@@ -35,7 +35,7 @@ class HealthySelection:
 
     See Also
     --------
-    select_without_anomalies : Makes it.
+    select_without_anomalies : Returns it.
     """
 
     best_estimator_: Any

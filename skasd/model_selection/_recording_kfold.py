@@ -34,9 +34,9 @@ class RecordingKFold(BaseCrossValidator):
     n_splits : int, default=5
         Number of folds, at least 2.
     anomalies : {"all", "share"}, default="all"
-        "all": every test fold holds all anomalous clips, but for those of recordings that hold normal clips,
-        too: they are tested along with them. Scores of the folds are steadier, and correlated, as they share
-        the anomalies. "share": each anomalous clip is in one test fold only.
+        "all": every test fold holds all anomalous clips, except those of recordings that also hold normal clips, which
+        are tested together with these. The scores of the folds are more stable, and correlated because they share the
+        anomalies. "share": each anomalous clip is in one test fold only.
     shuffle : bool, default=False
         Whether to deal recordings to folds at random.
     random_state : int, RandomState instance or None, default=None
@@ -50,11 +50,11 @@ class RecordingKFold(BaseCrossValidator):
 
     Notes
     -----
-    ``split`` requests ``groups`` (the recording of each clip), ``domain`` and ``section`` at class level:
-    with metadata routing enabled, those given to ``fit`` of a search arrive here. With domain or section
-    the folds are stratified by them (:class:`~sklearn.model_selection.StratifiedGroupKFold`), so that the
-    few clips of the target domain are spread over the folds; a warning tells where there are fewer of
-    them than folds. Without ``groups`` each clip is a recording of its own.
+    ``split`` requests ``groups`` (the recording of each clip), ``domain`` and ``section`` at class level: with metadata
+    routing enabled, those given to ``fit`` of a search arrive here. With domain or section the folds are stratified by
+    them (:class:`~sklearn.model_selection.StratifiedGroupKFold`), so that the few clips of the target domain are spread
+    over the folds; a warning is given if there are fewer of them than folds. Without ``groups`` each clip is a
+    recording of its own.
 
     The final refit of a search is on all clips, anomalous ones included, whatever the splitter:
     ``skasd.compose.NormalOnly`` drops them there.

@@ -62,59 +62,59 @@ def select_without_anomalies(
 ) -> HealthySelection:
     r"""Choose between detectors by how well they tell healthy clips from pseudo-anomalies.
 
-    Each candidate is fitted to the healthy clips of some recordings, and told to find, among the clips of the other
-    recordings, those that have been changed as faults would change them, clips of other sections and of other machines.
-    No anomalous clip is needed, and none is looked at.
+    Each candidate is fitted to the healthy clips of some recordings. It must then distinguish the healthy clips of the
+    other recordings from pseudo-anomalies: clips changed as faults would change them, clips of other sections, and
+    clips of other machines. No anomalous clip is needed or used.
 
     Parameters
     ----------
     candidates : sequence of estimators or of (str, estimator) tuples
-        Outlier detectors or pipelines that end in one, not fitted; first the simplest, or that which you would take
-        without a choice: where the data cannot tell two apart the earlier is chosen.
+        Outlier detectors or pipelines that end in one, not fitted. Put the simplest first, or the one you would use
+        without a comparison: if the data cannot separate two candidates, the earlier one is chosen.
     X : array-like of shape (n_clips, n_samples), list of 1-D arrays, list of paths, spectrograms or rows
         Healthy clips, as the candidates take them.
     section : sequence of hashables of length n_clips, default=None
-        Each section is a machine of its own: candidates are fitted to its clips, and clips of the others are a kind of
-        pseudo-anomalies.
+        Each section is treated as a separate machine: candidates are fitted to its clips, and clips of other sections
+        are a kind of pseudo-anomalies.
     domain : sequence of {"source", "target"} of length n_clips, default=None
-        Handed to candidates that request it.
+        Passed to candidates that request it.
     proxy : sequence of bool of length n_clips, default=None
-        Clips of other machines: a kind of pseudo-anomalies. Candidates that request `proxy` are given those of the
-        other folds to train with.
+        Clips of other machines: a kind of pseudo-anomalies. Candidates that request `proxy` are trained with the
+        proxies of the other folds.
     groups : sequence of hashables of length n_clips, default=None
-        The recording of each clip. None: what the names of the files tell, else what the order of the clips shows, by
-        the rule of the thresholds (:class:`~skasd.scorers.BaseScorer`).
+        The recording of each clip. None: inferred from the file names, else from the order of the clips, by the rule of
+        the thresholds (:class:`~skasd.scorers.BaseScorer`).
     inputs : {"auto", "clips", "spectrograms", "rows"}, default="auto"
-        What X holds. Of rows no perturbed clips can be made. "auto": paths, 1-D and 2-D arrays are clips, 3-D arrays
-        and lists of 2-D ones spectrograms in decibels.
+        What X holds. Rows cannot be perturbed. "auto": paths, 1-D and 2-D arrays are clips, 3-D arrays and lists of 2-D
+        ones spectrograms in decibels.
     sample_rate : int, default=16000
-        Of waveforms, in Hz. Files are read at it, and candidates must have the same.
+        Sample rate of waveforms, in Hz. Files are resampled to it, and candidates must use the same.
     channel : "mean" or int, default="mean"
         What to take of files with several channels.
     n_folds : int, default=5
-        Number of folds; fewer where there are fewer recordings.
+        Number of folds; fewer if there are fewer recordings.
     max_clips : int, default=200
-        Number of clips held out that are scored, in all folds of a section together, evenly chosen where there are
-        more. As many are made of each kind of pseudo-anomalies.
+        Number of held-out clips to score, over all folds of a section, evenly chosen if there are more. Each kind of
+        pseudo-anomalies has as many.
     refit : bool, default=True
         Whether to fit the chosen candidate to all clips.
     n_jobs : int or None, default=None
-        Number of folds to work on at once, in processes of their own.
+        Number of folds to process in parallel, each in its own process.
     random_state : int, RandomState instance or None, default=None
-        Draws the perturbations. Candidates are given a seed of their own where their `random_state` is None.
+        Seeds the perturbations. Candidates whose `random_state` is None are given a seed.
     verbose : int, default=0
         Show a progress bar if positive.
 
     Returns
     -------
     HealthySelection
-        The chosen estimator, and a table of what the choice rests on.
+        The chosen estimator, and a table of the results on which the choice is based.
 
     Raises
     ------
     ValueError
-        If there are fewer than two candidates or than two recordings, no kind of pseudo-anomalies, or a candidate
-        works at another sample rate.
+        If there are fewer than two candidates or two recordings, if there is no kind of pseudo-anomalies, or if a
+        candidate works at another sample rate.
 
     See Also
     --------
@@ -124,25 +124,26 @@ def select_without_anomalies(
     Notes
     -----
     **Kinds.** "other sections", "proxies", and the perturbed clips of :data:`skasd.augment.FAULTS`, each with
-    severities from hardly audible to plain. They were fixed beforehand, by what faults do to sound, and are the same
-    for every machine.
+    severities from hardly audible to plain. They were fixed in advance, according to what faults do to sound, and are
+    the same for every machine.
 
-    **Figures.** Of each fold (with sections: of each section and fold) and kind, the mean of AUC and pAUC (false-alarm
-    rates up to 0.1) of the held-out healthy clips against the pseudo-anomalies, which are made of the same clips.
+    **Figures.** For each fold (with sections: each section and fold) and kind, the mean of AUC and pAUC (false-alarm
+    rates up to 0.1) of the held-out healthy clips against the pseudo-anomalies. Perturbed clips are made from the same
+    clips.
 
-    **Rule.** In every fold and for every kind the candidates are ranked by this figure, rounded to two decimals, ties
-    sharing their mean rank; the mean over kinds and folds counts. Each kind counts the same: neither one that everybody
-    finds nor one that nobody finds decides, and one candidate's large lead in one kind weighs as much as a small one in
-    another. Chosen is the first candidate whose mean rank is within one standard error of the best. The standard
-    error is that of the difference of mean ranks over folds, with the variance multiplied by :math:`1 / n +
-    1 / (K - 1)` instead of :math:`1 / n` for n differences of K folds, since folds share their training clips [1]_.
+    **Rule.** In every fold and for every kind, the candidates are ranked by this figure, rounded to two decimals; ties
+    share their mean rank. Ranks are averaged over kinds and folds. All kinds have equal weight: a kind that every
+    candidate or no candidate detects does not decide, and a large lead in one kind weighs as much as a small one in
+    another. The first candidate whose mean rank is within one standard error of the best is chosen. The standard error
+    is that of the difference of mean ranks over folds, with the variance multiplied by :math:`1 / n + 1 / (K - 1)`
+    instead of :math:`1 / n` for n differences of K folds, since folds share their training clips [1]_.
 
-    A candidate that learns from sections (as classes) meets only one here, and makes pseudo-classes: it is not
-    judged by what several sections teach it.
+    A candidate that learns from sections (as classes) sees only one here, and makes pseudo-classes: the result does not
+    show what it would learn from several sections.
 
-    Pseudo-anomalies are not anomalies: the choice is as good as they resemble what will happen to the machine. On
-    the real machines at hand it was no better than the default detector without a choice; docs/measurements.md has the
-    table.
+    Pseudo-anomalies are not anomalies: the choice is only as good as their resemblance to real faults of the machine.
+    On the real machines tested it was no better than the default detector without a choice; docs/measurements.md has
+    the table.
 
     References
     ----------

@@ -13,7 +13,7 @@ class FetchError(OSError):
 
 
 def fetch(name: str, *, sha256: str | None = None, folder: PathName | None = None, verbose: int = 0) -> Path:
-    """Return the file of a known checkpoint, which is downloaded unless it is there.
+    """Return the file of a known checkpoint, downloading it if necessary.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def fetch(name: str, *, sha256: str | None = None, folder: PathName | None = Non
         The SHA-256 that the file must have. None: that of the register.
 
     folder : path-like or None, default=None
-        Where it is kept. None: the folder that the environment variable ``SKASD_CACHE`` names, else the user's folder
-        for caches.
+        Where the file is kept. None: the folder named by the environment variable ``SKASD_CACHE``, else the user's
+        cache folder.
 
     verbose : int, default=0
         Show a progress bar if positive.

@@ -1,4 +1,4 @@
-"""The encoders whose weights are known: whose they are, where they are published, and their checksums."""
+"""The encoders whose weights are known: their authors, where they are published, and their checksums."""
 
 import hashlib
 import os
@@ -90,7 +90,7 @@ def sha256_of(path: PathName) -> str:
     Parameters
     ----------
     path : path-like
-        Of a folder the files in it are taken (not those of folders in it), by name and content.
+        For a folder, the names and contents of its files (not those in subfolders) are hashed.
 
     Returns
     -------
