@@ -1,4 +1,4 @@
-"""Rules by which judgements of single windows become alarms that stand and end."""
+"""Rules that start and end alarms from the judgements of single windows."""
 
 from collections import deque
 
@@ -27,7 +27,7 @@ class Confirmation:
         return float(sum(self.recent))
 
     def step(self, anomalous, p):
-        """Take in a window; p-values play no part."""
+        """Add a window; p-values are not used."""
         self.recent.append(int(anomalous))
         self.normal_in_a_row = 0 if anomalous else self.normal_in_a_row + 1
         if not self.alarm:
@@ -41,12 +41,12 @@ class Confirmation:
         self.interrupt()
 
     def interrupt(self):
-        """Forget the windows before: those to come do not follow them. An alarm goes on standing."""
+        """Forget the previous windows: the next ones do not follow them. An alarm continues."""
         self.recent.clear()
         self.normal_in_a_row = 0
 
     def state(self):
-        """Return what `restore` needs, as JSON knows it."""
+        """Return what `restore` needs, in JSON types."""
         return {
             "alarm": self.alarm,
             "recent": list(self.recent),
@@ -54,7 +54,7 @@ class Confirmation:
         }
 
     def restore(self, state):
-        """Take up the state of another rule of the same kind."""
+        """Restore the state of another rule of the same kind."""
         self.alarm = bool(state["alarm"])
         self.recent = deque((int(x) for x in state["recent"]), maxlen=self.recent.maxlen)
         self.normal_in_a_row = int(state["normal_in_a_row"])
@@ -63,7 +63,7 @@ class Confirmation:
 class MartingaleAlarm:
     """An alarm when the capital of a test martingale reaches ``1 / alpha``.
 
-    It ends when enough windows in a row are normal and the capital, held at ``1 / alpha`` at most, is back at 1.
+    It ends when enough windows in a row are normal and the capital, capped at ``1 / alpha``, is back at 1.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class MartingaleAlarm:
         return self.martingale.capital
 
     def step(self, anomalous, p):
-        """Take in a window; p is None where it is not bet on."""
+        """Add a window; p is None if it is not bet on."""
         self.normal_in_a_row = 0 if anomalous else self.normal_in_a_row + 1
         if p is not None:
             self.martingale.bet(p)
@@ -102,11 +102,11 @@ class MartingaleAlarm:
         self.martingale.reset()
 
     def interrupt(self):
-        """Forget how many windows in a row were normal: those to come do not follow them."""
+        """Forget how many windows in a row were normal: the next ones do not follow them."""
         self.normal_in_a_row = 0
 
     def state(self):
-        """Return what `restore` needs, as JSON knows it."""
+        """Return what `restore` needs, in JSON types."""
         return {
             "alarm": self.alarm,
             "normal_in_a_row": self.normal_in_a_row,
@@ -115,7 +115,7 @@ class MartingaleAlarm:
         }
 
     def restore(self, state):
-        """Take up the state of another rule of the same kind."""
+        """Restore the state of another rule of the same kind."""
         self.alarm = bool(state["alarm"])
         self.normal_in_a_row = int(state["normal_in_a_row"])
         restore_martingale(self.martingale, state)

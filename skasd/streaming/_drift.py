@@ -1,4 +1,4 @@
-"""The question whether healthy sound has moved."""
+"""Drift of healthy sound."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ from ._martingale import RestartedPowerMartingale
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Answer of :meth:`StreamingDetector.drift`.
+    """Result of :meth:`StreamingDetector.drift`.
 
     Attributes
     ----------
@@ -17,9 +17,9 @@ class Drift:
         Whether the capital has ever reached ``1 / alpha`` since the stream began, was calibrated, or the
         reference was last changed.
     direction : {"up", "down"} or None
-        Whether the scores went up or down; None while nothing moved.
+        Whether the scores went up or down; None if nothing moved.
     since : float or None
-        Seconds of the stream at which the capital got there; None while nothing moved.
+        Time in the stream, in seconds, at which the capital reached it; None if nothing moved.
     capital : float
         What a bettor with a capital of 1 has now.
     n_windows : int
@@ -67,7 +67,7 @@ class DriftWatch:
         return Drift(since is not None, self.direction, since, self.capital, n_windows)
 
     def state(self):
-        """Return what `restore` needs, as JSON knows it."""
+        """Return what `restore` needs, in JSON types."""
         bettors = {
             name: {"n_bets": bettor.n_bets, "at_work": bettor.at_work.tolist()}
             for name, bettor in self.bettors.items()

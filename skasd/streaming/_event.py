@@ -12,26 +12,25 @@ class Event:
     Attributes
     ----------
     start, end : float
-        Seconds from the beginning of the stream to that and to the end of the window; gaps count.
+        Start and end of the window in seconds from the beginning of the stream; gaps count.
     score : float
-        Anomaly score, higher is more anomalous; NaN where the window was not scored.
+        Anomaly score, higher is more anomalous; NaN if the window was not scored.
     p_value : float
-        Share of healthy windows that score as high, in (0, 1]; NaN where the window was not scored or the detector
-        keeps no scores of healthy clips.
+        Share of healthy windows that score as high, in (0, 1]; NaN if the window was not scored or the detector keeps
+        no scores of healthy clips.
     decision : int
         +1 normal, -1 anomalous, 0 not scored.
     alarm : bool
-        Whether an alarm stands after this window.
+        Whether there is an alarm after this window.
     state : {"watching", "learning", "hold"}
         "watching": the window counts. "learning": it is taken as healthy. "hold": it does not count, because
-        :meth:`StreamingDetector.hold` said so or because it could not be scored. An alarm that stands goes on
-        standing in all states.
+        :meth:`StreamingDetector.hold` said so or because it could not be scored. An alarm continues in all states.
     status : {"ok", "not finite", "clipped"}
         Whether the samples can be judged: "not finite" with NaN, infinity or numbers beyond 2**31 among them, "clipped"
-        where more of them than `max_clipped` are cut off at full scale.
+        if a share above `max_clipped` is cut off at full scale.
     evidence : float
-        What the alarm rests on: of the last windows the number that were anomalous, the capital of the martingale, or
-        the moving average as a share of its limit.
+        What the alarm is based on: the number of anomalous windows among the last ones, the capital of the martingale,
+        or the moving average as a share of its limit.
 
     Examples
     --------
@@ -51,7 +50,7 @@ class Event:
     evidence: float
 
     def to_dict(self) -> dict:
-        """Return the fields by name, as JSON knows them: None in place of numbers that are not finite.
+        """Return the fields by name, in JSON types: None replaces numbers that are not finite.
 
         Returns
         -------

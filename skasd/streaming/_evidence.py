@@ -1,4 +1,4 @@
-"""All that a stream has gathered: what alarms and drift rest on."""
+"""The evidence of a stream, on which alarms and drift are based."""
 
 import math
 from numbers import Integral
@@ -22,11 +22,11 @@ class Evidence:
     detector : estimator
         Fitted.
     alarm, confirm, alpha, release, random_state
-        As of `StreamingDetector`.
+        As in `StreamingDetector`.
     n_window, n_hop : int
         Samples.
     n_per_alarm : float
-        Samples, in the mean, until a false alarm of the moving average.
+        Mean number of samples until a false alarm of the moving average.
     """
 
     def __init__(self, detector, alarm, confirm, alpha, release, random_state, n_window, n_hop, n_per_alarm):
@@ -40,7 +40,7 @@ class Evidence:
         self._begin_anew()
 
     def begin_anew_if_changed(self):
-        """Forget all but an alarm that stands, if the detector's scores have another meaning by now."""
+        """Forget everything except a current alarm, if the detector's scores have changed their meaning."""
         if (held_out := self._held_out()) is not self.held_out:
             self.held_out = held_out
             if self.own is not None:
@@ -77,7 +77,7 @@ class Evidence:
 
     @property
     def lacks_calibration(self):
-        """True where the rule cannot judge, as there is no calibration of the stream and none is under way."""
+        """True if the rule cannot judge, because the stream has no calibration and none is in progress."""
         return isinstance(self.rule, MovingAverageAlarm) and self.own is None
 
     def check_length(self, n_windows):
@@ -89,19 +89,19 @@ class Evidence:
             )
 
     def calibrate(self, n_windows, contamination, position):
-        """Begin to take windows that begin there or later, and do not overlap, as healthy."""
+        """Start to take windows from that position on, without overlap, as healthy."""
         self.own, self.rank_from = OwnCalibration(n_windows, contamination), position
         self.heard_until = max(self.heard_until, position)
         self._begin_anew()
 
     def _fresh(self, start, end):
-        """Return the share of a window, of the length of others, that no window before had heard."""
+        """Return the share of a window of the usual length that no previous window contained."""
         fresh = min((end - max(start, self.heard_until)) / self.n_window, 1.0)
         self.heard_until = end
         return fresh
 
     def take_as_healthy(self, score, start, end):
-        """Take in a window while calibrating; after the last one begin anew."""
+        """Add a window while calibrating; after the last one start again."""
         if isinstance(self.rule, MovingAverageAlarm) and (self.own.heard or start >= self.rank_from):
             self.own.heard.append((score, self._fresh(start, end)))
         if start >= self.rank_from:
@@ -111,19 +111,19 @@ class Evidence:
                 self._begin_anew()
 
     def end_calibration(self):
-        """Make do with the windows there are; without any, with the detector's calibration."""
+        """Use the windows so far; without any, the detector's calibration."""
         self.own.n_windows = len(self.own.scores)
         if not self.own.n_windows:
             self.own = None
         self._begin_anew()
 
     def count(self, score, decision, start, end):
-        """Take in a window: for the alarm, and if it does not overlap the last one that was ranked, for drift.
+        """Add a window: for the alarm, and if it does not overlap the last one that was ranked, for drift.
 
         Returns
         -------
         bool
-            Whether it was ranked and belongs to a time without alarm.
+            Whether it was ranked and there was no alarm.
         """
         p = None
         fresh = self._fresh(start, end)
@@ -140,7 +140,7 @@ class Evidence:
         return True
 
     def state(self):
-        """Return what `restore` needs: values as JSON knows them, and arrays by name."""
+        """Return what `restore` needs: values in JSON types, and arrays by name."""
         values = {
             "rule": self.rule.state(),
             "rank_from": self.rank_from,
@@ -155,7 +155,7 @@ class Evidence:
         }
 
     def restore(self, values, arrays):
-        """Take up the state of another one of the same settings and detector."""
+        """Restore the state of another one with the same settings and detector."""
         wanted, counts = values.get("calibrate"), arrays["counts"]
         self.own = None if wanted is None else OwnCalibration(*wanted, arrays["calibration"], arrays["heard"])
         self._begin_anew()

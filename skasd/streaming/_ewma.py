@@ -8,7 +8,7 @@ _TAIL = 0.05  # share of the healthy windows whose scores tell how the tail goes
 _LEAST_P = 1e-15
 _HIGHEST = 0.25  # share of the excursions whose heights tell how these go on
 _MIN_HIGHEST = 5
-_HIGHEST_LIMIT = 5.0  # what is far beyond all healthy sound is an alarm, however little the calibration tells
+_HIGHEST_LIMIT = 5.0  # what is far beyond all healthy sound is an alarm, however short the calibration
 
 MIN_WINDOWS = 90  # without overlap: some eight excursions
 
@@ -56,7 +56,7 @@ class Chart:
     Roberts, "Control chart tests based on geometric moving averages", Technometrics 1, 1959), so that every second
     counts once, whatever the hop. The weight 0.2 is that of textbooks, good for a shift of 1 to 1.5 standard deviations
     (J. M. Lucas and M. S. Saccucci, "Exponentially weighted moving average control schemes", Technometrics 32, 1990). A
-    sum as Page's (CUSUM) adds up what wanders slowly; the average forgets. Windows depend on each other, so that the
+    sum such as Page's (CUSUM) accumulates slow drift; the average forgets. Because windows depend on each other, the
     limit comes from the averages of healthy sound themselves (N. F. Zhang, "A statistical control chart for stationary
     process data", Technometrics 40, 1998).
 
@@ -73,7 +73,7 @@ class Chart:
     scores, fresh : array-like of shape (n_windows,)
         Of healthy windows in their order: scores, and shares of new sound.
     n_windows_per_alarm : float
-        Windows without overlap, in the mean, until a false alarm.
+        Mean number of windows without overlap until a false alarm.
     """
 
     def __init__(self, scores, fresh, n_windows_per_alarm):
@@ -104,7 +104,7 @@ class Chart:
 class MovingAverageAlarm:
     """An alarm when the moving average of normal scores reaches its limit.
 
-    It ends when enough windows in a row are normal and the average, held at the limit at most, is back at 0.
+    It ends when enough windows in a row are normal and the average, capped at the limit, is back at 0.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class MovingAverageAlarm:
         return self.average / self.chart.limit if self.chart is not None else 0.0
 
     def step(self, anomalous, window):
-        """Take in a window: its score, and the share of its sound that is new."""
+        """Add a window: its score, and the share of its sound that is new."""
         score, fresh = window
         self.normal_in_a_row = 0 if anomalous else self.normal_in_a_row + 1
         z = float(self.chart.normal_scores(score))
@@ -142,15 +142,15 @@ class MovingAverageAlarm:
         self.normal_in_a_row = 0
 
     def interrupt(self):
-        """Forget how many windows in a row were normal: those to come do not follow them."""
+        """Forget how many windows in a row were normal: the next ones do not follow them."""
         self.normal_in_a_row = 0
 
     def state(self):
-        """Return what `restore` needs, as JSON knows it; the chart comes from the calibration."""
+        """Return what `restore` needs, in JSON types; the chart comes from the calibration."""
         return {"alarm": self.alarm, "average": self.average, "normal_in_a_row": self.normal_in_a_row}
 
     def restore(self, state):
-        """Take up the state of another rule of the same kind."""
+        """Restore the state of another rule of the same kind."""
         self.alarm = bool(state["alarm"])
         self.average = float(state["average"])
         self.normal_in_a_row = int(state["normal_in_a_row"])

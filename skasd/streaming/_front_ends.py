@@ -1,4 +1,4 @@
-"""Scores of windows: each as a whole, or with what overlapping windows share computed once."""
+"""Scores of windows: each as a whole, or computing once what overlapping windows share."""
 
 import math
 
@@ -9,9 +9,9 @@ from ..compose import fitted_steps, score_clips
 
 
 def sliding_step(detector):
-    """Return the samples of which a hop must be a multiple so that windows share frames; None where they cannot."""
+    """Return the number of samples that a hop must be a multiple of for windows to share frames; None if they cannot."""
     if not isinstance(detector, Pipeline) and not isinstance(getattr(detector, "steps_", None), list):
-        return None  # what a wrapping does to scores is its own business
+        return None  # a wrapper may change scores in its own way
     steps = [step for part in _parts(fitted_steps(detector)[0]) if (step := _step(part))]
     return math.lcm(*steps) if steps else None
 
@@ -33,7 +33,7 @@ class WholeWindows:
         return float(scores[0]), threshold
 
     def reset(self):
-        """Do nothing: no window knows of another."""
+        """Do nothing: windows are independent."""
 
 
 class SlidingWindows:

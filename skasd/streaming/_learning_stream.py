@@ -1,4 +1,4 @@
-"""Streams that learn on, or are calibrated on themselves."""
+"""Streams that learn further sound, or are calibrated on their own."""
 
 import math
 import warnings
@@ -37,16 +37,16 @@ class LearningStream:
     def learn_one(self, window: ArrayLike | None = None, *, section: Any = None, domain: Any = None) -> bool:
         """Add sound that is known to be healthy to the reference of the detector.
 
-        Windows are gathered, and learnt `learn_batch` at a time, because the threshold is computed anew each time.
+        Windows are collected and learnt `learn_batch` at a time, because the threshold is recomputed each time.
 
         Parameters
         ----------
         window : array-like of shape (n_samples,) or None, default=None
-            Its samples, as many as the detector's clips have; None: the window that `process` judged last.
+            Its samples, as many as in the detector's clips; None: the window that `process` judged last.
         section : hashable or None, default=None
-            The section of the window; to be given if the detector was fitted with sections.
+            The section of the window; required if the detector was fitted with sections.
         domain : {"source", "target"} or None, default=None
-            The domain of the window; to be given if the detector was fitted with domains.
+            The domain of the window; required if the detector was fitted with domains.
 
         Returns
         -------
@@ -58,14 +58,14 @@ class LearningStream:
         TypeError
             If the detector has no method ``update``, which keeps its reference in bounded memory.
         RuntimeError
-            If an alarm stands: `acknowledge` ends one that was false.
+            If there is an alarm: `acknowledge` ends a false one.
         ValueError
             If there is no window yet, or it cannot be judged either.
 
         Notes
         -----
         See :meth:`skasd.detector.AnomalousSoundDetector.update`. Windows that are learnt together count as one
-        recording. With the detector's new threshold and calibration scores `drift` and the martingale begin anew.
+        recording. With the detector's new threshold and calibration scores, `drift` and the martingale start again.
         """
         self._check_that_it_may_learn()
         if window is None and (window := self._buffer.last_window) is None:
@@ -78,7 +78,7 @@ class LearningStream:
         return len(self._pending) >= self.learn_batch and self.learn_pending()
 
     def learn_pending(self) -> bool:
-        """Learn the windows that `learn_one` has gathered, however few there are.
+        """Learn the windows that `learn_one` has collected, however few there are.
 
         Returns
         -------
@@ -100,19 +100,19 @@ class LearningStream:
         return True
 
     def learn(self, seconds: float):
-        """Take all that is heard for so long as healthy: the state is "learning", no alarm is raised.
+        """Take all sound as healthy for some time: the state is "learning", no alarm is raised.
 
         Parameters
         ----------
         seconds : float
-            From now on. Windows within them that do not overlap are given to `learn_one`, and learnt at the end.
+            Duration from now on. Its windows that do not overlap are passed to `learn_one`, and learnt at the end.
 
         Raises
         ------
         TypeError
             If the detector has no method ``update``.
         RuntimeError
-            If an alarm stands.
+            If there is an alarm.
         """
         self._check_that_it_may_learn()
         self._learn_from = self._buffer.position
@@ -121,25 +121,25 @@ class LearningStream:
         )
 
     def calibrate(self, seconds: float, *, contamination: float | None = None):
-        """Set threshold and ranks from what is heard now, which is known to be healthy: the state is "learning".
+        """Set threshold and ranks from the sound from now on, known to be healthy: the state is "learning".
 
-        The detector itself stays as it is, for other streams as well.
+        The detector itself, which other streams may use, does not change.
 
         Parameters
         ----------
         seconds : float
-            As many windows are taken as fit into it without overlap; where windows cannot be judged, or something was
-            not heard, it takes longer. What `learn` takes comes first.
+            As many windows are taken as fit into it without overlap; it takes longer if windows cannot be judged, or
+            something was not heard. `learn` takes its windows first.
         contamination : float in (0, 0.5] or None, default=None
-            Share of healthy windows that may lie above the threshold; None: what that of the detector aims at (0.1
-            where it does not say).
+            Share of healthy windows that may lie above the threshold; None: that of the detector's threshold (0.1 if
+            unknown).
 
         Raises
         ------
         RuntimeError
-            If an alarm stands: `acknowledge` ends one that was false.
+            If there is an alarm: `acknowledge` ends a false one.
         ValueError
-            If not one window fits into `seconds` (90 with `alarm="ewma"`), or `contamination` is out of range.
+            If no window fits into `seconds` (90 with `alarm="ewma"`), or `contamination` is out of range.
 
         Warns
         -----
@@ -154,9 +154,9 @@ class LearningStream:
         Notes
         -----
         Afterwards `threshold_`, and decisions and p-values of events, come from the scores of these windows
-        (split-conformal quantile), and alarms and `drift` begin anew, with windows ranked among them. The limit of
-        `alarm="ewma"` comes from all windows, those that overlap as well. It lasts until the detector's scores change
-        their meaning, as by `learn_one`. `resume` ends it earlier, with the windows there are.
+        (split-conformal quantile), and alarms and `drift` start again, with windows ranked among them. The limit of
+        `alarm="ewma"` comes from all windows, including overlapping ones. The calibration lasts until the detector's
+        scores change their meaning, such as by `learn_one`. `resume` ends calibrating early, with the windows so far.
         """
         self._check_that_no_alarm_stands()
         n_samples = round(seconds_above_zero("seconds", seconds) * self.sample_rate)
@@ -174,7 +174,7 @@ class LearningStream:
         self._evidence.calibrate(n_windows, float(contamination), self._buffer.position)
 
     def drift(self) -> Drift:
-        """Say whether healthy sound has moved since the detector learnt it, or since `calibrate`.
+        """Test whether healthy sound has moved since the detector learnt it, or since `calibrate`.
 
         Returns
         -------
@@ -187,11 +187,11 @@ class LearningStream:
 
         Notes
         -----
-        Two test martingales, on small and on large p-values, with half of the capital each, bet on the windows that
-        the martingale of alarms ranks (see the class): those that do not overlap, of times without alarm, whatever
-        `alarm` is. The capital ever reaches `1 / alpha` with a probability of at most `alpha` if nothing changes
-        (Ville's inequality), so it may be looked at as often as one likes. What to do is left to the user:
-        `learn_one` if the machine is known to be healthy.
+        Two test martingales, on small and on large p-values, with half of the capital each, bet on the windows that the
+        martingale of alarms ranks (see the class): those that do not overlap, in times without alarm, whatever `alarm`
+        is. The capital ever reaches `1 / alpha` with a probability of at most `alpha` if nothing changes (Ville's
+        inequality), so it may be looked at as often as one likes. What to do is left to the user: `learn_one` if the
+        machine is known to be healthy.
         """
         if self._evidence.ranks is None:
             raise TypeError(f"{why_no_ranks(self.detector)}, so drift cannot be told.")
@@ -199,7 +199,7 @@ class LearningStream:
 
     @property
     def threshold_(self) -> float | None:
-        """Score above which windows are anomalous; None where the detector does not say."""
+        """Score above which windows are anomalous; None if the detector has no threshold."""
         if (own := self._evidence.calibration) is not None:
             return own.threshold
         offset = getattr(fitted_steps(self.detector)[-1], "offset_", None)
@@ -207,13 +207,13 @@ class LearningStream:
 
     @property
     def calibration_progress_(self) -> tuple[int, int] | None:
-        """Windows that `calibrate` has taken, and those that it takes in all; None where it is not under way."""
+        """Number of windows that `calibrate` has taken, and total to take; None if it is not in progress."""
         own = self._evidence.own
         return (len(own.scores), own.n_windows) if self._evidence.is_calibrating else None
 
     @property
     def calibration_scores_(self) -> np.ndarray | None:
-        """Scores of the windows that `calibrate` took, so far; None where it is not asked for."""
+        """Scores of the windows that `calibrate` has taken so far; None without calibration."""
         own = self._evidence.own
         return None if own is None else own.scores.copy()
 

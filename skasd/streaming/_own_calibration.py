@@ -6,7 +6,7 @@ from ..scorers.thresholds import clips_needed, conformal_threshold, p_values
 
 
 class OwnCalibration:
-    """Scores of healthy windows that do not overlap: as many as are wanted, and what they say of other windows.
+    """Scores of healthy windows that do not overlap, with the threshold and p-values that follow from them.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ class OwnCalibration:
     scores : iterable of float
         Of the windows so far.
     heard : iterable of (float, float)
-        Score, and share of sound that is new, of all windows so far, those that overlap as well.
+        Score and share of new sound of all windows so far, including overlapping ones.
     """
 
     def __init__(self, n_windows, contamination, scores=(), heard=()):
@@ -27,7 +27,7 @@ class OwnCalibration:
 
     @property
     def is_complete(self):
-        """True with as many windows as are wanted."""
+        """True if there are as many windows as wanted."""
         return len(self.scores) >= self.n_windows
 
     @property
@@ -36,7 +36,7 @@ class OwnCalibration:
         return conformal_threshold(self.scores, self.contamination)
 
     def p_value(self, score):
-        """Return the share of healthy windows that is to be expected above a score."""
+        """Return the expected share of healthy windows above a score."""
         return float(p_values([score], self.scores, self.contamination, "cross")[0])
 
     def add(self, score):
@@ -45,7 +45,7 @@ class OwnCalibration:
 
 
 def too_few_windows(n_windows, contamination, seconds):
-    """Return why so many windows cannot hold a rate, and what can be done, or None if they can.
+    """Return why this number of windows is too small for a rate, and what can be done; None if it is enough.
 
     Windows that do not overlap begin every `seconds`.
     """

@@ -40,10 +40,10 @@ class StoredStream:
         path : path-like
             Replaced in one step.
         sound : bool, default=True
-            Whether to keep the samples of the window that is being filled (4 bytes each), so that the stream can go on
-            with the next sample. Without, the file has some kB, and a window begins anew.
+            Whether to keep the samples of the incomplete window (4 bytes each), so that the stream can continue with
+            the next sample. Without them, the file has a few kB, and a new window begins.
         notes : dict or None, default=None
-            What else is to be kept, in types that JSON knows: `restore` makes it `notes_`.
+            Anything else to keep, in JSON types: `restore` makes it `notes_`.
         """
         start, to_skip, samples = self._buffer.state(with_sound=sound)
         evidence, arrays = self._evidence.state()
@@ -60,7 +60,7 @@ class StoredStream:
         write_state(path, values, {"samples": samples, **arrays, **windows})
 
     def restore(self, path: PathName) -> Self:
-        """Take up the state that `save` wrote.
+        """Restore the state that `save` wrote.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class StoredStream:
         Raises
         ------
         StreamStateError
-            If the file holds no state, or that of a stream with other settings or another detector.
+            If the file holds no state, or the state of a stream with other settings or another detector.
         """
         values, arrays = read_state(path)
         try:
@@ -104,7 +104,7 @@ class StoredStream:
         return self
 
     def _settings(self):
-        """Return what a saved state must agree with, the detector's calibration among it."""
+        """Return what a saved state must agree with, including the detector's calibration."""
         last = fitted_steps(self.detector)[-1]
         offset = getattr(last, "offset_", None)
         return {

@@ -212,17 +212,17 @@ class StreamingDetector(LearningStream, StoredStream):
         Parameters
         ----------
         samples : array-like of shape (n_samples,)
-            Any number of them, none as well: floats of which 1 is full scale, or PCM of 8, 16 or 32 bits.
+            Any number of them, or none: floats with 1 as full scale, or PCM of 8, 16 or 32 bits.
 
         Returns
         -------
         list of Event
-            One for each window that is complete by now.
+            One for each window that these samples complete.
 
         Raises
         ------
         ValueError
-            If samples have another shape than (n_samples,), or a type that is no format of samples.
+            If samples do not have shape (n_samples,), or their type is not a sample format.
         RuntimeError
             With "ewma", if `calibrate` was not called, or the detector has learnt since.
         """
@@ -232,29 +232,29 @@ class StreamingDetector(LearningStream, StoredStream):
         try:
             return [self._judge(start, window, self._front) for start, window in windows]
         finally:
-            # after an error: what came with the window has been heard, and times stay right
+            # after an error: the samples count as heard, so that times stay right
             for _ in windows:
                 self._front.reset()
 
     def judge(self, clip: ArrayLike) -> Event:
-        """Take in a clip of any length that is judged as a whole, as the next window of the stream.
+        """Judge a clip of any length as a whole, as the next window of the stream.
 
         Parameters
         ----------
         clip : array-like of shape (n_samples,)
-            What does not follow the samples before: a file of its own.
+            Sound that does not continue the samples before, such as a separate file.
 
         Returns
         -------
         Event
-            Its times are those of the stream, which goes on by the length of the clip.
+            Its times are those of the stream, which advances by the length of the clip.
 
         Raises
         ------
         ValueError
-            If the clip has no samples, another shape, or a type that is no format of samples.
+            If the clip has no samples or another shape, or its type is not a sample format.
         RuntimeError
-            As of `process`.
+            As in `process`.
         """
         clip = checked_samples(clip)
         if not len(clip):
@@ -266,7 +266,7 @@ class StreamingDetector(LearningStream, StoredStream):
         return event
 
     def gap(self, seconds: float):
-        """Say that so much of the stream was not heard; the next window begins after it.
+        """Skip a part of the stream that was not heard; the next window begins after it.
 
         Parameters
         ----------
@@ -279,23 +279,23 @@ class StreamingDetector(LearningStream, StoredStream):
         self._evidence.rule.interrupt()
 
     def hold(self, seconds: float | None = None):
-        """Judge, but let nothing count: someone works on the machine, or it is off.
+        """Judge windows without counting them, such as during work on the machine or while it is off.
 
         Parameters
         ----------
         seconds : float or None, default=None
-            For so long; None: until `resume`.
+            Duration; None: until `resume`.
         """
         self._hold_until = self._until(seconds)
         self._evidence.rule.interrupt()
 
     def resume(self):
-        """Let windows that begin now, or later, count again: end `hold`, `learn` and `calibrate`.
+        """Count windows that begin from now on again: end `hold`, `learn` and `calibrate`.
 
         Raises
         ------
         ValueError
-            If what `calibrate` has heard is too short for the limit of "ewma".
+            If `calibrate` has not heard enough for the limit of "ewma".
         """
         if self._evidence.is_calibrating:
             self._evidence.check_length(len(self._evidence.own.scores))
@@ -307,12 +307,12 @@ class StreamingDetector(LearningStream, StoredStream):
             self._evidence.end_calibration()
 
     def acknowledge(self):
-        """End the alarm that stands, and forget what raised it."""
+        """End the current alarm, and forget what raised it."""
         self._evidence.rule.clear()
 
     @property
     def alarm_(self) -> bool:
-        """True while an alarm stands."""
+        """True while there is an alarm."""
         return self._evidence.rule.alarm
 
     @property
@@ -340,9 +340,9 @@ class StreamingDetector(LearningStream, StoredStream):
         path : path-like
             The file.
         detector : estimator
-            The same as then.
+            The same as when saved.
         **parameters : dict
-            The other parameters, the same as then.
+            The other parameters, the same as when saved.
 
         Returns
         -------
