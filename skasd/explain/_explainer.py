@@ -44,14 +44,14 @@ class Explainer:
         Healthy clips, such as those it was fitted on.
 
     sample_rate : int, default=None
-        In Hz; None: that of the detector, which it must be in any case.
+        In Hz; must equal that of the detector, which is used if None.
 
     max_healthy : int, default=200
-        No more than so many of the healthy clips are looked at, evenly drawn.
+        Maximum number of healthy clips that are used, evenly drawn.
 
     See Also
     --------
-    explain : The same for one clip, and how it is done.
+    explain : The same for one clip, with a description of the method.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class Explainer:
             Part of the clip to look at, in s, (3, None) from 3 s on; None: all of it. The score is that of the whole
             clip.
         section : hashable, default=None
-            The section of the clip, where the detector was told sections.
+            The section of the clip, if the detector was fitted with sections.
 
         Returns
         -------
@@ -194,15 +194,15 @@ def explain(
     sample_rate: int | None = None,
     max_healthy: int = 200,
 ) -> Explanation:
-    """Say where in time and frequency a clip differs from healthy ones in the ears of a detector.
+    """Find where in time and frequency a clip differs from healthy ones, as the detector hears it.
 
-    Tiles of time and frequency of the clip are exchanged with those of the same sound in which levels outside the range
-    of healthy clips are brought back, and the detector is asked for the anomaly scores.
+    Time-frequency tiles of the clip are exchanged with those of the same sound whose levels outside the range of
+    healthy clips are brought back into it, and the detector scores the results.
 
     Parameters
     ----------
     detector : estimator
-        A fitted detector that takes waveforms; any, as it is only asked for scores.
+        Any fitted detector that takes waveforms; only its scores are used.
     clip : ndarray of shape (n_samples,) or path-like
         The clip to explain. Arrays are taken to be at the detector's sample rate.
     healthy : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
@@ -210,11 +210,11 @@ def explain(
     span : (float, float or None), default=None
         Part of a long clip to look at, in s, (3, None) from 3 s on; None: all of it.
     section : hashable, default=None
-        The section of the clip, where the detector was told sections.
+        The section of the clip, if the detector was fitted with sections.
     sample_rate : int, default=None
-        In Hz; None: that of the detector, which it must be in any case.
+        In Hz; must equal that of the detector, which is used if None.
     max_healthy : int, default=200
-        No more than so many of the healthy clips are looked at, evenly drawn.
+        Maximum number of healthy clips that are used, evenly drawn.
 
     Returns
     -------
@@ -223,36 +223,34 @@ def explain(
     Raises
     ------
     skasd.clips.ClipError
-        If a clip cannot be used, as with NaN samples.
+        If a clip cannot be used, such as one with NaN samples.
     ValueError
         If the clip is shorter than two tiles of 64 ms, if `span` lies outside of it, or if there is no healthy clip.
 
     See Also
     --------
     Explainer : For several clips.
-    skasd.plotting.anomaly_map : The map that some detectors give by themselves.
+    skasd.plotting.anomaly_map : The map that some detectors provide themselves.
 
     Notes
     -----
-    *What is usual.* Of the healthy clips the 8 nearest are taken: those with the smallest sum of absolute differences
-    in the rows that the last step of the detector gets, each number in units of its standard deviation over the
-    healthy clips; for detectors without such rows those of means and standard deviations of log-mels. Where levels of
-    the clip (means of 0.256 s at each frequency) lie outside of the range of these clips they are brought back to the
-    median, in the clip's own short-time Fourier transform. Compared with one healthy clip alone, whatever differs
-    between two healthy recordings would count. Where that takes less than a twentieth of what the clip scores above the
-    nearest healthy clip, as of faults that are in no level, the nearest clip itself takes the place: laid over the clip
-    where the levels of both run most alike (a mean correlation that is larger by 0.1 than without a shift), repeated
-    if it is shorter.
+    *What is usual.* The 8 nearest healthy clips are used: those with the smallest sum of absolute differences in the
+    rows that the last step of the detector gets, each number in units of its standard deviation over the healthy clips;
+    for detectors without such rows, in means and standard deviations of log-mels. Levels of the clip (means of 0.256 s
+    at each frequency) outside the range of these clips are brought back to the median, in the clip's own short-time
+    Fourier transform. In a comparison with a single healthy clip, any difference between two healthy recordings would
+    count. If this correction removes less than a twentieth of what the clip scores above the nearest healthy clip, as with faults
+    that do not show in levels, the nearest clip itself is used instead: aligned with the clip where the levels of both
+    are most similar (a mean correlation that is larger by 0.1 than without a shift), repeated if it is shorter.
 
-    *Exchanging.* The difference between both sounds is filtered to the band of a tile and faded in and out (32 ms) at
-    its times, and added to the clip. Filters and windows of neighbours sum to one: nothing replaced is the clip, all
-    replaced the other sound, and a tile the sum of its parts.
+    *Exchanging.* The difference between both sounds is filtered to the band of a tile, faded in and out (32 ms) at its
+    times, and added to the clip. Filters and windows of neighbours sum to one: with nothing replaced the result is the
+    clip, with all replaced the other sound, and a tile is the sum of its parts.
 
-    *Shares.* The mean of two numbers: by how much the clip's score falls where the tile is replaced, and by how much
-    that of the other sound rises where the tile is put into it; the Shapley value [1]_ of the tile in a game of two
-    players, it and the rest. The fall alone misleads: a clip in which some bands are of another recording than the
-    others is anomalous by that, to detectors that hear how bands go together. In the second number this enters with
-    the other sign.
+    *Shares.* The mean of two numbers: how much the clip's score falls when the tile is replaced, and how much that of
+    the other sound rises when the tile is put into it. This is the Shapley value [1]_ of the tile in a game of two
+    players, the tile and the rest. The fall alone misleads: mixing bands of two recordings is itself anomalous to
+    detectors that hear how bands go together. In the second number this enters with the opposite sign.
 
     *Where to look.* Tiles in which both sounds are the same have no share. First 8 bands of equal width in mel, over
     all times; then at most 12 of the 64 to 128 tiles of these bands and 8 to 16 stretches of time, the first in what

@@ -16,18 +16,18 @@ _LEAST_BOX = 0.06  # of the height and the width of a picture
 
 @dataclass
 class Explanation:
-    """Places in time and frequency that a clip's anomaly score comes from, as `explain` finds them.
+    """Places in time and frequency that contribute to a clip's anomaly score, as found by `explain`.
 
     Attributes
     ----------
     score : float
         Anomaly score of the clip.
     healthy_score : float
-        That of the nearest healthy clip in its place.
+        Anomaly score of the nearest healthy clip.
     reference_score : float
-        That of `reference`.
+        Anomaly score of `reference`.
     map : ndarray of shape (n_bands, n_times)
-        Share of each tile in what the clip scores above the reference: 1 altogether, 0 everywhere if it scores no
+        Share of each tile in what the clip scores above the reference: the sum is 1, or all are 0 if it scores no
         higher.
     frequencies : ndarray of shape (n_bands + 1,)
         Edges of the map's rows in Hz.
@@ -35,8 +35,8 @@ class Explanation:
         Edges of the map's columns in s.
     bands_ : DataFrame
         The shares of bands: ``low``, ``high`` (Hz), ``share`` (as in the map), ``own``: the share in the score itself
-        by the detector's own formula, where that is a sum over features with a frequency or over reconstruction
-        errors, else NaN. It is negative where a band deviates as others would make the detector expect.
+        by the detector's own formula, if that is a sum over features with a frequency or over reconstruction errors,
+        otherwise NaN. It is negative if a band deviates as the detector expects from the other bands.
     segments_ : DataFrame
         The strongest contiguous regions, the strongest first: ``start``, ``end`` (s), ``low``, ``high`` (Hz), ``db``
         (level against the reference), ``share`` (of the region, in what the clip scores above it).
@@ -45,14 +45,14 @@ class Explanation:
     sentence : str
         The strongest segment in words, or the periodic rise and fall of the level that raises the score more.
     clip, healthy : ndarray of shape (n_samples,)
-        Both waveforms, the nearest healthy one as it was laid over the other.
+        Both waveforms, the nearest healthy one as aligned with the clip.
     reference : ndarray of shape (n_samples,)
-        The sound whose tiles took the place of the clip's: the clip with levels outside the range of the nearest
-        healthy clips brought back into it, or, where that takes little off its score, the nearest healthy clip.
+        The sound whose tiles replaced those of the clip: the clip with levels outside the range of the nearest healthy
+        clips brought back into it, or, if that lowers its score only a little, the nearest healthy clip.
     sample_rate : int
         Their sample rate in Hz.
     n_scored : int
-        Number of waveforms that the detector was asked about.
+        Number of waveforms that the detector scored.
     """
 
     score: float

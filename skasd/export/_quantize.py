@@ -1,4 +1,4 @@
-"""Detectors in ONNX whose networks work with 8-bit integers."""
+"""Detectors in ONNX whose networks use 8-bit integers."""
 
 import tempfile
 from pathlib import Path
@@ -18,7 +18,7 @@ from ._graph import NETWORK, Graph
 from ._refusal import ExportError
 from ._to_onnx import make_model
 
-_MOST_CLIPS = 32  # that the range of values is learnt from
+_MOST_CLIPS = 32  # from which the range of values is learnt
 _LEAST_TERMS = 64  # of a sum that is rounded: errors of fewer do not average out
 
 
@@ -32,16 +32,16 @@ def quantize(detector: Any, path: PathName, clips: Any, **metadata) -> None:
     path : path-like
         File to write; it is written whole or not at all.
     clips : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-        The clips that the detector was fitted on: what values the network meets is learnt from some of them, and the
-        last step is fitted again to what the rounded network makes of all.
+        The clips that the detector was fitted on: the range of values in the network is learnt from some of them, and
+        the last step is fitted again to the output of the rounded network for all of them.
     **metadata : sequence of length n_clips
-        What `fit` got for the last step, by name: `section`, `domain`, `groups`. Recordings that
+        What `fit` was given for the last step, by name: `section`, `domain`, `groups`. Recordings that
         :class:`~skasd.detector.AnomalousSoundDetector` recognised by itself need not be given.
 
     Raises
     ------
     ExportError
-        If there is no network that could be rounded, or a part of the detector cannot be exported.
+        If there is no network that can be rounded, or a part of the detector cannot be exported.
 
     See Also
     --------
@@ -49,14 +49,14 @@ def quantize(detector: Any, path: PathName, clips: Any, **metadata) -> None:
 
     Notes
     -----
-    Rounding moves the rows of all clips, by more than healthy clips differ from each other; so references and threshold
-    must be those of rounded rows. The last step is fitted again, and the threshold set again, as in `fit`: scores are
-    not those of the detector, and `verify` will say so. What that costs is best told by the AUC of clips with known
-    labels.
+    Rounding moves the rows of all clips, by more than healthy clips differ from each other, so references and threshold
+    must be computed from rounded rows. The last step is fitted again, and the threshold set again, as in `fit`: scores
+    differ from those of the detector, and `verify` reports this. The AUC of clips with known labels shows best what
+    this costs.
 
     Matrix products and convolutions over all channels whose sums have 64 terms or more are rounded, weights for each
     channel, inputs by the least and the greatest value on 32 of the clips (onnxruntime's static quantisation). Others,
-    front end and scorer stay as they are.
+    the front end and the scorer do not change.
 
     Examples
     --------

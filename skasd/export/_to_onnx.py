@@ -29,8 +29,8 @@ def to_onnx(detector: Any, path: PathName) -> None:
     Parameters
     ----------
     detector : estimator
-        Fitted: an :class:`~skasd.detector.AnomalousSoundDetector`, or a pipeline that takes clips. See Notes
-        for the parts that it may be made of.
+        Fitted: an :class:`~skasd.detector.AnomalousSoundDetector`, or a pipeline that takes clips. See Notes for the
+        supported parts.
     path : path-like
         File to write, by custom ``*.onnx``. It is written whole or not at all.
 
@@ -45,29 +45,28 @@ def to_onnx(detector: Any, path: PathName) -> None:
     --------
     verify : Compare the file with the detector.
     OnnxDetector : Run the file.
-    quantize : Make the network's arithmetic that of 8-bit integers.
+    quantize : Use 8-bit integers in the network.
 
     Notes
     -----
-    The input ``waveform`` is float32 of shape (batch, samples), at ``sample_rate``; both axes are of any length, as far
-    as the detector takes clips of that length. The outputs, one number for each clip, are ``anomaly_score`` (float64),
-    ``decision`` (int64; +1 normal, -1 anomalous) and, where the detector has p-values, ``p_value`` (float64).
-    Nothing but the sound is known of a clip: where there were sections or domains in `fit`, scores are those of
-    ``detector.score_samples(clips)``.
+    The input ``waveform`` is float32 of shape (batch, samples), at ``sample_rate``; both axes may have any length that
+    the detector accepts. The outputs, one number for each clip, are ``anomaly_score`` (float64), ``decision`` (int64;
+    +1 normal, -1 anomalous) and, if the detector has p-values, ``p_value`` (float64). The file takes no metadata: if
+    there were sections or domains in `fit`, scores are those of ``detector.score_samples(clips)``.
 
     The arithmetic is that of the detector: front ends and networks work in float32 (front ends with
     ``fft_dtype="float64"`` in double precision), scorers in double precision. Fourier transforms are matrix products.
-    Of waveforms in double precision, which Python's front ends keep, the file takes the float32 values.
-    P-values are exact where they are interpolated between scores; those of ``calibration="gamma"`` agree to 1e-6.
+    Waveforms in double precision, which the Python front ends keep, are converted to float32. P-values are exact if
+    they are interpolated between scores; those of ``calibration="gamma"`` agree to 1e-6.
 
     Properties of the file, all text: ``format``, ``sample_rate``, ``min_samples``, ``threshold``, ``n_references``,
     ``detector`` (how it was made), and the versions of skasd, torch, scikit-learn and NumPy.
 
     What can be exported: `AnomalousSoundDetector` with ``mode="fast"``; front ends `LogMelTransformer` and
     `PretrainedEmbedder` with its own encoder; `ClipStatistics`; `MFNEmbedder`, `MobileNetV2Embedder`, `DPTEmbedder`,
-    `ViTEmbedder`, with ``output="embedding"``, and `AutoencoderEmbedder`; `FeatureUnion` of such; all scorers but
+    `ViTEmbedder`, with ``output="embedding"``, and `AutoencoderEmbedder`; `FeatureUnion` of such; all scorers except
     `GammaSoftmaxScorer` and `OEVAEScorer`, `LOFScorer` with Euclidean distance; `PerSection`, `DomainDependent` and
-    `ScoreEnsemble`; what wraps one detector, as `NormalOnly` and searches.
+    `ScoreEnsemble`; wrappers of one detector, such as `NormalOnly` and searches.
 
     The file uses operator set 18, which onnxruntime has since 1.14; the tests run with 1.31.
 

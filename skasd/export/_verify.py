@@ -16,7 +16,7 @@ _TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Verification:
-    """The agreement of an exported file with its detector.
+    """Agreement of an exported file with its detector.
 
     Parameters
     ----------
@@ -25,12 +25,11 @@ class Verification:
     difference : float
         Largest difference of anomaly scores.
     spread : float
-        Standard deviation of the detector's anomaly scores of these clips; of its training clips where these do not
-        vary.
+        Standard deviation of the detector's anomaly scores of these clips; of its training clips if these do not vary.
     n_changed : int
         Number of clips on which the decisions differ.
     p_value_difference : float
-        Largest difference of p-values; NaN where there are none.
+        Largest difference of p-values; NaN if there are none.
 
     Attributes
     ----------
@@ -72,14 +71,14 @@ def verify(path: PathName, detector: Any, clips: Any) -> Verification:
     path : path-like
         File that `to_onnx` or `quantize` wrote.
     detector : estimator
-        The fitted detector that it was made of.
+        The fitted detector that was exported.
     clips : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
         Whatever the detector takes; healthy clips and others, not those of `fit`.
 
     Returns
     -------
     Verification
-        ``is_good`` says in one word whether they agree.
+        Its ``is_good`` says whether they agree.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Runs a detector that skasd has exported, with NumPy and onnxruntime alone.
 
-This file imports nothing of skasd: copied to a gateway, it works there as it stands.
+This file imports nothing from skasd: copied to a gateway, it works there unchanged.
 """
 
 import os
@@ -19,21 +19,21 @@ _FORMAT = "1"
 
 
 class OnnxDetector:
-    """A detector in an ONNX file, as :func:`skasd.export.to_onnx` writes it.
+    """A detector in an ONNX file written by :func:`skasd.export.to_onnx`.
 
     Parameters
     ----------
     path : path-like
         The file.
     n_threads : int, default=1
-        Threads that the arithmetic of a clip takes.
+        Number of threads that compute one clip.
 
     Attributes
     ----------
     sample_rate : int
         Rate in Hz that clips must be at.
     min_samples : int
-        Fewest samples of a clip.
+        Minimum number of samples of a clip.
     threshold_ : float
         Anomaly score above which a clip is called anomalous.
     offset_ : float
@@ -41,12 +41,12 @@ class OnnxDetector:
     has_p_values : bool
         Whether there is `p_value`.
     properties : dict of str
-        All that the file says of itself: versions, number of references, how the detector was made.
+        All properties of the file: versions, number of references, how the detector was made.
 
     Raises
     ------
     ValueError
-        If the file is none that skasd has exported.
+        If the file was not exported by skasd.
 
     See Also
     --------
@@ -55,7 +55,7 @@ class OnnxDetector:
     Notes
     -----
     Needs NumPy and onnxruntime, nothing else of skasd; this module's file may be copied to where skasd is not
-    installed. Each clip goes through the file by itself: its score does not depend on those beside it.
+    installed. Each clip is scored separately: its score does not depend on the other clips.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class OnnxDetector:
         return f"OnnxDetector({self.properties['detector']}, {self.sample_rate} Hz, threshold {self.threshold_:.6g})"
 
     def judge(self, X: Any) -> dict[str, np.ndarray]:
-        """Return all that the file says of each clip, computed once.
+        """Return all outputs of the file for each clip, computed once.
 
         Parameters
         ----------

@@ -27,10 +27,10 @@ def report_benchmark(
 ) -> Any:
     """Write one HTML file about a benchmark that opens anywhere, without network.
 
-    In it: official scores of all systems with their spread over seeds, figures per machine and domain, beside the
-    published baselines of the year where there are any, histograms of the scores with thresholds and ROC curves (of the
-    first seed), the most anomalous clips of the best system with spectrogram and sound (where the files are found),
-    times, failures, settings and versions.
+    It contains official scores of all systems with their spread over seeds, figures per machine and domain, with the
+    published baselines of the year if there are any, histograms of the scores with thresholds and ROC curves (of the
+    first seed), the most anomalous clips of the best system with spectrogram and sound (if the files are found), times,
+    failures, settings and versions.
 
     Parameters
     ----------

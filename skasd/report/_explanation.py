@@ -33,7 +33,7 @@ def report_explanation(
     Parameters
     ----------
     explanation : Explanation
-        As :func:`skasd.explain.explain` gives it.
+        As returned by :func:`skasd.explain.explain`.
     path : path-like
         The file to write, by custom ``....html``.
     name : str, default="this recording"
@@ -43,7 +43,7 @@ def report_explanation(
     title : str, default="Why is it anomalous?"
         Heading of the page.
     settings : dict, default=None
-        Facts about the run for the section of settings, the command for instance.
+        Facts about the run for the section of settings, such as the command.
     detector : estimator, default=None
         The fitted detector, for its parameters in that section.
 

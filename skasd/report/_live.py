@@ -26,7 +26,7 @@ _MOST_DRAWN = 60.0  # s, of its picture
 class LivePage:
     """A page about a stream: the score over the last hours, and the last alarms with their picture and sound.
 
-    It is one file that fetches nothing, written anew as a whole, and loads itself again in the browser.
+    It is one self-contained file, rewritten as a whole, that reloads itself in the browser.
 
     Parameters
     ----------
@@ -35,24 +35,24 @@ class LivePage:
     title : str
         Its heading.
     detector : estimator or None, default=None
-        Its front end makes the spectrograms, where it makes any.
+        Its front end makes the spectrograms, if it computes any.
     hours : float, default=6.0
         How far back the picture goes.
     n_alarms : int, default=5
         Number of alarms that are shown.
     every : float, default=10.0
-        Seconds after which `write_if_due` writes again, and the browser loads again.
+        Seconds after which `write_if_due` writes again, and the browser reloads.
     unexplained : str, default=""
-        Why alarms have no explanation, and what it would take; said above them.
+        Why alarms have no explanation, and what is needed for one; shown above them.
 
     See Also
     --------
-    report_scores : The report of recordings that are all there.
+    report_scores : The report on a complete set of recordings.
 
     Notes
     -----
     Times are those of the computer's clock and place. The picture shows the highest score of each of at most 480
-    stretches of time. What is kept does not grow.
+    stretches of time. Memory does not grow.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class LivePage:
         self._next = -math.inf
 
     def add(self, event: Event, when: float, threshold: float | None = None):
-        """Take in the judgement of a window.
+        """Add the judgement of a window.
 
         Parameters
         ----------

@@ -42,9 +42,9 @@ def report_scores(
     For whoever asks "is it broken?", in this order: a verdict on each machine in a sentence (how many recordings, how
     many alarms, how many are expected of a healthy machine, since when they run); the scores over time and as
     histograms, with the threshold; the most anomalous recordings, each beside the nearest healthy one, with
-    spectrograms, sounds, and the frequency bands in which they differ; a table of all recordings that can be sorted
-    and searched. For whoever asks "how good is it?" then, where it is known: AUC, pAUC, rates and official score
-    with ground truth, a map of the embeddings with the detector, settings and versions.
+    spectrograms, sounds, and the frequency bands in which they differ; a table of all recordings that can be sorted and
+    searched. Then, for whoever asks "how good is it?", if known: AUC, pAUC, rates and official score with ground truth,
+    a map of the embeddings with the detector, settings and versions.
 
     Parameters
     ----------
