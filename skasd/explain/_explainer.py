@@ -239,9 +239,10 @@ def explain(
     for detectors without such rows, in means and standard deviations of log-mels. Levels of the clip (means of 0.256 s
     at each frequency) outside the range of these clips are brought back to the median, in the clip's own short-time
     Fourier transform. In a comparison with a single healthy clip, any difference between two healthy recordings would
-    count. If this correction removes less than a twentieth of what the clip scores above the nearest healthy clip, as with faults
-    that do not show in levels, the nearest clip itself is used instead: aligned with the clip where the levels of both
-    are most similar (a mean correlation that is larger by 0.1 than without a shift), repeated if it is shorter.
+    count. If correcting the levels removes less than a twentieth of what the clip scores above the nearest healthy
+    clip, as with faults that do not show in levels, the nearest clip is used instead: aligned with the clip where the
+    levels of both are most similar (a mean correlation that is larger by 0.1 than without a shift), repeated if it is
+    shorter.
 
     *Exchanging.* The difference between both sounds is filtered to the band of a tile, faded in and out (32 ms) at its
     times, and added to the clip. Filters and windows of neighbours sum to one: with nothing replaced the result is the
