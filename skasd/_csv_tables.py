@@ -1,4 +1,4 @@
-"""Tables as CSV files that spreadsheets open, and that come back from them as they were."""
+"""Tables as CSV files that spreadsheets open, and that are read back unchanged."""
 
 import codecs
 import csv
@@ -50,7 +50,7 @@ def write_csv(table, path):
         whole_file(path) as name,
         open(name, "w", encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
     ):
-        # a lone carriage return ends a line for many a reader, but not for all versions of the csv module
+        # a lone carriage return ends a line for many readers, but not for all versions of the csv module
         has_returns = table.map(lambda cell: isinstance(cell, str) and "\r" in cell).to_numpy().any()
         quoting = csv.QUOTE_NONNUMERIC if has_returns else csv.QUOTE_MINIMAL
         table.to_csv(file, index=False, lineterminator="\n", quoting=quoting)

@@ -9,16 +9,16 @@ T = TypeVar("T", bound=Callable)
 
 CLIPS = """
 sample_rate : int, default=16000
-    Sample rate in Hz. Files at another rate are resampled to it; arrays must be at it.
+    Sample rate in Hz. Files at another rate are resampled to it; arrays must already have it.
 
 channel : "mean" or int, default="mean"
-    What to take of files with several channels.
+    How to reduce files with several channels: to their mean, or to the channel with that number.
 
 on_error : {"raise", "skip"}, default="raise"
     With "raise", an error lists all clips that cannot be used. With "skip", a warning does, and their features are NaN.
 
 limits : dict or None, default=None
-    Bounds beyond which a clip is bad, where they differ from :data:`skasd.clips.LIMITS`, as ``{"max_seconds": 7200}``.
+    Limits that replace those of :data:`skasd.clips.LIMITS`, such as ``{"max_seconds": 7200}``; clips beyond are bad.
 
 n_jobs : int or None, default=None
     Number of threads, each working on a clip of its own.
@@ -31,9 +31,9 @@ verbose : int, default=0
 def shared_docstring(parameters: str = "", attributes: str = "") -> Callable[[T], T]:
     """Return a decorator that completes the docstring of a class or function with entries that several share.
 
-    In the section "Parameters" ``{shared}`` stands for the parameters that it has and does not document itself; all
-    stand in the order of the signature, with its own defaults. ``{attributes}`` stands for the attributes that a class
-    does not document itself. The shared entries are given as in a docstring.
+    In the section "Parameters" ``{shared}`` stands for the parameters in its signature that it does not document
+    itself; all appear in the order of the signature, with its own defaults. ``{attributes}`` stands for the attributes
+    that a class does not document itself. The shared entries are given as in a docstring.
     """
 
     def complete(thing: T) -> T:

@@ -1,4 +1,4 @@
-"""Parts of one piece of work on many recordings, done each by itself, and put together again."""
+"""Shards: parts of the work on many recordings that are done separately and put together again."""
 
 import re
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def whole_file(path):
-    """Give the name of a file to write, which takes the place of another once it is complete.
+    """Yield the name of a file to write, which replaces the wanted file once it is complete.
 
-    Whatever goes wrong meanwhile, a full disk or an interrupt, what was there before is still there, and nothing
-    else is.
+    If anything goes wrong meanwhile, such as a full disk or an interrupt, the previous file is kept and nothing else is
+    left.
 
     Parameters
     ----------

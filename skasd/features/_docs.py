@@ -16,8 +16,8 @@ window : str, tuple, float or array-like of shape (win_length,), default="hann"
     Window, by its name in :func:`scipy.signal.get_window` or by its values.
 
 center : bool, default=True
-    Centre frame t at sample ``t * hop_length``, padding both ends of the clip with ``n_fft // 2`` samples. Without, the
-    first frame begins at sample 0.
+    Centre frame t at sample ``t * hop_length``, padding both ends of the clip with ``n_fft // 2`` samples. If False,
+    the first frame begins at sample 0.
 
 pad_mode : {"constant", "reflect"}, default="constant"
     What to pad with: zeros or the mirrored clip.
