@@ -33,7 +33,7 @@ class SectionEnsemble(StepsMixin, BaseEstimator):
         Embedders of spectrograms, each trained `n_folds` times, as ``[("MFN", MFNEmbedder()), ("DPT",
         DPTEmbedder())]``. May be empty.
 
-    n_folds : int, default=3
+    n_folds : int, default=5
         Number of parts of the recordings, each left out by one network of each kind, see `SectionScores`.
 
     max_clips : int or None, default=3000
@@ -98,7 +98,7 @@ class SectionEnsemble(StepsMixin, BaseEstimator):
         self,
         networks: Sequence[tuple[str, Any]],
         *,
-        n_folds: int = 3,
+        n_folds: int = 5,
         max_clips: int | None = 3000,
         contamination: float = 0.1,
         random_state: int | np.random.RandomState | None = None,

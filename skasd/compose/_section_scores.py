@@ -38,7 +38,7 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Each scores the embeddings of a section's clips: one column. None: `MahalanobisScorer` and `LOFScorer`, the
         distance from the whole of the section and that from its nearest clips.
 
-    n_folds : int, default=3
+    n_folds : int, default=5
         Number of parts of the recordings, and of embedders. At least 2.
 
     max_clips : int or None, default=None
@@ -118,7 +118,7 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         embedder: Any,
         scorers: Sequence[Any] | None = None,
         *,
-        n_folds: int = 3,
+        n_folds: int = 5,
         max_clips: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):

@@ -98,8 +98,8 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
     each layer the mean of the distances of its single positions. Each is in units of its spread over held-out training
     clips (:class:`BandScorer`). All terms have the same weight, for every machine. A larger encoder adds two layers of
     its own in the same way. Networks add four terms: Mahalanobis distance and local outlier factor of the embeddings of
-    a MobileFaceNet and of a dual-path transformer, each trained three times, on at most 3000 clips, without the
-    recordings that it scores (:class:`~skasd.compose.SectionEnsemble`).
+    a MobileFaceNet and of a dual-path transformer, each trained five times, on at most 3000 clips, each time
+    without a fifth of the recordings (:class:`~skasd.compose.SectionEnsemble`).
 
     Each section has its own scorer. Each domain has its own mean; both share one covariance.
 
