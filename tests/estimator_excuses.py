@@ -148,7 +148,7 @@ QUICK: dict[str, dict] = {
     "PerMachine": {"estimators": [("lof", LOFScorer()), ("knn", KNNScorer())], "choice": {None: "lof"}},
     # a transformer of spectrograms takes the place of a network
     "SectionEnsemble": {"networks": [("mean", ClipStatistics(("mean",)))]},
-    "SectionScores": {"embedder": StandardScaler()},
+    "SectionScores": {"embedder": StandardScaler(), "n_folds": 3},
     "TermScorer": {"bands": [[0]]},
     "SelectBest": {
         "estimators": [("lof", LOFScorer()), ("mahalanobis", MahalanobisScorer())],

@@ -184,7 +184,7 @@ def test_info_and_report_expect_the_same_rate(recordings, model, tmp_path, capsy
         assert main(["report", scores, "-o", page, "--model", path, "-q", "--clips", "0"]) == 0
         capsys.readouterr()
         assert main(["info", path]) == 0
-        assert f"about {told} of " in capsys.readouterr().out
+        assert f"about {told} " in capsys.readouterr().out
         assert f", {shown} expected of healthy sound" in Path(page).read_text("utf-8")
 
 

@@ -290,7 +290,7 @@ def test_the_summary_says_what_was_found(split):
     text = AnomalousSoundDetector(contamination=0.05).fit(X, groups=np.arange(40) // 5).summary()
     assert "40 clips" in text
     assert "8 recordings" in text
-    assert "11.1% of healthy clips" in text
+    assert "expect about 11.1% false alarms" in text
     assert "5.0% was asked for, which takes 19 recordings" in text
 
 
@@ -308,7 +308,7 @@ def test_two_later_clips_hold_a_rate_as_the_model_says_how_much_clips_differ(spl
     detector = AnomalousSoundDetector().fit(split[0][:40])
     with pytest.warns(FewClipsWarning, match="1 in 3 new healthy clips"):
         detector.set_threshold(split[0][40:42])
-    assert "about 33.3% of clips like them" in detector.summary()
+    assert "expect about 33.3% false alarms on clips like them" in detector.summary()
 
 
 def test_p_values_agree_with_decisions_where_domains_are_given(split):
