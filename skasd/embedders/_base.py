@@ -194,8 +194,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             metadata and parameters do not match.
 
         KeyboardInterrupt
-            On an interrupt from the keyboard; nothing is fitted then, and the progress is in the checkpoint, if there
-            is one.
+            On Ctrl-C: nothing is fitted; the checkpoint, if there is one, holds the progress.
         """
         return self._fit(X, y, section=section, domain=domain, proxy=proxy)
 
@@ -350,9 +349,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         patches = self._make_patches(clips, self.patch_frames_)
         outputs = partial(self._patch_outputs, names=names)
         values, index = embed(self.embedding_network_, patches, self.patch_hop_, outputs, verbose=verbose)
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # `check_finite` reports values that are not finite
+        # `check_finite` reports values that are not finite
+        with np.errstate(over="ignore", invalid="ignore"):
             return [self._merge(values[name], index, name).astype(np.float32, copy=False) for name in names]
 
     @property
@@ -380,8 +378,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def patch_hop_(self):
         """Frames from one patch to the next in `transform`."""
         return self.patch_hop if self.patch_hop is not None else max(1, self.patch_frames_ // 2)
-
-    # -- storing ---------------------------------------------------------------------------------------------------
 
     _net_state = net_state
     _set_net_state = restore_net
