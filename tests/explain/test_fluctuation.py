@@ -72,3 +72,14 @@ def test_it_is_said_if_the_detector_hears_it():
     said = explain(deaf, clip, healthy=healthy).sentence
     assert "rises and falls" not in said
     assert "kHz, throughout" in said
+
+
+def test_a_burst_is_a_region_and_no_fluctuation():
+    *healthy, clip = noise(17)
+    clip[16000:18000] *= 4
+    hears = make_pipeline(
+        LogMelTransformer(n_fft=256, hop_length=64, n_mels=16), ClipStatistics(), KNNScorer()
+    )
+    said = explain(hears.fit(healthy), clip, healthy=healthy).sentence
+    assert "from 1.0 to 1.1 s" in said
+    assert "rises and falls" not in said
