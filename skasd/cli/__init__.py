@@ -7,13 +7,12 @@ any more.
 
 import argparse
 import importlib
-import os
 import shlex
 import sys
 import warnings
 
 from .. import __version__
-from ._console import Console
+from ._console import Console, drop_output
 
 __all__ = ["main"]
 
@@ -63,9 +62,8 @@ def main(argv=None):
         warnings.showwarning = console.show_warning
         try:
             return args.run(args, console)
-        except BrokenPipeError:  # whoever read the result, as head, has had enough
-            # what is left to write goes nowhere, without a word at the end of the process
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:
+            drop_output()
             return 141
         except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
             console.fail(error)

@@ -77,7 +77,7 @@ def run(args, console):
         console.say(
             f"Rules of {', '.join(rules)}; means over seeds; ±: 95 % over {over}; source, target: AUC of each"
         )
-        console.table(_overview(result), digits=3, line_width=None)
+        console.table(_overview(result), digits=3, gap=1, line_width=None)
     console.note(f"tables and score files: {args.output}")
     for failure in result.failures.to_dict("records"):
         console.trouble("skasd: failed: " + ", ".join(f"{key} {value}" for key, value in failure.items()))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import sys
 
@@ -32,11 +33,14 @@ class Console:
         if not self.quiet and not self.as_json:
             _print(text, sys.stderr)
 
-    def table(self, table, digits=4, **options):
-        """Print a DataFrame for people, without its index."""
+    def table(self, table, digits=4, gap=2, **options):
+        """Print a DataFrame for people, without its index, with ``gap`` spaces between columns."""
         if not self.quiet and not self.as_json:
-            # as text throughout: of numbers pandas puts the heading one place off; two spaces between columns
-            table = pd.DataFrame({f"{name} ": _aligned(column, digits) for name, column in table.items()})
+            # as text throughout: of numbers pandas puts the heading one place off; pandas adds one space
+            more = " " * (gap - 1)
+            table = pd.DataFrame(
+                {f"{name}{more}": _aligned(column, digits, more) for name, column in table.items()}
+            )
             # what is wider than a terminal goes on below
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             options = {"line_width": width, "justify": "left", "index": False, **options}
@@ -60,6 +64,12 @@ class Console:
         self.trouble(f"skasd: warning: {message}")
 
 
+def drop_output():
+    """Drop what is still written to standard output, after whoever read it, as head, has had enough."""
+    # or Python would say so at the end of the process
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def printable(text):
     r"""Return text with all that a terminal would not show as it stands written as in Python, ESC as ``\x1b``.
 
@@ -69,12 +79,12 @@ def printable(text):
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _aligned(column, digits):
+def _aligned(column, digits, more):
     """Return the cells of a column as text of one width, numbers to the right."""
     cells = [_cell(value, digits) for value in column]
     width = max(map(len, cells), default=0)
     is_text = any(isinstance(value, str) for value in column)
-    return [(cell.ljust(width) if is_text else cell.rjust(width)) + " " for cell in cells]
+    return [(cell.ljust(width) if is_text else cell.rjust(width)) + more for cell in cells]
 
 
 def _cell(value, digits):

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -18,7 +17,7 @@ from pathlib import Path
 from .. import load
 from .._whole_file import check_output, whole_file
 from ..streaming import StreamingDetector, StreamStateError
-from ._console import printable
+from ._console import drop_output, printable
 from ._explain import AlarmExplainer
 from ._listening import listen_to_microphone, listen_to_pipe, watch_folder
 from ._sources import FORMATS
@@ -126,10 +125,8 @@ def run(args, console):
                 watch_folder(watch, args)
         except KeyboardInterrupt:
             console.note("stopped")
-        except (
-            BrokenPipeError
-        ):  # nobody reads on; what Python would still write at its end has to go somewhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:
+            drop_output()
             console.note("stopped: nobody reads standard output any more")
     watch.close()
     return 0 if watch.n_judged or not watch.n_failed else 2

@@ -157,7 +157,7 @@ def test_benchmark_prints_figures_first_in_80_columns(recordings, tmp_path, caps
     assert header.split()[0] == "official"
     assert header.rstrip().endswith("system")
     assert len(lines) == 2 + 4
-    assert max(line.find("official_auto") for line in lines) < 64
+    assert max(line.find("official_auto") for line in lines) < 60
     assert len(lines[0]) <= 80
     summary = pd.read_csv(tmp_path / "b" / "summary.csv")
     assert len(summary) == 4
