@@ -45,6 +45,7 @@ SYSTEMS = {
     "jless2022_mfn logmel": lambda **p: systems.jless2022_mfn(**p),
     "jless2022_mfn stft": lambda **p: systems.jless2022_mfn("stft", **p),
     "jless2022_dpt": lambda **p: systems.jless2022_dpt(**p),
+    "jless2022_dpt standardized": lambda **p: systems.jless2022_dpt(standardize_input="bin", **p),
     "cqupt2023 mobilenetv2 sec": lambda **p: systems.cqupt2023("mobilenetv2", "sec", **p),
     "cqupt2023 mobilenetv2 sed": lambda **p: systems.cqupt2023("mobilenetv2", "sed", **p),
     "cqupt2023 vit sec": lambda **p: systems.cqupt2023("vit", "sec", **p),
