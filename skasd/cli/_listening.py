@@ -63,8 +63,11 @@ def _judge_file(watch, path, name, args):
     try:
         samples = next(iter(clips))
         written = path.stat().st_mtime
-    except (ClipError, OSError) as error:
-        watch.fail(name, str(error).splitlines()[-1].strip())
+    except ClipError as error:
+        watch.fail(name, error.bad_clips[0][1])
+        return
+    except OSError as error:
+        watch.fail(name, str(error))
         return
     begin = stream.time_
     if len(samples) <= _LONGER * stream.window_ * stream.sample_rate:

@@ -22,6 +22,8 @@ from ._explain import AlarmExplainer
 from ._listening import listen_to_microphone, listen_to_pipe, watch_folder
 from ._sources import FORMATS
 
+_USUAL_WINDOW = 10.0  # seconds: the length of the challenge's clips
+
 
 def add_arguments(parser):
     """Declare the arguments."""
@@ -34,7 +36,7 @@ def add_arguments(parser):
         "--window",
         type=float,
         metavar="S",
-        help="length of a window (that of the clips learnt from, else 10)",
+        help="length of a window (that of the clips learnt from; 10 if these differ and their range holds it)",
     )
     parser.add_argument("--hop", type=float, default=1.0, metavar="S", help="from one window to the next (1)")
     parser.add_argument(
@@ -316,7 +318,9 @@ def _parameters(args, detector):
     conditions = getattr(detector, "training_conditions_", None)
     window = args.window
     if window is None:
-        window = 10.0 if conditions is None else conditions.shortest_
+        window = _USUAL_WINDOW
+        if conditions is not None:  # a window as long as the clips learnt from, or within their range
+            window = max(min(window, getattr(conditions, "longest_", window)), conditions.shortest_)
     parameters = {"window": window, "hop": min(args.hop, window), "confirm": tuple(map(int, match.groups()))}
     if args.alpha is not None:
         parameters.update(alarm="martingale", alpha=args.alpha)

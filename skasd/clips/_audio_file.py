@@ -96,7 +96,9 @@ def _opened(path):
     except OSError as error:
         raise BadClip(f"it cannot be read ({error.strerror or error})") from error
     except (RuntimeError, TypeError, ValueError) as error:
-        raise BadClip(f"it is not an audio file that libsndfile can read ({_reason(error)})") from error
+        reason = _reason(error)
+        remedy = ": convert it to WAV or FLAC" if "not recognised" in reason else ""
+        raise BadClip(f"it is not an audio file that libsndfile can read ({reason}){remedy}") from error
 
 
 def _plain_header(head, size):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from .._typing import PathName
 from ._ground_truth import read_correspondence, read_ground_truth, rows_of
-from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files, stem_of
+from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files, stem_of, warn_of
 
 _SPLITS = {
     "train": "train",
@@ -23,7 +23,6 @@ _SPLITS = {
 }
 _YEARS = range(2020, 2027)
 COLUMNS = ("path", "machine", "section", "domain", "split", "set", "y", "attribute", "attributes")
-_LISTED = 50  # names in one warning
 
 
 def load_dcase(
@@ -349,9 +348,3 @@ def _apply_ground_truth(rows, truths, where):
         )
     if missing:
         warn_of("unlabelled clips are not in the ground truth and stay unlabelled", missing)
-
-
-def warn_of(what, paths):
-    listed = "\n  ".join(paths[:_LISTED])
-    more = f"\n  and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
-    warnings.warn(f"{len(paths)} {what}:\n  {listed}{more}", UserWarning)

@@ -94,7 +94,8 @@ def load_folder(
     Warns
     -----
     UserWarning
-        If some clips lie outside the normal and anomalous folders; their ``y`` is missing.
+        If some clips lie outside the normal and anomalous folders; their ``y`` is missing. If sound files have a format
+        that cannot be read, such as m4a; they are left out.
 
     See Also
     --------

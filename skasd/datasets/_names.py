@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
+# What telephones and recorders also write, and libsndfile does not read.
+_UNREADABLE_EXTENSIONS = (".m4a", ".mp4", ".aac", ".3gp", ".amr", ".wma", ".webm")
+_LISTED = 50  # names in one warning
 # What macOS, Windows and network disks add to folders, in upper or lower case.
 _SYSTEM_FOLDERS = ("__macosx", "$recycle.bin", "system volume information", "@eadir")
 
@@ -44,13 +47,18 @@ def is_audio(path):
     return path.suffix.lower() in AUDIO_EXTENSIONS and not is_hidden(path.name)
 
 
+def is_unreadable(path):
+    """Tell whether a path looks like a sound file of a format that cannot be read, such as m4a."""
+    return path.suffix.lower() in _UNREADABLE_EXTENSIONS and not is_hidden(path.name)
+
+
 def sound_files(folder):
     """Return the sound files of a folder and all folders below as sorted paths.
 
     Hidden files and folders, including those of the system, are left out. Links are followed, and each folder is read
-    once. A warning lists folders that cannot be read.
+    once. Warnings list folders that cannot be read, and sound files of formats that cannot be read.
     """
-    found, seen = [], set()
+    found, unreadable, seen = [], [], set()
     for place, folders, files in os.walk(folder, followlinks=True, onerror=_warn_unread):
         real = os.path.realpath(place)
         if real in seen:
@@ -58,13 +66,30 @@ def sound_files(folder):
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not is_hidden(name))
-        found += [path for path in map(Path(place).joinpath, files) if is_audio(path)]
+        paths = [Path(place, name) for name in files]
+        found += filter(is_audio, paths)
+        unreadable += filter(is_unreadable, paths)
+    warn_of_unreadable(unreadable)
     return sorted(found)
 
 
 def is_hidden(name):
     """Tell whether a file or folder is hidden or the system's own, by its name."""
     return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
+
+
+def warn_of_unreadable(paths):
+    """Warn of sound files of formats that cannot be read, if there are any."""
+    if paths:
+        what = "sound file(s) left out, whose format cannot be read: convert them to WAV or FLAC"
+        warn_of(what, sorted(map(str, paths)))
+
+
+def warn_of(what, paths):
+    """Warn of files: how many and `what` they are, and their names."""
+    listed = "\n  ".join(paths[:_LISTED])
+    more = f"\n  and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
+    warnings.warn(f"{len(paths)} {what}:\n  {listed}{more}", UserWarning)
 
 
 def _warn_unread(error):

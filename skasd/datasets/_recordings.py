@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from .._csv_tables import read_text_csv
-from ._dcase import challenge_table, check_year, chosen_machines, clip_folders, warn_of
+from ._dcase import challenge_table, check_year, chosen_machines, clip_folders
 from ._folder import (
     LABELS,
     WORDS,
@@ -19,7 +19,15 @@ from ._folder import (
     label_column,
     sections_of,
 )
-from ._names import is_audio, is_hidden, parse_clip_name, sound_files
+from ._names import (
+    is_audio,
+    is_hidden,
+    is_unreadable,
+    parse_clip_name,
+    sound_files,
+    warn_of,
+    warn_of_unreadable,
+)
 
 _TABLES = (".csv", ".tsv", ".txt")
 
@@ -45,6 +53,11 @@ def find_recordings(where: Any) -> Sequence[str]:
     ------
     ValueError
         If there is no sound file in a folder.
+
+    Warns
+    -----
+    UserWarning
+        If sound files in a folder have a format that cannot be read, such as m4a. They are left out.
 
     See Also
     --------
@@ -125,7 +138,8 @@ def load_recordings(
     -----
     UserWarning
         Once for all stray sound files in a challenge layout, by name (they are left out of the table), for recordings
-        outside ``normal`` and ``anomalous`` folders, and for folders that cannot be read.
+        outside ``normal`` and ``anomalous`` folders, for sound files of formats that cannot be read, such as m4a, and
+        for folders that cannot be read.
 
     See Also
     --------
@@ -211,12 +225,15 @@ def _files(given):
         if len({name.is_absolute() for name in given}) > 1:
             given = [name.absolute() for name in given]
         base = Path(os.path.commonpath([name if name.is_dir() else name.parent for name in given]))
-    others = [str(name) for name in given if name.is_file() and not is_audio(name)]
+    others = [name for name in given if name.is_file() and not is_audio(name)]
+    unreadable = list(filter(is_unreadable, others))
+    warn_of_unreadable(unreadable)
     if len(others) == len(given):
+        listed = ", ".join(map(str, others[:20]))
         raise ValueError(
-            f"None of the files is a sound file: {', '.join(others[:20])}; a CSV file is read by itself."
+            f"None of the files can be read as sound: {listed}; a CSV file is read by itself."
         )
-    if others:
+    if others := [str(name) for name in others if name not in unreadable]:
         warn_of("files are no sound files and are left out", others)
     return base, [path for path in map(Path, find_recordings(given)) if is_audio(path)]
 

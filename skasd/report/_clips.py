@@ -80,8 +80,10 @@ def _readable(page, rows):
     for row in rows.rename(columns={"name": "name_"}).itertuples():
         try:
             clips.append(_Shown(row, read_sound(row.file, row.name_)))
-        except (ClipError, OSError, soundfile.LibsndfileError) as error:
-            page.missing(f"{row.name_} cannot be read: {str(error).splitlines()[-1].strip()}")
+        except ClipError as error:
+            page.missing(f"{row.name_} cannot be read: {error.bad_clips[0][1]}")
+        except (OSError, soundfile.LibsndfileError) as error:
+            page.missing(f"{row.name_} cannot be read: {error}")
     return clips
 
 

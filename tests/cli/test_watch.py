@@ -1,5 +1,6 @@
 """``skasd watch``: pipes, folders and a microphone; commands, the page, ends and restarts."""
 
+import argparse
 import io
 import json
 import os
@@ -20,6 +21,8 @@ from sklearn.pipeline import make_pipeline
 from skasd import ClipStatistics, LogMelTransformer, MahalanobisScorer, save
 from skasd.cli import main
 from skasd.cli._sources import Folder, Microphone, Pcm
+from skasd.cli._watch import _parameters, add_arguments
+from skasd.clips import RecordingConditions
 from skasd.streaming import StreamingDetector
 
 RATE = 8000
@@ -250,11 +253,43 @@ def test_a_folder(model, detector, tmp_path, capsys):
     assert whole["score"] == pytest.approx(-detector.score_samples([noise(1.2, seed=5)])[0])
     assert [line["start"] for line in windows] == [0.0, 0.5, 1.0, 1.5, 2.0]
     assert windows[-1]["alarm"]
-    assert "not judged: broken\\n.wav" in captured.err
+    assert "not judged: broken\\n.wav: it is not an audio file" in captured.err
+    assert "on_error" not in captured.err + captured.out  # nothing that can be given here
     assert main(arguments) == 0  # all of them are known by now
     assert capsys.readouterr().out == ""
     assert main(["watch", model, str(tmp_path / "nowhere")]) == 2
     assert "is no folder" in capsys.readouterr().err
+
+
+def test_the_window_lies_within_the_lengths_learnt_from(detector, model):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_args([model, "-"])
+
+    def window(*seconds):
+        detector.training_conditions_ = RecordingConditions(RATE).fit([noise(length) for length in seconds])
+        return _parameters(args, detector)["window"]
+
+    try:
+        assert window(2.0, 2.0) == 2.0
+        assert window(30.0, 30.5) == 30.0
+        assert window(1.0, 12.0, 30.0) == 10.0  # not 1 s, which calls everything else anomalous
+        assert window(1.0, 4.0) == 4.0
+    finally:
+        del detector.training_conditions_
+
+
+def test_a_format_that_cannot_be_read_is_named_once(tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(1), RATE)
+    (tmp_path / "b.m4a").touch()
+    with pytest.warns(UserWarning, match=r"^1 sound file\(s\) left out[\s\S]*b\.m4a$"):
+        folder = Folder(tmp_path, settle=0.0)
+        folder.skip_present()
+    assert list(folder.done) == ["a.wav"]
+    folder.settled()  # no further warning
+    (tmp_path / "c.AAC").touch()
+    with pytest.warns(UserWarning, match=r"c\.AAC"):
+        folder.settled()
 
 
 def test_files_are_read_when_they_no_longer_grow(tmp_path):

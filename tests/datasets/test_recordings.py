@@ -461,6 +461,16 @@ def test_several_folders_and_files_are_read_as_one(tree, monkeypatch):
     assert facts(table, root) == expected(2025, "dev_data/raw/ToyCar/train")
 
 
+def test_formats_that_cannot_be_read_are_named(tree):
+    root = tree("ok/1.wav", "ok/2.m4a", "ok/3.WMA", "ok/._4.m4a", "ok/notes.txt")
+    told = r"^2 sound file\(s\) left out, whose format cannot be read: convert them to WAV or FLAC:\n.*2\.m4a\n.*3\.WMA$"
+    for read in (load_recordings, find_recordings, load_folder):
+        with pytest.warns(UserWarning, match=told):
+            assert len(read(root / "ok")) == 1
+    with pytest.warns(UserWarning, match=r"^1 sound file.*\n.*2\.m4a$"):
+        assert len(load_recordings([root / "ok/1.wav", root / "ok/2.m4a"])) == 1
+
+
 def test_nothing_to_read(tree, tmp_path):
     root = tree("a.wav", "list.doc")
     with pytest.raises(FileNotFoundError, match=r"'.*nowhere' is neither a folder nor a file"):
@@ -470,7 +480,7 @@ def test_nothing_to_read(tree, tmp_path):
     with pytest.raises(ValueError, match="names nothing"):
         load_recordings([])
     with pytest.raises(
-        ValueError, match=r"None of the files is a sound file: .*list\.doc; a CSV file is read"
+        ValueError, match=r"None of the files can be read as sound: .*list\.doc; a CSV file is read"
     ):
         load_recordings(root / "list.doc")
     (tmp_path / "empty/.Trash").mkdir(parents=True)

@@ -304,7 +304,8 @@ def test_csv_keeps_sections_and_relative_paths(scored, tmp_path):
 def test_unreadable_and_missing_clips(scored, tmp_path):
     scored.loc[3, ["anomaly_score", "decision", "error"]] = np.nan, "", "truncated file"
     worst = scored["anomaly_score"].nlargest(3).index
-    Path(scored.loc[worst[0], "path"]).write_bytes(b"RIFF")
+    cut = Path(scored.loc[worst[0], "path"])
+    cut.write_bytes(cut.read_bytes()[:-1000])
     Path(scored.loc[worst[1], "path"]).unlink()
     found = Elements(report_scores(scored, tmp_path / "r.html", n_clips=3))
     assert len(found.all("audio")) == 2
@@ -313,7 +314,7 @@ def test_unreadable_and_missing_clips(scored, tmp_path):
     links = [a["href"][1:] for a in found.all("a") if a["href"].startswith("#c")]
     assert links == [a["id"] for a in found.all("h3") if "id" in a]
     assert len(links) == 1
-    assert "cannot be read" in found.text
+    assert "cannot be read: it is truncated: its header promises" in found.text
     assert "sound files of 1 of the 3 most anomalous clips were not found" in found.text
 
 
