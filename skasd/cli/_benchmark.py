@@ -78,11 +78,19 @@ def run(args, console):
             f"Rules of {', '.join(rules)}; means over seeds; ±: 95 % over {over}; source, target: AUC of each"
         )
         console.table(_overview(result), digits=3, gap=1, line_width=None)
+    if unlabelled := sorted(set().union(*map(_unlabelled, data.values()))):
+        console.note(f"no figures of {', '.join(unlabelled)}: no test clip there has a label")
     console.note(f"tables and score files: {args.output}")
     for failure in result.failures.to_dict("records"):
         console.trouble("skasd: failed: " + ", ".join(f"{key} {value}" for key, value in failure.items()))
     console.result(output=args.output, failures=result.failures, figures=result.table)
-    return 2 if result.table.empty else 1 if len(result.failures) else 0
+    return 2 if result.scores.empty else 1 if len(result.failures) else 0
+
+
+def _unlabelled(table):
+    """Return the machines of a table whose test clips have no label."""
+    n_labels = table[table["split"] == "test"].groupby("machine")["y"].count()
+    return n_labels.index[n_labels == 0]
 
 
 def _overview(result):

@@ -17,6 +17,7 @@ class Console:
     def __init__(self, quiet=False, as_json=False):
         self.quiet = quiet
         self.as_json = as_json
+        self._warned: set[str] = set()
 
     @property
     def shows_progress(self):
@@ -60,8 +61,11 @@ class Console:
         self.trouble(f"skasd: error: {error}")
 
     def show_warning(self, message, category, filename, lineno, file=None, line=None):
-        """Print a warning without the place in the code where it arose."""
-        self.trouble(f"skasd: warning: {message}")
+        """Print a warning without the place in the code where it arose, and each only once."""
+        # Python forgets what it has shown whenever filters change, as in most detectors
+        if (text := str(message)) not in self._warned:
+            self._warned.add(text)
+            self.trouble(f"skasd: warning: {text}")
 
 
 def drop_output():

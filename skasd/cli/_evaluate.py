@@ -45,6 +45,12 @@ def run(args, console):
     ).name.startswith("eval_data_list")
     scores = _recordings.tables(args.scores)
     if official or Path(scores[0]).is_dir():
+        if not official and args.year != 2020:
+            raise ValueError(
+                f"{scores[0]!r} is a folder of challenge files, which are compared with a checkout of the official "
+                f"evaluator, and {args.ground_truth!r} is none: it holds no folder ground_truth_data. With recordings "
+                "of which the labels are known, give the tables that 'skasd score' or 'skasd benchmark' wrote."
+            )
         return _run_official(scores, args, console)
     truth = load_recordings(args.ground_truth)
     console.note(truth.attrs["decided"])

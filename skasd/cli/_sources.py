@@ -3,7 +3,6 @@
 import os
 import struct
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +148,6 @@ class Folder:
         self.path, self.settle = Path(path), settle
         self.done: dict[str, None] = {}
         self._seen: dict[str, tuple] = {}
-        self._warned: set[str] = set()
 
     def skip_present(self):
         """Take all files that are there for done."""
@@ -178,15 +176,9 @@ class Folder:
         return [name for _, name in sorted(ready)]
 
     def _names(self):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                names = find_recordings([self.path])
-            except ValueError:  # no sound file yet
-                if not self.path.is_dir():
-                    raise
-                names = []
-        for text in {str(warning.message) for warning in caught} - self._warned:  # not at every look
-            self._warned.add(text)
-            warnings.warn(text, UserWarning, stacklevel=2)
-        return [os.path.relpath(name, self.path) for name in names]
+        try:
+            return [os.path.relpath(name, self.path) for name in find_recordings([self.path])]
+        except ValueError:  # no sound file yet
+            if not self.path.is_dir():
+                raise
+            return []

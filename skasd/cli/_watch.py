@@ -116,7 +116,8 @@ def run(args, console):
     watch.resume()
     watch.calibrate()
     kept = f"window {stream.window_:g} s, hop {stream.hop_:g} s; state: {watch.state}"
-    console.note(f"watching {printable(args.source)} with {args.model}: {kept}")
+    source = "standard input" if args.source == "-" else printable(args.source)
+    console.note(f"watching {source} with {args.model}: {kept}")
     with _stopped_by_sigterm():
         try:
             if args.source == "-":

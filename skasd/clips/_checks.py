@@ -67,6 +67,10 @@ def check_clips(X: Any) -> Any:
             "mean, X.mean(axis=1)."
         )
     if shape is not None and len(shape) != 1:
+        if len(shape) == 2 and (paths := np.asarray(X).ravel()).size and all(map(is_path, paths)):
+            raise ValueError(
+                f"X is an array of paths of shape {tuple(shape)}: pass a 1-D array or a list of paths."
+            )
         return _check_waveforms(X)
     clips = list(X)
     if not clips:

@@ -2,7 +2,6 @@
 
 import numbers
 import os
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path

@@ -230,9 +230,7 @@ def _files(given):
     warn_of_unreadable(unreadable)
     if len(others) == len(given):
         listed = ", ".join(map(str, others[:20]))
-        raise ValueError(
-            f"None of the files can be read as sound: {listed}; a CSV file is read by itself."
-        )
+        raise ValueError(f"None of the files can be read as sound: {listed}; a CSV file is read by itself.")
     if others := [str(name) for name in others if name not in unreadable]:
         warn_of("files are no sound files and are left out", others)
     return base, [path for path in map(Path, find_recordings(given)) if is_audio(path)]

@@ -144,7 +144,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return x, targets["label"]
 
     def _make_backbone(self, n_bins, n_frames) -> Any:
-        """Return the network that maps patches (n, 1, n_bins, n_frames) to embeddings (n, embedding_dim)."""
+        """Return the network from patches (n, 1, n_bins, n_frames) to embeddings (n, its attribute embedding_dim)."""
         raise TypeError(f"{type(self).__name__} must define _make_backbone(n_bins, n_frames)")
 
     def _load_pretrained(self, backbone, mean, scale):

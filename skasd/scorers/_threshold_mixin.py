@@ -172,7 +172,7 @@ class ThresholdMixin:
         scores = scores[~np.isnan(scores)]
         if not len(scores):
             raise ValueError("A threshold takes the score of one healthy clip at least; got none.")
-        warn_about_few_clips(len(scores), contamination)
+        warn_about_few_clips(len(scores), contamination, what="healthy clips")
         before = self.offset_
         self._calibrate_on(
             scores, rule="gamma" if self._rule == "gamma" else "cross", contamination=contamination

@@ -133,7 +133,7 @@ def warn_about_few_clips(n, contamination, of="", what="training clips", *, all_
         return
     one, _, more = what.partition(" of ")
     one = (one[:-1] if n == 1 else one) + (f" of {more}" if more else "")
-    new = "clips" if what == "training clips" else "recordings"
+    new = "clips" if what in ("training clips", "healthy clips") else "recordings"
     cannot = f"{n} {one}{of} cannot hold the false-alarm rate contamination={contamination:g}: "
     warnings.warn(
         f"{cannot}about 1 in {n + 1} new healthy {new}{of} scores higher than all of them. Give at least {needed}, or "

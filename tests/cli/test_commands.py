@@ -177,6 +177,21 @@ def test_evaluates_challenge_files(tmp_path, capsys):
         assert json.loads(capsys.readouterr().out)["score"] == 1
     assert main(["evaluate", str(tmp_path / "mine"), str(tmp_path)]) == 2
     assert "--year" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "mine"), str(tmp_path / "mine"), "--year", "2023"]) == 2
+    assert "checkout of the official evaluator, and" in capsys.readouterr().err
+
+
+def test_a_benchmark_without_labels_gives_scores(recordings, tmp_path, capsys):
+    # evaluation data as the challenge hands it out
+    machine = tmp_path / "eval_data" / "fan"
+    shutil.copytree(recordings / "train", machine / "train")
+    (machine / "test").mkdir()
+    for number, path in enumerate(sorted((recordings / "test").iterdir())[:4]):
+        shutil.copy(path, machine / "test" / f"section_00_{number:04d}.wav")
+    out = tmp_path / "out"
+    assert main(["benchmark", str(tmp_path / "eval_data"), "-o", str(out)]) == 0
+    assert "no figures of fan: no test clip there has a label" in capsys.readouterr().err
+    assert (out / "submissions/default/seed_0/anomaly_score_fan_section_00_test.csv").is_file()
 
 
 @pytest.mark.long

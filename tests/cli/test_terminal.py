@@ -200,6 +200,16 @@ def test_a_reader_that_has_had_enough(model, command):
     assert said == ""
 
 
+def test_a_warning_is_shown_once(capsys):
+    console = Console()
+    for text in ("too few clips", "too few clips", "no sound"):
+        console.show_warning(UserWarning(text), UserWarning, "file.py", 1)
+    assert capsys.readouterr().err.splitlines() == [
+        "skasd: warning: too few clips",
+        "skasd: warning: no sound",
+    ]
+
+
 def test_columns_stand_below_their_headings(capsys):
     table = pd.DataFrame(
         {"machine": ["Prüfstand Süd 3", "b"], "normal": [10, 5], "rate": [0.1, np.nan], "text": ["x", ""]}

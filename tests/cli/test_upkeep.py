@@ -128,7 +128,9 @@ def test_calibrate_says_what_so_few_recordings_can_hold(recordings, model, tmp_p
     few = healthy(recordings)[:3]
     arguments = [model, *few, "-o", str(tmp_path / "other.skasd"), "--false-alarms", "0.01"]
     assert main(["calibrate", *arguments]) == 0
-    assert "25.0% of healthy recordings like these lie above it; set from 3" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "25.0% of healthy recordings like these lie above it; set from 3" in told.out
+    assert "warning: 3 healthy clips cannot hold" in told.err  # which were not trained on
 
 
 def test_a_file_that_cannot_be_read_costs_only_itself(recordings, copy, tmp_path, capsys):

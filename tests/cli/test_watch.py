@@ -279,17 +279,17 @@ def test_the_window_lies_within_the_lengths_learnt_from(detector, model):
         del detector.training_conditions_
 
 
-def test_a_format_that_cannot_be_read_is_named_once(tmp_path):
-    soundfile.write(tmp_path / "a.wav", noise(1), RATE)
-    (tmp_path / "b.m4a").touch()
-    with pytest.warns(UserWarning, match=r"^1 sound file\(s\) left out[\s\S]*b\.m4a$"):
-        folder = Folder(tmp_path, settle=0.0)
-        folder.skip_present()
-    assert list(folder.done) == ["a.wav"]
-    folder.settled()  # no further warning
-    (tmp_path / "c.AAC").touch()
-    with pytest.warns(UserWarning, match=r"c\.AAC"):
-        folder.settled()
+def test_a_format_that_cannot_be_read_is_named_once(model, tmp_path, capsys):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(folder / name, noise(1), RATE)
+    (folder / "c.m4a").touch()
+    arguments = ["--settle", "0.1", "--once", "--all"]
+    assert main(["watch", model, str(folder), *OPTIONS, *arguments]) == 0  # looks at the folder several times
+    captured = capsys.readouterr()
+    assert len(lines(captured.out)) == 2
+    assert captured.err.count("convert them to WAV or FLAC") == captured.err.count("c.m4a") == 1
 
 
 def test_files_are_read_when_they_no_longer_grow(tmp_path):

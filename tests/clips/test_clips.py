@@ -131,6 +131,7 @@ def test_paths_and_arrays_may_be_mixed(wav):
         (scipy.sparse.csr_array(np.eye(3)), TypeError, "[Ss]parse"),
         (scipy.sparse.dok_array(np.eye(3)), TypeError, "[Ss]parse"),
         (np.ones((2, 3)) * 1j, ValueError, "Complex data"),
+        (np.array([["a.wav"], ["b.wav"]]), ValueError, r"array of paths of shape \(2, 1\): pass a 1-D array"),
     ],
 )
 def test_what_is_no_collection_of_clips(X, error, message):
