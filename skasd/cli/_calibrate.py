@@ -1,11 +1,13 @@
 """``skasd calibrate``: another threshold for a model, from later healthy recordings."""
 
+import numpy as np
 from joblib import parallel_config
 
 from .. import load, save
 from .._whole_file import check_output
 from ..clips import leave_out_bad
 from ..compose import fitted_steps, set_threshold
+from ..datasets import recordings_of
 from ..scorers.thresholds import expected_rate
 from . import _recordings, _systems
 
@@ -19,6 +21,12 @@ def add_arguments(parser):
         type=float,
         metavar="RATE",
         help="share of healthy recordings that may be called anomalous (default: what the model was fitted for)",
+    )
+    parser.add_argument(
+        "--groups-from",
+        metavar="REGEX",
+        help="where the recording, day or unit comes from that a file is a piece of, as of 'skasd fit' (default: what "
+        "'skasd fit' was given)",
     )
     parser.add_argument("-o", "--output", metavar="MODEL", help="model file to write (default: in place)")
     parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
@@ -43,17 +51,22 @@ def run(args, console):
     rate = getattr(detector, "contamination", None) or last.calibration_rate_
     rate = rate if args.false_alarms is None else args.false_alarms
     before = float(last.threshold_)
+    groups = _groups(paths, args.groups_from or getattr(detector, "read_by_", {}).get("groups_from"))
+
+    def set_from(clips, rows):
+        return set_threshold(detector, clips, contamination=rate, groups=groups[rows])
+
     with _systems.progress(detector, console), parallel_config("threading", n_jobs=args.n_jobs or 1):
-        _, kept, bad = leave_out_bad(
-            lambda clips, rows: set_threshold(detector, clips, contamination=rate), paths
-        )
+        _, kept, bad = leave_out_bad(set_from, paths)
     _recordings.say_left_out(paths, bad, console)
     save(detector, output)
     after = float(last.threshold_)
-    expected = expected_rate(rate, len(kept))
+    n = last.n_later_recordings_
+    expected = expected_rate(rate, n)
+    of = "" if n == len(kept) else f" files of {n} recording{'s' * (n > 1)}"
     console.say(
         f"model: {output} (threshold {before:.6g}, now {after:.6g}: {expected:.1%} of healthy recordings like these "
-        f"lie above it; set from {len(kept)})"
+        f"lie above it; set from {len(kept)}{of})"
     )
     console.result(
         model=output,
@@ -64,3 +77,9 @@ def run(args, console):
         left_out=[paths[i] for i in bad],
     )
     return 1 if bad else 0
+
+
+def _groups(paths, groups_from):
+    """Return the recording that each file is of: itself, where nothing tells."""
+    groups = recordings_of(paths) if groups_from is None else _recordings.parts(paths, groups_from)
+    return np.array(paths if groups is None else groups, dtype=object)

@@ -85,7 +85,9 @@ class StepsMixin(DetectionMixin):
         check_is_fitted(self)
         return self.steps_[-1].p_value_of_scores(scores)
 
-    def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
+    def set_threshold_from_scores(
+        self, scores: ArrayLike, *, contamination: float | None = None, groups: Any = None
+    ) -> Self:
         """Set the threshold from anomaly scores of healthy clips of later recordings.
 
         Parameters
@@ -94,6 +96,8 @@ class StepsMixin(DetectionMixin):
             Anomaly scores; NaN is left out.
         contamination : float in (0, 0.5], default=None
             False-alarm rate that the threshold aims at; None: the parameter `contamination`.
+        groups : sequence of hashables of length n_clips, default=None
+            The recording, day or unit that each clip comes from.
 
         Returns
         -------
@@ -101,5 +105,5 @@ class StepsMixin(DetectionMixin):
         """
         check_is_fitted(self)
         rate = self.contamination if contamination is None else contamination
-        self.steps_[-1].set_threshold_from_scores(scores, contamination=rate)
+        self.steps_[-1].set_threshold_from_scores(scores, contamination=rate, groups=groups)
         return self

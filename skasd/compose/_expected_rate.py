@@ -68,14 +68,11 @@ def expected_rate_of(detector: Any, threshold: float | None = None) -> ExpectedR
     scores = getattr(last, "calibration_scores_", None)
     if not isinstance(last, ThresholdMixin) or scores is None:
         return None
-    n, wanted, is_known, what = (
-        len(scores),
-        last.calibration_rate_,
-        True,
-        "healthy clips that it was set from later",
-    )
-    least = expected_rate(0, n)
+    wanted, is_known = last.calibration_rate_, True
     set_later = not np.array_equal(scores, getattr(last, "training_scores_", []))
+    n = (last.n_later_recordings_ if set_later else None) or len(scores)
+    what = f"{'healthy clips' if n == len(scores) else 'recordings'} that it was set from later"
+    least = expected_rate(0, n)
     if not set_later:
         parts = getattr(last, "estimators_", None)
         parts = list(parts.values()) if isinstance(parts, dict) else [last]

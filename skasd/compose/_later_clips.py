@@ -44,7 +44,7 @@ def p_value_of(detector: Any, X: Any) -> np.ndarray:
     return _with_threshold(detector).p_value_of_scores(-detector.score_samples(X))
 
 
-def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) -> Any:
+def set_threshold(detector: Any, X: Any, *, contamination: float | None = None, groups: Any = None) -> Any:
     """Set the threshold of a fitted detector from healthy clips of later recordings; nothing else is learnt.
 
     Parameters
@@ -55,6 +55,9 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
         Healthy clips not used for fitting, from as many recordings as possible.
     contamination : float in (0, 0.5], default=None
         False-alarm rate that the threshold aims at; None: that of the detector.
+    groups : sequence of hashables of length n_clips, default=None
+        The recording, day or unit that each clip comes from; None: each clip is a recording of its own. The rate to
+        expect, and the warning, are by their number.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
     Warns
     -----
     FewClipsWarning
-        If there are fewer than ``1 / contamination - 1`` clips.
+        If there are fewer than ``1 / contamination - 1`` clips, or groups.
 
     See Also
     --------
@@ -91,7 +94,7 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None) 
     0.09
     """
     _with_threshold(detector).set_threshold_from_scores(
-        -detector.score_samples(X), contamination=contamination
+        -detector.score_samples(X), contamination=contamination, groups=groups
     )
     return detector
 
@@ -115,7 +118,7 @@ class LaterClipsMixin:
         check_is_fitted(self)
         return p_value_of(self, X)
 
-    def set_threshold(self, X, *, contamination=None):
+    def set_threshold(self, X, *, contamination=None, groups=None):
         """Set the threshold from healthy clips of later recordings; nothing else is learnt.
 
         Parameters
@@ -126,12 +129,15 @@ class LaterClipsMixin:
         contamination : float in (0, 0.5], default=None
             False-alarm rate that the threshold aims at; None: that of the detector.
 
+        groups : sequence of hashables of length n_clips, default=None
+            The recording, day or unit that each clip comes from.
+
         Returns
         -------
         self : object
         """
         check_is_fitted(self)
-        return set_threshold(self, X, contamination=contamination)
+        return set_threshold(self, X, contamination=contamination, groups=groups)
 
 
 def _with_threshold(detector):

@@ -18,7 +18,7 @@ from ..compose import PerSection, StepsMixin, check_lengths, not_proxies, take
 from ..embedders import PretrainedEmbedder
 from ._lengths import warn_about_long_clips
 from ._networks import with_networks
-from ._reference_clips import bounded, joined, reference_clips, without_copies
+from ._reference_clips import bounded, joined, recordings_found, reference_clips, without_copies
 from ._rows import encoders, find_terms, row_scorer, rows_of
 from ._summary import summary
 
@@ -224,6 +224,33 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
             self._learn(features, clips, len(clips["rows"]))
             self._keep_names_of(features.transformer_list[0][1])
         return self
+
+    def set_threshold(self, X: Any, *, contamination: float | None = None, groups: Any = None) -> Self:
+        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
+            Healthy clips not used for fitting, from as many recordings as possible.
+        contamination : float in (0, 0.5], default=None
+            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
+        groups : sequence of hashables of length n_clips, default=None
+            The recording, day or unit that each clip comes from; None: found in the file names, otherwise each clip is
+            a recording of its own. The rate to expect, and the warning, are by their number.
+
+        Returns
+        -------
+        self : object
+
+        Warns
+        -----
+        FewClipsWarning
+            If there are fewer than ``1 / contamination - 1`` recordings.
+        """
+        check_is_fitted(self)
+        checked = check_clips(X)
+        groups = recordings_found(checked) if groups is None else groups
+        return super().set_threshold(checked, contamination=contamination, groups=groups)
 
     def update(self, X: Any, *, section: Any = None, domain: Any = None, groups: Any = None) -> Self:
         """Learn further healthy clips, without hearing the earlier ones again.

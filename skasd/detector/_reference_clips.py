@@ -42,6 +42,11 @@ def reference_clips(checked, rows, first=0, *, section=None, domain=None, groups
     return {**clips, "numbers": first + np.arange(len(heard)), "groups_given": groups is not None}
 
 
+def recordings_found(checked):
+    """Return the recording of each clip, as returned by `skasd.clips.check_clips`; None if no file names show it."""
+    return _found(_paths(checked))
+
+
 def joined(old, new, n_before, scorers):
     """Return earlier and later clips in one dict; raise ValueError if only one of them has some metadata.
 

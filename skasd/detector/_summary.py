@@ -34,10 +34,13 @@ def summary(detector):
         if rate > wanted:
             lines.append(f"{where}{wanted:.1%} was asked for, which takes {clips_needed(wanted)} recordings")
     if set_later:
-        n = len(sections.calibration_scores_)
+        n_clips = len(sections.calibration_scores_)
+        n = sections.n_later_recordings_ or n_clips
         rate = expected_rate(sections.calibration_rate_, n)
+        of = "" if n == n_clips else f" of {n} recording{'s' * (n > 1)}"
         lines.append(
-            f"threshold set later, from {n} healthy clips; expect about {rate:.1%} false alarms on clips like them"
+            f"threshold set later, from {n_clips} healthy clips{of}; expect about {rate:.1%} false alarms on clips "
+            "like them"
         )
     lines.append(
         f"threshold {detector.threshold_ + 0.0:.4g}; terms of the score: {', '.join(detector.terms_)}"

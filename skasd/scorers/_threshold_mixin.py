@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 
 from .._typing import ArrayLike
+from ..labels import as_labels, group_rows
 from .thresholds import p_values, set_threshold, warn_about_few_clips
 
 
@@ -130,7 +131,7 @@ class ThresholdMixin:
             scores, self.calibration_scores_, self._asked_for, self._rule, self.calibration_weights_
         )
 
-    def set_threshold(self, X: Any, *, contamination: float | None = None) -> Self:
+    def set_threshold(self, X: Any, *, contamination: float | None = None, groups: Any = None) -> Self:
         """Set the threshold from healthy clips of later recordings; nothing else is learnt.
 
         Parameters
@@ -139,6 +140,9 @@ class ThresholdMixin:
             Healthy clips not used for fitting, from as many recordings as possible.
         contamination : float in (0, 0.5], default=None
             False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1 if there is none).
+        groups : sequence of hashables of length n_clips, default=None
+            The recording, day or unit that each clip comes from; None: each clip is a recording of its own. The rate to
+            expect, and the warning, are by their number.
 
         Returns
         -------
@@ -147,11 +151,15 @@ class ThresholdMixin:
         Warns
         -----
         FewClipsWarning
-            If there are fewer than ``1 / contamination - 1`` clips.
+            If there are fewer than ``1 / contamination - 1`` clips, or groups.
         """
-        return self.set_threshold_from_scores(self.anomaly_score(X), contamination=contamination)
+        return self.set_threshold_from_scores(
+            self.anomaly_score(X), contamination=contamination, groups=groups
+        )
 
-    def set_threshold_from_scores(self, scores: ArrayLike, *, contamination: float | None = None) -> Self:
+    def set_threshold_from_scores(
+        self, scores: ArrayLike, *, contamination: float | None = None, groups: Any = None
+    ) -> Self:
         """Set the threshold from anomaly scores of healthy clips of later recordings.
 
         Parameters
@@ -160,6 +168,8 @@ class ThresholdMixin:
             Anomaly scores; NaN is left out.
         contamination : float in (0, 0.5], default=None
             False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1 if there is none).
+        groups : sequence of hashables of length n_clips, default=None
+            As in `set_threshold`.
 
         Returns
         -------
@@ -169,14 +179,19 @@ class ThresholdMixin:
         if not 0 < contamination <= 0.5:
             raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
         scores = np.asarray(scores, dtype=float)
-        scores = scores[~np.isnan(scores)]
+        scored = ~np.isnan(scores)
+        if groups is not None:
+            groups = as_labels("groups", groups, len(scores))[scored]
+        scores = scores[scored]
         if not len(scores):
             raise ValueError("A threshold takes the score of one healthy clip at least; got none.")
-        warn_about_few_clips(len(scores), contamination, what="healthy clips")
+        n = len(scores) if groups is None else len(group_rows(groups))
+        warn_about_few_clips(n, contamination, what="healthy clips" if n == len(scores) else "recordings")
         before = self.offset_
         self._calibrate_on(
             scores, rule="gamma" if self._rule == "gamma" else "cross", contamination=contamination
         )
+        self._n_later = n
         self._follow(self.offset_ - before)
         return self
 
@@ -198,6 +213,11 @@ class ThresholdMixin:
         """Rule that made the threshold of `calibration_scores_`: "cross", "train" or "gamma", see `BaseScorer`."""
         return self._rule
 
+    @property
+    def n_later_recordings_(self):
+        """Number of recordings that `set_threshold` set the threshold from; None if it was not called."""
+        return getattr(self, "_n_later", None)
+
     def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
         """Set `offset_`, and keep what it comes from."""
         self._keep_for_p_values(
@@ -210,4 +230,4 @@ class ThresholdMixin:
 
     def _keep_for_p_values(self, scores, weights=None, rule="cross", contamination=0.1):
         self.calibration_scores_, self.calibration_weights_ = scores, weights
-        self._rule, self._asked_for = rule, contamination
+        self._rule, self._asked_for, self._n_later = rule, contamination, None

@@ -133,6 +133,23 @@ def test_calibrate_says_what_so_few_recordings_can_hold(recordings, model, tmp_p
     assert "warning: 3 healthy clips cannot hold" in told.err  # which were not trained on
 
 
+@pytest.mark.parametrize("told", [["--groups-from", "(day[12])_"], []])
+def test_calibrate_counts_recordings_not_their_pieces(recordings, model, tmp_path, capsys, told):
+    for number, path in enumerate(healthy(recordings)[:10]):
+        day, piece = number // 5 + 1, number % 5
+        shutil.copy(path, tmp_path / f"day{day}_{'abcde'[piece] if told else piece}.wav")
+    later, page, scores = (str(tmp_path / name) for name in ("later.skasd", "r.html", "s.csv"))
+    assert main(["calibrate", model, str(tmp_path / "day*.wav"), "-o", later, *told]) == 0
+    captured = capsys.readouterr()
+    assert "33.3% of healthy recordings like these lie above it; set from 10 files of 2 rec" in captured.out
+    assert "2 recordings cannot hold the false-alarm rate contamination=0.1" in captured.err
+    assert main(["info", later]) == 0
+    assert "from 10 healthy clips of 2 recordings; expect about 33.3% false alarms" in capsys.readouterr().out
+    assert main(["score", later, str(recordings / "test"), "-o", scores, "-q"]) == 0
+    assert main(["report", scores, "-o", page, "--model", later, "-q", "--clips", "0"]) == 0
+    assert ", 33 % expected of healthy sound" in Path(page).read_text("utf-8")
+
+
 def test_a_file_that_cannot_be_read_costs_only_itself(recordings, copy, tmp_path, capsys):
     folder = tmp_path / "healthy"
     folder.mkdir()

@@ -311,6 +311,18 @@ def test_two_later_clips_hold_a_rate_as_the_model_says_how_much_clips_differ(spl
     assert "expect about 33.3% false alarms on clips like them" in detector.summary()
 
 
+def test_recordings_of_later_clips_are_found_in_their_names(split, tmp_path):
+    detector = AnomalousSoundDetector().fit(split[0][:30])
+    paths = [tmp_path / f"monday_{day}_{piece}.wav" for day in "abc" for piece in range(3)]
+    for path, clip in zip(paths, split[0][30:], strict=False):
+        soundfile.write(path, clip, 16000)
+    with pytest.warns(FewClipsWarning, match="^3 recordings cannot"):
+        detector.set_threshold(paths)
+    assert "from 9 healthy clips of 3 recordings; expect about 25.0%" in detector.summary()
+    detector.set_threshold(paths, groups=range(9))
+    assert "from 9 healthy clips; expect about 10.0%" in detector.summary()
+
+
 def test_p_values_agree_with_decisions_where_domains_are_given(split):
     X, new, _ = split
     domain = ["source"] * 45 + ["target"] * 15

@@ -262,6 +262,23 @@ def test_too_few_recordings_for_the_rate_are_said():
         KNNScorer().fit(drift)
 
 
+@pytest.mark.filterwarnings("error::skasd.scorers.FewClipsWarning")
+def test_later_recordings_are_counted_not_their_clips():
+    X, _ = windows(np.random.default_rng(0), 12)
+    later, recording = windows(np.random.default_rng(1), 5)
+    scorer = KNNScorer().fit(X)
+    assert scorer.n_later_recordings_ is None
+    scorer.set_threshold(later)
+    assert scorer.n_later_recordings_ == len(later)
+    threshold = scorer.threshold_
+    later[recording == recording[0]] = np.nan  # what is not scored does not count
+    with pytest.warns(FewClipsWarning, match=r"^4 recordings cannot .* 1 in 5 new healthy recordings"):
+        scorer.set_threshold(later, groups=recording)
+    assert scorer.n_later_recordings_ == 4
+    assert scorer.threshold_ == pytest.approx(threshold, rel=0.2)
+    assert scorer.fit(X).n_later_recordings_ is None
+
+
 def test_by_domain_is_a_parameter():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 4))
