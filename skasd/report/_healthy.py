@@ -52,13 +52,17 @@ class Healthy:
         self.edges = None
 
     def listen(self, sounds):
-        """Take the band levels of some healthy recordings, up to the lowest of all sample rates."""
+        """Take the band levels of some healthy recordings, up to the lowest of all sample rates, the detector's too.
+
+        Above that a codec may have cut off what the detector does not hear.
+        """
         step = max(1, len(self.files) // _MOST_HEARD)
         heard = [sound for file in self.files[::step][:_MOST_HEARD] if (sound := self.read(file)) is not None]
         if not heard:
             self.files = []
             return
-        self.edges = band_edges(min(sound.rate for sound in [*heard, *sounds]))
+        rates = [sound.rate for sound in [*heard, *sounds]]
+        self.edges = band_edges(min([*rates, self._knowledge.sample_rate or max(rates)]))
         self._levels = {sound.file: self.levels(sound) for sound in heard}
         self._fluctuations = np.array([self.fluctuations(sound) for sound in heard])
 

@@ -61,6 +61,13 @@ class Knowledge:
         """Name of the class that gets the features."""
         return type(self.steps[-1]).__name__
 
+    @property
+    def sample_rate(self):
+        """Highest sample rate at which a part of the detector works, in Hz; None where none is known."""
+        parameters = self.detector.get_params() if hasattr(self.detector, "get_params") else {}
+        rates = [value for name, value in parameters.items() if name.rpartition("__")[2] == "sample_rate"]
+        return max((rate for rate in rates if rate is not None), default=None)
+
     def features(self, files):
         """Return the rows, of shape (n_files, n_features), that the detector's last step gets of files.
 

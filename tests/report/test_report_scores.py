@@ -16,11 +16,15 @@ import pytest
 import soundfile
 from matplotlib import pyplot as plt
 from PIL import Image
+from scipy.signal import resample_poly
 from sklearn.pipeline import make_pipeline
 
 from skasd import AnomalousSoundDetector, ClipStatistics, KNNScorer, LOFScorer, LogMelTransformer
 from skasd.metrics import auc_by_domain, official_score, published_baseline
 from skasd.report import report_scores
+from skasd.report._bands import in_words
+from skasd.report._healthy import Healthy, read_sound
+from skasd.report._knowledge import Knowledge
 
 from .conftest import sounds
 
@@ -375,6 +379,22 @@ def test_where_the_anomaly_lies_is_told_in_words_too(scored, detector, tmp_path)
     places = [int(place[1]) for place in places if place]
     assert len(places) == 4
     assert all(abs(place - 2000) < 200 for place in places)
+
+
+def test_bands_end_where_the_detector_hears_nothing(tmp_path):
+    # a telephone's mp3 ends at 16 kHz, a WAV file does not: nothing that a detector of 16 kHz can hear
+    noise = 0.1 * np.random.default_rng(0).standard_normal(48000)
+    full, cut = str(tmp_path / "full.wav"), str(tmp_path / "cut.wav")
+    soundfile.write(full, noise, 48000)
+    soundfile.write(cut, resample_poly(resample_poly(noise, 2, 3), 3, 2), 48000)
+    table = pd.DataFrame({"file": [full], "name": ["full.wav"]})
+    for own, where in ((None, "Louder"), (AnomalousSoundDetector(), "In the mean no frequency band")):
+        knowledge = Knowledge(own, [cut])
+        group = Healthy(table, knowledge, {cut: "cut.wav"})
+        sounds = [read_sound(full, "full.wav")]
+        group.listen(sounds)
+        bands, varying = group.difference(*sounds, group.read(cut))
+        assert in_words(bands, varying, group.edges).startswith(where)
 
 
 def test_one_domain_and_one_class(scored, tmp_path):
