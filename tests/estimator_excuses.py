@@ -138,6 +138,9 @@ QUICK: dict[str, dict] = {
     },
     **{_name: {"max_epochs": 1} for _name in EMBEDDERS},
     "ImageMobileNetV2Embedder": {"width": 0.25, "max_epochs": 1},
+    "MFNEmbedder": {"patch_frames": 8, "max_epochs": 1},
+    "MobileNetV2Embedder": {"patch_frames": 8, "width": 0.5, "max_epochs": 1},
+    "SpectrumTransformer": {"n_samples": 512},
     "OEVAEEmbedder": {"embedding_dim": 64, "width": 8, "max_epochs": 1},
     # the other formulae refuse what are not log-probabilities: tests/scorers/test_gamma_softmax.py
     "GammaSoftmaxScorer": {"formula": "negative"},

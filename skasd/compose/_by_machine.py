@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import Parallel
 
 from .._sklearn_compat import fit_context, num_samples
 from .._typing import ArrayLike
@@ -13,7 +13,7 @@ from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
 from ._best_fitting import BestFittingDetector
 from ._combination import spread
-from ._held_out import fit_with_held_out, offset_of
+from ._held_out import job_with_held_out, offset_of
 from ._named_estimators import NamedEstimators
 from ._rows import check_lengths, route_metadata, routed_to, take
 
@@ -86,7 +86,7 @@ class ByMachine(BestFittingDetector, NamedEstimators):
             routed = routed_to(self, "fit", **metadata)
             self.choice_ = self._choose(names, X, y, groups, metadata, routed)
             fits = Parallel(n_jobs=self.n_jobs)(
-                delayed(fit_with_held_out)(
+                job_with_held_out(
                     self._estimator(self.choice_[name]),
                     X,
                     y,

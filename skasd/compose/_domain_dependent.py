@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import check_is_fitted
 
 from .._metadata import DOMAINS, as_domains
@@ -18,7 +18,7 @@ from ..scorers import BaseScorer, KNNCosineScorer, LOFScorer
 from ..scorers.thresholds import set_threshold, warn_about_few_clips
 from ._combination import spread
 from ._detection import DetectionMixin
-from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of
+from ._held_out import anomaly_scores_of, job_with_held_out, offset_of
 from ._rows import (
     check_lengths,
     not_proxies,
@@ -190,7 +190,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         with route_metadata():
             routed = routed_to(self, "fit", **params)
             fits = Parallel(n_jobs=self.n_jobs)(
-                delayed(fit_with_held_out)(
+                job_with_held_out(
                     detector,
                     X,
                     y,

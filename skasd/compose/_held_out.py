@@ -1,29 +1,41 @@
 """Anomaly scores of training clips from detectors that have not learnt them."""
 
-import warnings
-from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import delayed
 
 from .._sklearn_compat import BaseSearchCV, num_samples
-from ..scorers import FewClipsWarning, ThresholdMixin
-from ..scorers.thresholds import set_threshold, warn_about_few_clips
+from ..scorers import ThresholdMixin
+from ..scorers.thresholds import (
+    are_few_clips_told,
+    no_word_on_few_clips,
+    set_threshold,
+    warn_about_few_clips,
+)
 from ._last_step import last_step
 from ._normal_only import NormalOnly
 from ._rows import not_proxies, take, take_rows
 
 
-def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", own_threshold=True):
+def job_with_held_out(*args, own_threshold=True, **kwargs):
+    """Return the call of `fit_with_held_out` for ``sklearn.utils.parallel.Parallel``.
+
+    Without ``own_threshold`` the estimator's threshold is not used, and there is no word on too few clips for it.
+    """
+    return delayed(fit_with_held_out)(*args, told=own_threshold and are_few_clips_told(), **kwargs)
+
+
+def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", told=True):
     """Fit a clone of an estimator to some rows of X, and score these as if it had not learnt them.
 
     Scorers of this package carry such scores (``training_scores_``), which are used unchanged. Other detectors are
     fitted again on the training clips of each of ``splits``, folds by rows of X; None: five shuffled ones. ``metadata``
-    is what is routed to ``fit``, for all rows; ``label`` says where an error came from. Without ``own_threshold`` the
-    estimator's threshold is not used, and warnings about it are silenced.
+    is what is routed to ``fit``, for all rows; ``label`` says where an error came from; ``told``, whether a warning comes
+    of too few clips for the estimator's threshold.
 
     Returns the fitted estimator and anomaly scores (n_clips,): NaN for clips that were not learnt from - rows left out,
     skipped clips, proxies, those that `NormalOnly` dropped - and for augmented ones.
@@ -32,7 +44,7 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", ow
     metadata = take_rows(metadata, rows, n_rows)
     X, y = take(X, rows), take(y, rows)
     try:
-        with nullcontext() if own_threshold else no_word_on_thresholds():
+        with no_word_on_few_clips(not told):
             fitted = clone(estimator).fit(X, y, **metadata)
     except ValueError as error:
         if not label:
@@ -68,7 +80,7 @@ def _held_out_scores(estimator, fitted, X, y, metadata, splits):
     trained = np.zeros(n_rows, dtype=bool)
     for train, test in splits:
         if len(test) and len(train):
-            with no_word_on_thresholds():
+            with no_word_on_few_clips():
                 again = clone(estimator).fit(
                     take(X, train), take(y, train), **take_rows(metadata, train, n_rows)
                 )
@@ -76,13 +88,6 @@ def _held_out_scores(estimator, fitted, X, y, metadata, splits):
             trained[train] = True
     scores[~(learnt & trained)] = np.nan
     return scores
-
-
-@contextmanager
-def no_word_on_thresholds():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FewClipsWarning)
-        yield
 
 
 def shuffled_folds(n_rows, n_folds=5):

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import Parallel
 
 from .._sklearn_compat import HasMethods, fit_context, num_samples
 from .._typing import ArrayLike
@@ -14,7 +14,7 @@ from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
 from ..scorers import LOFScorer
 from ._best_fitting import BestFittingDetector
-from ._held_out import fit_with_held_out, offset_of
+from ._held_out import job_with_held_out, offset_of
 from ._rows import check_lengths, not_proxies, route_metadata, routed_to, skipped_clips, take, take_rows
 
 
@@ -202,7 +202,7 @@ class PerSection(BestFittingDetector):
         n_clips = num_samples(X)
         groups = {None: np.arange(n_clips)} if labels is None else group_rows(labels)
         fits = Parallel(n_jobs=self.n_jobs)(
-            delayed(fit_with_held_out)(
+            job_with_held_out(
                 self._detector(), X, y, metadata, rows, label="" if labels is None else f"Section {name!r}"
             )
             for name, rows in groups.items()

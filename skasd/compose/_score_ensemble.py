@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import check_is_fitted
 
 from .._metadata import as_domains
@@ -19,7 +19,7 @@ from ..scorers import BaseScorer
 from ..scorers.thresholds import warn_about_few_clips, warn_about_small_domains
 from ._combination import COMBINE, Standardization, combine_scores
 from ._detection import DetectionMixin
-from ._held_out import anomaly_scores_of, fit_with_held_out, offset_of, shuffled_folds
+from ._held_out import anomaly_scores_of, job_with_held_out, offset_of, shuffled_folds
 from ._named_estimators import NamedEstimators
 from ._rows import check_lengths, not_proxies, route_metadata, routed_to
 
@@ -207,9 +207,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
             for name, detector in self._kept:
                 metadata = dict(routed[name]["fit"])
                 rows = np.arange(n_rows) if "proxy" in metadata else present
-                jobs.append(
-                    delayed(fit_with_held_out)(detector, X, y, metadata, rows, splits, own_threshold=False)
-                )
+                jobs.append(job_with_held_out(detector, X, y, metadata, rows, splits, own_threshold=False))
             fits = Parallel(n_jobs=self.n_jobs)(jobs)
             self.estimators_ = [fitted for fitted, _ in fits]
             self.named_estimators_ = Bunch(

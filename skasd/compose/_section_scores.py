@@ -15,7 +15,7 @@ from ..labels import as_labels, group_rows
 from ..model_selection import seeded
 from ..scorers import LOFScorer, MahalanobisScorer
 from ..scorers.recordings import deal_recordings
-from ._held_out import no_word_on_thresholds
+from ..scorers.thresholds import no_word_on_few_clips
 from ._rows import check_lengths, keep_names, route_metadata, take, take_rows
 from ._scored_clips import requested_metadata
 
@@ -238,7 +238,7 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             embedder.fit(take(X, trained), **take_rows(used, trained, num_samples(X)))
         # those left out for their number are no more unknown than the others: of the same recordings
         embeddings = _embed(embedder, X)
-        with no_word_on_thresholds():
+        with no_word_on_few_clips():
             fitted = {
                 name: [
                     clone(scorer).fit(embeddings[own], domain=None if domain is None else domain[own])

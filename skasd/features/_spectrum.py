@@ -98,7 +98,5 @@ class _Spectrum:
 
     def write(self, waveform, out):
         whole = self.buffers.array("whole", (self.n_samples,), self.dtype)
-        for first in range(0, self.n_samples, len(waveform)):
-            part = whole[first : first + len(waveform)]
-            part[:] = waveform[: len(part)]
+        whole[:] = np.resize(waveform, self.n_samples)  # repeated or cut
         out[:, 0] = np.abs(scipy.fft.rfft(whole)[: self.n_samples // 2])

@@ -1,7 +1,6 @@
 """A choice between detectors on healthy clips alone."""
 
 import time
-import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, Literal
@@ -19,8 +18,8 @@ from .._metadata import as_mask
 from .._sklearn_compat import Interval, StrOptions, num_samples, validate_params
 from ..labels import as_labels, group_rows
 from ..metrics import partial_auc
-from ..scorers import FewClipsWarning
 from ..scorers.recordings import deal_recordings
+from ..scorers.thresholds import no_word_on_few_clips
 from ._healthy_selection import HealthySelection
 from ._pseudo_anomalies import Material, kind_of
 
@@ -314,8 +313,7 @@ def _work(names, candidates, material, known, is_proxy, job):
     figures = []
     for name, candidate in zip(names, candidates, strict=True):
         start = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FewClipsWarning)  # thresholds play no part
+        with no_word_on_few_clips():  # thresholds play no part
             fitted = _fit(name, candidate, material, known, is_proxy, rows)
         healthy = _anomaly_scores(fitted, clips)
         of_kinds = {kind: _anomaly_scores(fitted, made) for kind, made in pseudo.items()}

@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 
-from .thresholds import FewClipsWarning
+from .thresholds import tell_of_few_clips
 
 N_FOLDS = 10  # of single rows, for scorers without a leave-one-out formula
 MAX_REFITS = 20  # of blocks
@@ -75,11 +75,10 @@ def _that_leave_enough(scorer, blocks):
     sizes = np.unique(blocks.of[recorded], return_counts=True)[1]
     if len(sizes) > 1 and len(recorded) - sizes.max() >= scorer._min_rows:
         return blocks
-    warnings.warn(
+    tell_of_few_clips(
         f"Without the largest recording {type(scorer).__name__} has {len(recorded) - sizes.max()} of "
         f"{len(recorded)} training clips left, and needs {max(scorer._min_rows, 1)}: its threshold leaves out parts of "
-        "recordings, and may be too low for clips of others. Give healthy clips of other recordings.",
-        FewClipsWarning,
+        "recordings, and may be too low for clips of others. Give healthy clips of other recordings."
     )
     n_parts = min(N_PARTS, len(recorded))
     if len(recorded) - -(-len(recorded) // n_parts) < scorer._min_rows:

@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
-from sklearn.covariance import oas
 
 from .._sklearn_compat import Interval, StrOptions
 from ._base import BaseScorer
@@ -171,7 +170,7 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         if self.shrinkage == "ledoit_wolf":
             return _ledoit_wolf(deviations, covariance)
         if self.shrinkage == "oas":
-            return float(oas(deviations, assume_centered=True)[1])
+            return _oas(deviations, covariance)
         return float(self.shrinkage or 0)
 
     def _scale(self, deviations):
@@ -298,14 +297,30 @@ def _ledoit_wolf(deviations, covariance=None):
         return 1.0
     squares = np.einsum("ij,ij->i", deviations, deviations)
     mean = squares.sum() / n / n_features
-    if covariance is not None:
-        products = np.vdot(covariance, covariance)
-    else:
-        gram = deviations @ deviations.T if n < n_features else deviations.T @ deviations
-        products = np.vdot(gram, gram) / n**2
+    products = _sum_of_squares(deviations, covariance)
     distance = (products - n_features * mean**2) / n_features
     noise = min((np.vdot(squares, squares) / n - products) / (n_features * n), distance)
     return float(noise / distance) if noise > 0 else 0.0
+
+
+def _oas(deviations, covariance=None):
+    """Return the shrinkage of Chen et al. (2010) for centred rows, as `sklearn.covariance.oas`, which inverts as well."""
+    n, n_features = deviations.shape
+    if n_features == 1:  # there is nothing to shrink
+        return 0.0
+    mean = np.vdot(deviations, deviations) / n / n_features
+    square, products = mean**2, _sum_of_squares(deviations, covariance) / n_features**2
+    spread = products - square / n_features
+    return float(min((products + square) / ((n + 1) * spread), 1)) if spread > 0 else 1.0
+
+
+def _sum_of_squares(deviations, covariance):
+    """Return the sum of the squared entries of the covariance of centred rows, which may be at hand."""
+    if covariance is not None:
+        return np.vdot(covariance, covariance)
+    n, n_features = deviations.shape
+    gram = deviations @ deviations.T if n < n_features else deviations.T @ deviations
+    return np.vdot(gram, gram) / n**2
 
 
 def _whitening(covariance, floor):

@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from scipy import stats
@@ -11,13 +13,16 @@ from ..labels import group_rows
 __all__ = [
     "FEWEST",
     "FewClipsWarning",
+    "are_few_clips_told",
     "clips_needed",
     "conformal_threshold",
     "domain_weights",
     "expected_rate",
     "gamma_threshold",
+    "no_word_on_few_clips",
     "p_values",
     "set_threshold",
+    "tell_of_few_clips",
     "warn_about_few_clips",
     "warn_about_small_domains",
 ]
@@ -43,6 +48,34 @@ class FewClipsWarning(UserWarning):
     >>> caught[0].category is FewClipsWarning
     True
     """
+
+
+_told = ContextVar("told", default=True)
+
+
+@contextmanager
+def no_word_on_few_clips(silent=True):
+    """Issue no `FewClipsWarning` in this thread while thresholds are set that nobody will use.
+
+    The filters of ``warnings`` belong to all threads: what one sets aside, another would miss or bring back. Jobs in
+    other threads and processes are given ``not are_few_clips_told()``.
+    """
+    token = _told.set(_told.get() and not silent)
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
+def are_few_clips_told():
+    """Tell whether a `FewClipsWarning` would be issued here, by `no_word_on_few_clips`."""
+    return _told.get()
+
+
+def tell_of_few_clips(message):
+    """Issue a `FewClipsWarning`, but for where there is to be `no_word_on_few_clips`."""
+    if _told.get():
+        warnings.warn(message, FewClipsWarning)
 
 
 def set_threshold(scores, contamination, calibration, weights=None):
@@ -135,13 +168,12 @@ def warn_about_few_clips(n, contamination, of="", what="training clips", *, all_
     one = (one[:-1] if n == 1 else one) + (f" of {more}" if more else "")
     new = "clips" if what in ("training clips", "healthy clips") else "recordings"
     cannot = f"{n} {one}{of} cannot hold the false-alarm rate contamination={contamination:g}: "
-    warnings.warn(
+    tell_of_few_clips(
         f"{cannot}about 1 in {n + 1} new healthy {new}{of} scores higher than all of them. Give at least {needed}, or "
         f"set contamination to {1 / (n + 1):.2g} or more."
         if n >= FEWEST or not all_there_is
         else f"{cannot}how much healthy {new} differ cannot be seen in fewer than {FEWEST}, and all new ones may be "
-        f"called anomalous. Give at least {needed}.",
-        FewClipsWarning,
+        f"called anomalous. Give at least {needed}."
     )
 
 

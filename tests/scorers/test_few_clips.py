@@ -1,7 +1,9 @@
 """Few clips: false-alarm rates as they can be, and a warning where they cannot be what is asked for."""
 
 import warnings
+from threading import Event, Thread
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -98,3 +100,43 @@ def test_sections_share_a_threshold():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         GammaSoftmaxScorer(calibration="cross").fit(X, section=["a", "b", "c"] * 4)
+
+
+class Slow(KNNScorer):
+    """A detector that is fitted once another thread says so."""
+
+    begun, may_end = Event(), Event()
+
+    def fit(self, X, y=None):
+        Slow.begun.set()
+        assert Slow.may_end.wait(60)
+        return super().fit(X)
+
+
+def test_other_threads_are_still_told():
+    # the filters of warnings are shared by all threads: an ensemble that changes them would change them for the others
+    ensemble = ScoreEnsemble([("slow", Slow()), ("maha", MahalanobisScorer())])
+    thread = Thread(target=ensemble.fit, args=(clips(40),))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FewClipsWarning)
+        before = list(warnings.filters)
+        thread.start()
+        try:
+            assert Slow.begun.wait(60)
+            KNNScorer().fit(clips(5))
+        finally:
+            Slow.may_end.set()
+            thread.join()
+        assert warnings.filters == before
+    assert [w.category for w in caught] == [FewClipsWarning]
+
+
+@STRICT
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_thresholds_that_nobody_uses_are_silent_in_threads_too(n_jobs):
+    # of a section there are too few clips for a threshold of its own, which the ensemble has no use for
+    parts = [(str(k), PerSection(estimator=KNNScorer(k), n_jobs=n_jobs)) for k in (1, 2)]
+    section = np.repeat(["a", "b"], 6)
+    with joblib.parallel_config("threading"):
+        ensemble = ScoreEnsemble(parts, n_jobs=n_jobs).fit(clips(12), section=section)
+    assert ensemble.estimators_[0].sections_ == ["a", "b"]
