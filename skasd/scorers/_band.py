@@ -203,10 +203,7 @@ class BandScorer(ContributionMixin, BaseScorer):
                 if (~here).sum() >= self._min_rows and here.any():
                     rest[name], left_out[name] = rows[~here], rows[here]
             if sum(map(len, rest.values())) > 1:  # one row has no spread of its own
-                references = self._formula._fit_references(rest)
-                held_out += [
-                    self._formula._score_reference(left_out[name], references[name]) for name in rest
-                ]
+                held_out += self._formula._score_left_out(rest, left_out).values()
         spread = mean_and_spread(np.concatenate(held_out))[1] if held_out else 1.0
         return self._formula._fit_references(parts), spread
 

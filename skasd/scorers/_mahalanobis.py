@@ -13,6 +13,7 @@ from ._contributions import ContributionMixin, scaled_to_sum
 from ._docs import with_shared_docstring
 
 EPS = np.finfo(float).eps
+_MANY = 4  # features per row, from which on scores are found sooner in the directions in which the rows vary
 EXACT_BELOW = 100  # rows; above, what is kept in leave-one-out changes the false-alarm rate by less than 0.01
 
 
@@ -248,34 +249,46 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         return scores
 
     def _refitted(self, X, sets, references):
-        """Return each row's scores against references made without it; None where no covariance is left.
-
-        As `_fit_references` and `_score_reference`, but in the few directions in which so few rows vary: in all
-        others the covariance is a multiple of the identity.
-        """
-        n, n_features = X.shape
-        scores = np.full((n, len(references)), np.inf)
-        for row in range(n):
-            others = np.arange(n) != row
-            rest = {name: X[others & (sets == name)] for name in references}
-            deviations = np.concatenate([_deviations(rows) for rows in rest.values() if len(rows)])
-            if not deviations.any():
+        """Return each row's scores against references made without it; None where no covariance is left."""
+        scores = np.full((len(X), len(references)), np.inf)
+        for row in range(len(X)):
+            others = np.arange(len(X)) != row
+            rest = {name: X[others & (sets == name)] for name in references if (others & (sets == name)).any()}
+            own = self._score_by_directions(rest, dict.fromkeys(rest, X[row : row + 1]))
+            if own is None:
                 return None
-            scale = self._scale(deviations)
-            deviations /= scale
-            shrinkage = self._shrinkage(deviations)
-            spread, directions = _principal(deviations)
-            floor = shrinkage * (spread**2).sum() / n_features
-            variance = (1 - shrinkage) * spread**2 + floor
-            for column, rows in enumerate(rest.values()):
-                if not len(rows):
-                    continue
-                away = (X[row] - rows.mean(axis=0)) / scale
-                inside = away @ directions
-                squared = (inside**2 / variance).sum()
-                if floor > n_features * EPS * variance.max():
-                    squared += ((away - directions @ inside) ** 2).sum() / floor
-                scores[row, column] = np.sqrt(squared)
+            scores[row, [name in own for name in references]] = np.concatenate(list(own.values()))
+        return scores
+
+    def _score_left_out(self, rest, left_out):
+        n, n_features = sum(map(len, rest.values())), next(iter(rest.values())).shape[1]
+        few = self._score_by_directions(rest, left_out) if n * _MANY < n_features else None
+        return super()._score_left_out(rest, left_out) if few is None else few
+
+    def _score_by_directions(self, rest, new):
+        """Return the scores of new rows, by set, against references made of the rest; None without a covariance.
+
+        As `_fit_references` and `_score_reference`, but in the few directions in which few rows vary: in all others the
+        covariance is a multiple of the identity.
+        """
+        deviations = np.concatenate([_deviations(rows) for rows in rest.values()])
+        if not deviations.any():
+            return None
+        n_features = deviations.shape[1]
+        scale = self._scale(deviations)
+        deviations /= scale
+        shrinkage = self._shrinkage(deviations)
+        spread, directions = _principal(deviations)
+        floor = shrinkage * (spread**2).sum() / n_features
+        variance = (1 - shrinkage) * spread**2 + floor
+        scores = {}
+        for name, rows in rest.items():
+            away = (new[name] - rows.mean(axis=0)) / scale
+            inside = away @ directions
+            squared = (inside**2 / variance).sum(axis=1)
+            if floor > n_features * EPS * variance.max():
+                squared += ((away - inside @ directions.T) ** 2).sum(axis=1) / floor
+            scores[name] = np.sqrt(squared)
         return scores
 
 

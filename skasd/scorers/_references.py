@@ -32,6 +32,11 @@ class References(metaclass=ABCMeta):
         """Return the references of a dict of sets; for formulae in which the sets share something."""
         return {name: self._fit_reference(X) for name, X in sets.items()}
 
+    def _score_left_out(self, rest, left_out):
+        """Return by set the scores of rows against references made of the rest."""
+        references = self._fit_references(rest)
+        return {name: self._score_reference(left_out[name], references[name]) for name in rest}
+
     def _held_out(self, X, sets, references, blocks):
         """Return the scores, shape (n_clips, n_sets), of rows against references without their blocks."""
         return held_out_scores(self, X, sets, references, blocks)

@@ -48,6 +48,16 @@ def test_is_the_sum_over_bands_in_units_of_their_spread(rows, estimator):
     np.testing.assert_allclose(scorer.anomaly_score(queries), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas", 0.3, None])
+def test_bands_of_many_features_and_few_rows(shrinkage):
+    random = np.random.default_rng(0)
+    X, queries = random.normal(size=(18, 200)) * np.geomspace(1, 100, 200), random.normal(size=(9, 200))
+    estimator = MahalanobisScorer(shrinkage=shrinkage)
+    scorer = BandScorer(estimator, bands=2).fit(X)
+    expected = _plain(estimator, X, queries, scorer.bands_, [1, 1])
+    np.testing.assert_allclose(scorer.anomaly_score(queries), expected, rtol=1e-9)
+
+
 def test_bands_may_be_a_number_labels_or_overlapping_lists(rows):
     X, queries = rows
     by_number = BandScorer(bands=3).fit(X).anomaly_score(queries)
