@@ -34,8 +34,8 @@ def fit_with_held_out(estimator, X, y, metadata, rows, splits=None, label="", to
 
     Scorers of this package carry such scores (``training_scores_``), which are used unchanged. Other detectors are
     fitted again on the training clips of each of ``splits``, folds by rows of X; None: five shuffled ones. ``metadata``
-    is what is routed to ``fit``, for all rows; ``label`` says where an error came from; ``told``, whether a warning comes
-    of too few clips for the estimator's threshold.
+    is what is routed to ``fit``, for all rows; ``label`` says where an error came from; ``told``, whether there is a
+    warning if clips are too few for the estimator's threshold.
 
     Returns the fitted estimator and anomaly scores (n_clips,): NaN for clips that were not learnt from - rows left out,
     skipped clips, proxies, those that `NormalOnly` dropped - and for augmented ones.

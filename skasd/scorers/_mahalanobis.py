@@ -253,7 +253,9 @@ class MahalanobisScorer(ContributionMixin, BaseScorer):
         scores = np.full((len(X), len(references)), np.inf)
         for row in range(len(X)):
             others = np.arange(len(X)) != row
-            rest = {name: X[others & (sets == name)] for name in references if (others & (sets == name)).any()}
+            rest = {
+                name: X[others & (sets == name)] for name in references if (others & (sets == name)).any()
+            }
             own = self._score_by_directions(rest, dict.fromkeys(rest, X[row : row + 1]))
             if own is None:
                 return None
@@ -317,7 +319,7 @@ def _ledoit_wolf(deviations, covariance=None):
 
 
 def _oas(deviations, covariance=None):
-    """Return the shrinkage of Chen et al. (2010) for centred rows, as `sklearn.covariance.oas`, which inverts as well."""
+    """Return the shrinkage of Chen et al. (2010) for centred rows, as `sklearn.covariance.oas` without an inverse."""
     n, n_features = deviations.shape
     if n_features == 1:  # there is nothing to shrink
         return 0.0

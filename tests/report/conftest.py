@@ -129,7 +129,12 @@ def sounds(folder, n, seconds=0.5, rate=16000, seed=0):
 @pytest.fixture
 def scored(tmp_path):
     """A table of 24 scored clips of one machine in two domains, with their files."""
-    paths = sounds(tmp_path / "sounds", 24)
+    return scored_clips(tmp_path / "sounds")
+
+
+def scored_clips(folder):
+    """Write 24 clips of one machine in two domains, and return a table of their scores."""
+    paths = sounds(folder, 24)
     rng = np.random.default_rng(1)
     y = np.where(np.arange(24) % 3 == 2, -1, 1)
     score = rng.normal(size=24) + 1.5 * (y == -1)

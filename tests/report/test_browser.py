@@ -10,6 +10,7 @@ from skasd.benchmark import run
 from skasd.datasets import make_machine_sounds
 from skasd.report import report_benchmark, report_scores
 
+from .conftest import scored_clips
 from .test_report_scores import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -17,22 +18,26 @@ pytestmark = pytest.mark.browser
 WIDTHS = pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, False), (400, True)])
 
 
-@pytest.fixture
-def scores_page(scored, tmp_path):
+@pytest.fixture(scope="module")
+def scores_page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scores")
+    scored = scored_clips(folder / "sounds")
     scored.loc[0, "error"] = HOSTILE
     scored.loc[0, "anomaly_score"] = float("nan")
     scored["machine"] = f"{HOSTILE} and a name that has no end " + "x" * 120
     healthy = scored.loc[scored["y"] == 1, "path"].tolist()
     detector = make_pipeline(LogMelTransformer(n_mels=32), ClipStatistics(), KNNScorer()).fit(healthy)
     scored["remark"] = ["", "shorter than the shortest recording learnt from"] + [""] * 22
-    return report_scores(scored, tmp_path / "a report.html", detector=detector, year=2023, n_clips=2)
+    return report_scores(scored, folder / "a report.html", detector=detector, year=2023, n_clips=2)
 
 
-@pytest.fixture
-def autoencoder_page(scored, tmp_path):
+@pytest.fixture(scope="module")
+def autoencoder_page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("autoencoder")
+    scored = scored_clips(folder / "sounds")
     network = AutoencoderEmbedder(hidden=8, max_epochs=1, output="embedding", random_state=0)
     detector = make_pipeline(LogMelTransformer(n_mels=16), network, KNNScorer()).fit(scored["path"])
-    return report_scores(scored.drop(columns="y"), tmp_path / "r.html", detector=detector, n_clips=2)
+    return report_scores(scored.drop(columns="y"), folder / "r.html", detector=detector, n_clips=2)
 
 
 @pytest.fixture(scope="module")

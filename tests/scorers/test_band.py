@@ -51,7 +51,7 @@ def test_is_the_sum_over_bands_in_units_of_their_spread(rows, estimator):
 @pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas", 0.3, None])
 def test_bands_of_many_features_and_few_rows(shrinkage):
     random = np.random.default_rng(0)
-    X, queries = random.normal(size=(18, 200)) * np.geomspace(1, 100, 200), random.normal(size=(9, 200))
+    X, queries = random.normal(size=(20, 200)) * np.geomspace(1, 100, 200), random.normal(size=(9, 200))
     estimator = MahalanobisScorer(shrinkage=shrinkage)
     scorer = BandScorer(estimator, bands=2).fit(X)
     expected = _plain(estimator, X, queries, scorer.bands_, [1, 1])
