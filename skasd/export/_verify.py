@@ -25,7 +25,8 @@ class Verification:
     difference : float
         Largest difference of anomaly scores.
     spread : float
-        Standard deviation of the detector's anomaly scores of these clips; of its training clips if these do not vary.
+        Standard deviation of the detector's anomaly scores of these clips, or of its training clips if that is greater:
+        clips that are all alike do not ask for more digits.
     n_changed : int
         Number of clips on which the decisions differ.
     p_value_difference : float
@@ -108,7 +109,7 @@ def verify(path: PathName, detector: Any, clips: Any) -> Verification:
     scores = -detector.score_samples(clips)
     found = exported.judge(waveforms)
     difference = float(np.abs(found["anomaly_score"] - scores).max())
-    spread = float(scores.std()) or float(last.training_scores_.std()) or 1.0
+    spread = max(float(scores.std()), float(last.training_scores_.std())) or 1.0
     decisions = np.where(-scores - last.offset_ >= 0, 1, -1)
     p_value_difference = np.nan
     if exported.has_p_values:

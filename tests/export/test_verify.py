@@ -52,9 +52,12 @@ def test_one_changed_decision_is_not_good():
     assert "p-values" not in repr(Verification(10, 1e-9, 1.0, 0, np.nan))
 
 
-def test_a_single_clip_is_measured_by_the_training_clips(detector, sounds, tmp_path):
+@pytest.mark.parametrize("gains", [[1.0], [1.0, 1.01, 1.02]])
+def test_clips_that_are_alike_are_measured_by_the_training_clips(detector, sounds, tmp_path, gains):
     to_onnx(detector, tmp_path / "model.onnx")
-    found = verify(tmp_path / "model.onnx", detector, sounds.mixed[:1])
+    alike = [gain * sounds.mixed[0] for gain in gains]
+    assert detector.score_samples(alike).std() < 0.1 * detector[-1].training_scores_.std()
+    found = verify(tmp_path / "model.onnx", detector, alike)
     assert found.spread == pytest.approx(detector[-1].training_scores_.std())
 
 
