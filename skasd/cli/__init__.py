@@ -16,8 +16,7 @@ from ._console import Console, drop_output
 
 __all__ = ["main"]
 
-# each is a module of this package with the functions add_arguments(parser) and run(args, console); only that of the
-# command that is asked for is imported
+# each command is a module of this package with add_arguments(parser) and run(args, console), imported when it is called
 _COMMANDS = {
     "demo": "make recordings of a synthetic machine, then fit, score, evaluate and report",
     "cut": "cut long recordings into windows of one length, each a file: a model takes a file for one clip",
@@ -52,7 +51,7 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     try:
         args = _parser(argv).parse_args(argv)
-    except KeyboardInterrupt:  # while what the command needs is imported
+    except KeyboardInterrupt:  # during the imports of the command
         print("skasd: error: interrupted", file=sys.stderr)
         return 130
     args.command = shlex.join(["skasd", *argv])
@@ -74,7 +73,7 @@ def main(argv=None):
 
 
 def _parser(argv):
-    """Return the parser; of the commands, the first word of ``argv`` alone has its arguments."""
+    """Return the parser, with the arguments of the one command that ``argv`` names."""
     parser = argparse.ArgumentParser(
         prog="skasd",
         description="Hears when a machine sounds wrong, having heard only healthy machines.",

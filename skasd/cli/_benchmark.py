@@ -1,5 +1,6 @@
 """``skasd benchmark``: systems x data sets x seeds."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def add_arguments(parser):
 def split_names(text):
     """Split 'a,b:x=1,y=2,c' into names: a part with '=' but no ':' belongs to the name before it."""
     names: list[str] = []
-    for part in (part.strip() for piece in text.split(";") for part in piece.split(",")):
+    for part in map(str.strip, re.split("[,;]", text)):
         if "=" in part and ":" not in part.partition("=")[0] and names:
             names[-1] += f",{part}"
         elif part:
@@ -54,7 +55,7 @@ def run(args, console):
     """Run, print the summary."""
     names = split_names(args.systems)
     systems = {name: _systems.default_detector() if name == _systems.DEFAULT else name for name in names}
-    as_systems(systems, None)  # an unknown name is told before anything is read
+    as_systems(systems, None)  # raises for an unknown name before anything is read
     data = {Path(folder).resolve().name: load_recordings(folder) for folder in args.folders}
     if len(data) < len(args.folders):
         data = {folder: load_recordings(folder) for folder in args.folders}
@@ -94,18 +95,16 @@ def _unlabelled(table):
 
 
 def _overview(result):
-    """Return means over seeds in few columns: the figures, then what they are of, however long its name."""
+    """Return means over seeds in few columns: figures first, then the names, which may be long."""
     summary = result.summary()
     table = pd.DataFrame(
         {title: summary[figure, "mean"] for figure, title in _FIGURES.items() if (figure, "mean") in summary}
     )
     if "official" in table:
-        over_seeds = summary["official score", "ci95"]
-        table.insert(
-            1,
-            "±",
-            over_seeds if over_seeds.notna().any() else summary.get(("official score", "jackknife"), np.nan),
-        )
+        interval = summary["official score", "ci95"]
+        if interval.isna().all():
+            interval = summary.get(("official score", "jackknife"), np.nan)
+        table.insert(1, "±", interval)
     table = table.reset_index()
     table["machine"] = table["machine"].replace("", "all")
     names = ["machine", *(["data"] if table["data"].nunique() > 1 else []), "system"]

@@ -5,7 +5,6 @@ from joblib import parallel_config
 
 from .. import load, save
 from .._whole_file import check_output
-from ..clips import leave_out_bad
 from ..compose import fitted_steps, set_threshold
 from ..datasets import recordings_of
 from ..scorers.thresholds import expected_rate
@@ -48,8 +47,7 @@ def run(args, console):
     console.note(decided)
     paths = _recordings.new_ones(table, detector, console)["path"].tolist()
     console.note(f"scoring {len(paths)} healthy recordings with {args.model}")
-    rate = getattr(detector, "contamination", None) or last.calibration_rate_
-    rate = rate if args.false_alarms is None else args.false_alarms
+    rate = args.false_alarms or getattr(detector, "contamination", None) or last.calibration_rate_
     before = float(last.threshold_)
     groups = _groups(paths, args.groups_from or getattr(detector, "read_by_", {}).get("groups_from"))
 
@@ -57,8 +55,7 @@ def run(args, console):
         return set_threshold(detector, clips, contamination=rate, groups=groups[rows])
 
     with _systems.progress(detector, console), parallel_config("threading", n_jobs=args.n_jobs or 1):
-        _, kept, bad = leave_out_bad(set_from, paths)
-    _recordings.say_left_out(paths, bad, console)
+        _, kept, bad = _recordings.use(paths, set_from, console)
     save(detector, output)
     after = float(last.threshold_)
     n = last.n_later_recordings_

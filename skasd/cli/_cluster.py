@@ -16,7 +16,7 @@ def add_argument(parser):
 
 
 def cluster(args):
-    """Return a context in which the workers of the cluster, if one was given, do what joblib has to do."""
+    """Return a context in which joblib runs on the workers of the cluster, if there is one."""
     return nullcontext() if args.scheduler is None else _connected(args.scheduler)
 
 
@@ -27,7 +27,7 @@ def _connected(address):
         from distributed import Client
     except ImportError as error:
         raise ValueError(f"--scheduler needs dask: pip install 'skasd[distributed]' ({error}).") from error
-    # a wrong address is told after seconds, not after half a minute
+    # a wrong address fails after 10 s instead of 30 s
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "10s"}),
         Client(address, set_as_default=False) as client,

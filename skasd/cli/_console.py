@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 
 class Console:
-    """Print for people, or with ``as_json`` one JSON object for programs; with ``quiet`` troubles only."""
+    """Print for people, or with ``as_json`` one JSON object for programs; with ``quiet`` problems only."""
 
     def __init__(self, quiet=False, as_json=False):
         self.quiet = quiet
@@ -21,7 +21,7 @@ class Console:
 
     @property
     def shows_progress(self):
-        """True if progress bars make sense, as where a person watches."""
+        """True if a person watches a terminal, so that progress bars make sense."""
         return not self.quiet and not self.as_json and sys.stderr.isatty()
 
     def say(self, text):
@@ -37,12 +37,12 @@ class Console:
     def table(self, table, digits=4, gap=2, **options):
         """Print a DataFrame for people, without its index, with ``gap`` spaces between columns."""
         if not self.quiet and not self.as_json:
-            # as text throughout: of numbers pandas puts the heading one place off; pandas adds one space
+            # all cells as text: pandas misplaces the headings of numbers; one of the spaces is its own
             more = " " * (gap - 1)
             table = pd.DataFrame(
                 {f"{name}{more}": _aligned(column, digits, more) for name, column in table.items()}
             )
-            # what is wider than a terminal goes on below
+            # columns that do not fit into the terminal continue below
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             options = {"line_width": width, "justify": "left", "index": False, **options}
             self.say("\n".join(line.rstrip() for line in table.to_string(**options).splitlines()))
@@ -57,11 +57,11 @@ class Console:
         _print(text, sys.stderr)
 
     def fail(self, error):
-        """Print why nothing could be done."""
+        """Print the error that ended the command."""
         self.trouble(f"skasd: error: {error}")
 
     def show_warning(self, message, category, filename, lineno, file=None, line=None):
-        """Print a warning without the place in the code where it arose, and each only once."""
+        """Print a warning once, without its place in the code; replaces `warnings.showwarning`."""
         # Python forgets what it has shown whenever filters change, as in most detectors
         if (text := str(message)) not in self._warned:
             self._warned.add(text)
@@ -69,16 +69,16 @@ class Console:
 
 
 def drop_output():
-    """Drop what is still written to standard output, after whoever read it, as head, has had enough."""
-    # or Python would say so at the end of the process
+    """Discard further standard output, because its reader, such as head, has closed the pipe."""
+    # otherwise Python would report the broken pipe when it ends
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text):
-    r"""Return text with all that a terminal would not show as it stands written as in Python, ESC as ``\x1b``.
+    r"""Return text with unprintable characters escaped as in Python, ESC as ``\x1b``.
 
-    File names may hold whatever but a slash: line breaks, sequences that move a terminal's cursor or turn the
-    direction of writing, and bytes that are no text.
+    File names may contain line breaks, sequences that move a terminal's cursor or turn the direction of writing, and
+    bytes that are no text.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -101,17 +101,14 @@ def _cell(value, digits):
 
 def _print(text, stream):
     lines = "\n".join(map(printable, text.split("\n")))
-    encoding = (
-        stream.encoding or "utf-8"
-    )  # of which the terminal, or the file behind it, may have few letters
-    tqdm.write(
-        lines.encode(encoding, "backslashreplace").decode(encoding), file=stream
-    )  # above a bar, if one is shown
+    encoding = stream.encoding or "utf-8"
+    lines = lines.encode(encoding, "backslashreplace").decode(encoding)  # the encoding may lack letters
+    tqdm.write(lines, file=stream)  # above a progress bar, if one is shown
     stream.flush()
 
 
 def _plain(value):
-    """Turn tables, arrays and numbers of NumPy into what JSON has; numbers that are not finite become null."""
+    """Turn tables, arrays and numbers of NumPy into JSON types; numbers that are not finite become None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, pd.DataFrame):

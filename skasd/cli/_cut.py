@@ -45,7 +45,7 @@ def run(args, console):
     paths, bad, n_windows = list(places), {}, 0
     for number, path in enumerate(tqdm(paths, unit="file", disable=not console.shows_progress, leave=False)):
         place = places[path]
-        # a.wav and a.flac
+        # a.wav and a.flac would have windows of the same names
         name = place.stem if names[place.with_suffix("")] == 1 else place.name.replace(".", "_")
         try:
             windows = cut_recording(path, output / place.parent, args.window, hop=args.hop, name=name)
@@ -65,7 +65,7 @@ def run(args, console):
 
 
 def _places(where):
-    """Return the place of each recording below the folder that was named, with its name if there are several."""
+    """Return the relative path of each recording below its argument, with the folder's name if there are several."""
     places: dict[str, Path] = {}
     for name in where:
         folder = Path(name) if os.path.isdir(name) else None

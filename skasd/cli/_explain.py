@@ -1,4 +1,4 @@
-"""``skasd explain``: where in time and frequency a recording differs from healthy ones in the ears of a model."""
+"""``skasd explain``: where in time and frequency a recording differs from healthy ones, as a model hears it."""
 
 import os
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from .. import load
 from .._whole_file import check_output
-from ..clips import leave_out_bad
 from ..compose import score_clips
 from ..datasets import find_recordings
 from ..explain import Explainer
 from ..report import report_explanation
+from . import _recordings
 from ._console import printable
 
 _MOST_FOR_ALARMS = 100  # healthy recordings, so that a watch begins within seconds
@@ -84,7 +84,7 @@ def run(args, console):
 
 
 def healthy_recordings(given, detector, most, but=""):
-    """Return the paths of at most ``most`` healthy recordings, evenly drawn, ``but`` one that is held against them.
+    """Return the paths of at most ``most`` healthy recordings, evenly drawn, without ``but``, the one to explain.
 
     ``given`` are folders, wildcards or files; None: those that the detector was fitted on.
     """
@@ -107,11 +107,8 @@ def healthy_recordings(given, detector, most, but=""):
 
 
 def explainer_of(detector, paths, console):
-    """Return what explains scores against some healthy recordings; those that cannot be read are left out."""
-    explainer, _, bad = leave_out_bad(lambda clips, rows: Explainer(detector, clips), paths)
-    for position, cause in bad.items():
-        console.trouble(f"skasd: left out {printable(paths[position])}: {cause}")
-    return explainer
+    """Return an `Explainer` with those of some healthy recordings that can be used."""
+    return _recordings.use(paths, lambda clips, rows: Explainer(detector, clips), console)[0]
 
 
 class AlarmExplainer:
@@ -127,7 +124,7 @@ class AlarmExplainer:
     Attributes
     ----------
     missing : str
-        What it would take, where alarms cannot be explained.
+        Why alarms cannot be explained, and what is needed; empty if they can.
     """
 
     def __init__(self, healthy, detector, console):
@@ -143,7 +140,7 @@ class AlarmExplainer:
         self._explainer = explainer_of(detector, paths, console)
 
     def __call__(self, waveform):
-        """Return the explanation of a window, None where there is none."""
+        """Return the explanation of a window, None if there is none."""
         if self._explainer is None or waveform is None:
             return None
         try:

@@ -4,7 +4,6 @@ import os
 
 from .. import load
 from .._whole_file import check_output
-from ..clips import leave_out_bad
 from ..compose import fitted_steps, requested_metadata
 from ..datasets import find_recordings, load_recordings
 from . import _recordings, _systems
@@ -36,16 +35,14 @@ def run(args, console):
     detector = load(args.model)
     check_output(args.output)
     verified_on = None if args.verify is None else find_recordings(args.verify)
-    bad = {}
+    bad = set()
     if args.int8 is None:
         to_onnx(detector, args.output)
     else:
         table = load_recordings(args.int8)
-        _recordings.one_machine(table, args.int8[0])
-        table = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)]
-        if table.empty:
-            raise ValueError(f"There is no recording to learn from. {table.attrs['decided']}")
-        known = _recordings.told(table)
+        _recordings.check_one_machine(table, args.int8[0])
+        table = _recordings.to_learn_from(table)
+        known = _recordings.metadata(table)
         console.note(f"rounding by {len(table)} recordings below {args.int8[0]}")
 
         def write(clips, rows):
@@ -53,18 +50,16 @@ def run(args, console):
             own = requested_metadata(fitted_steps(detector)[-1], "fit", own)
             quantize(detector, args.output, clips, **own)
 
-        with _systems.progress(detector, console):
-            _, _, bad = _without_bad(write, table["path"].tolist(), console)
+        bad |= _use(table["path"].tolist(), write, detector, console)[1]
     size = os.path.getsize(args.output)
     console.say(f"exported: {args.output} ({size / 1e6:.1f} MB)")
     found = {}
     is_good = True
     if verified_on is not None:
         console.note(f"comparing it with {args.model} on {len(verified_on)} recordings")
-        with _systems.progress(detector, console):
-            agreement, _, others = _without_bad(
-                lambda clips, rows: verify(args.output, detector, clips), verified_on, console
-            )
+        agreement, others = _use(
+            verified_on, lambda clips, rows: verify(args.output, detector, clips), detector, console
+        )
         bad |= others
         is_good = agreement.is_good
         console.say(repr(agreement))
@@ -78,8 +73,8 @@ def run(args, console):
     return 0 if is_good and not bad else 1
 
 
-def _without_bad(function, paths, console):
-    """Call a function with the recordings that can be read, and name the others."""
-    result, kept, bad = leave_out_bad(function, paths)
-    _recordings.say_left_out(paths, bad, console)
-    return result, kept, {paths[position]: cause for position, cause in bad.items()}
+def _use(paths, function, detector, console):
+    """Return what a function makes of the recordings that can be used, and the set of the others."""
+    with _systems.progress(detector, console):
+        result, _, bad = _recordings.use(paths, function, console)
+    return result, {paths[position] for position in bad}

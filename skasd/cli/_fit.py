@@ -8,7 +8,6 @@ from sklearn import config_context
 
 from .. import save
 from .._whole_file import check_output
-from ..clips import leave_out_bad
 from ..compose import fitted_steps, requested_metadata
 from ..datasets import load_recordings, recordings_of
 from . import _recordings, _remarks, _systems
@@ -40,31 +39,26 @@ def add_arguments(parser):
 
 def run(args, console):
     """Fit, save, report."""
-    table = load_recordings(
-        args.recordings, machine=args.machine, section_from=args.section_from, healthy=args.healthy
-    )
-    decided = table.attrs["decided"]
-    where = args.recordings[0] if len(args.recordings) == 1 else f"{len(args.recordings)} files and folders"
-    _recordings.one_machine(table, where)
-    table = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)].assign(proxy=False)
-    if table.empty:
-        raise ValueError(f"There is no recording to learn from (healthy, of split train). {decided}")
-    console.note(decided)
+    table, where = _recordings.of_one_machine(args, args.section_from)
+    table = _recordings.to_learn_from(table).assign(proxy=False)
+    console.note(table.attrs["decided"])
     if args.proxies is not None:
         others = load_recordings(args.proxies).query("y != -1").assign(proxy=True)
         table = pd.concat([table, others], ignore_index=True)
     check_output(args.output)
     machine = table["machine"].iloc[0]
     detector = _systems.make(args, machine)
-    metadata = {"machine": np.full(len(table), machine, dtype=object)}  # for which proxies are proxies, too
-    metadata |= _recordings.told(table, ("section", "domain", "attribute", "proxy"))
+    metadata = {
+        "machine": np.full(len(table), machine, dtype=object)
+    }  # also of proxies, which stand in for it
+    metadata |= _recordings.metadata(table, ("section", "domain", "attribute", "proxy"))
     if (groups := _groups(table, args)) is not None:
         metadata["groups"] = groups
     n_others = int(table["proxy"].sum())
     others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
     console.note(f"learning from {len(table) - n_others} recordings below {where}{others}")
 
-    # the default detector recognises recordings by itself, those that further files go on with as well
+    # the default detector recognises recordings by itself, and finds them again in what `update` adds
     by_itself = {"groups"} if args.groups_from is None and hasattr(detector, "update") else set()
 
     def fit(paths, rows):
@@ -72,15 +66,14 @@ def run(args, console):
         return detector.fit(paths, **requested_metadata(detector, "fit", known))
 
     with config_context(enable_metadata_routing=True), _systems.progress(detector, console):
-        _, kept, bad = leave_out_bad(fit, table["path"].tolist())
-    _recordings.say_left_out(table["path"].tolist(), bad, console)
+        _, kept, bad = _recordings.use(table["path"].tolist(), fit, console)
     proxy = table["proxy"].to_numpy(dtype=bool)
-    # for the report, which sets new recordings beside those learnt from
+    # for the report, which compares new recordings with them
     detector.training_paths_ = [os.path.abspath(table["path"].iloc[i]) for i in kept if not proxy[i]]
     detector.read_by_ = {"section_from": args.section_from, "groups_from": args.groups_from}
     if groups is not None:
         groups = groups[kept][~proxy[kept]]
-    # the default detector's own, of the files that could be used
+    # groups_: those that the default detector recognised
     console.note(_held_out(detector, args, getattr(detector, "groups_", groups)))
     _remarks.learn(detector, detector.training_paths_, console, args.n_jobs)
     save(detector, args.output)
@@ -95,19 +88,18 @@ def run(args, console):
 
 
 def _groups(table, args):
-    """Return the recording that each file is of, None where nothing tells."""
+    """Return the name of the recording that each file belongs to; None if nothing shows it."""
     if args.groups_from is not None:
         return np.array(_recordings.parts(table["path"].tolist(), args.groups_from), dtype=object)
     groups = recordings_of(table.loc[~table["proxy"], "path"])
     if groups is None:
         return None
-    return np.array(
-        [*groups, *(["proxy"] * int(table["proxy"].sum()))], dtype=object
-    )  # which set no threshold
+    n_proxies = int(table["proxy"].sum())  # they come last, and set no threshold
+    return np.array([*groups, *["proxy"] * n_proxies], dtype=object)
 
 
 def _held_out(detector, args, groups):
-    """Say what the threshold leaves out."""
+    """Return a sentence on how recordings are held out for the threshold."""
     n_blocks = getattr(fitted_steps(detector)[-1], "n_recordings_", None)
     if groups is not None:
         n_recordings = n_blocks or len(set(groups))

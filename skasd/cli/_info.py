@@ -37,14 +37,12 @@ def run(args, console):
     lines["steps"] = ", ".join(type(step).__name__ for step in steps)
     lines["sample rate"] = f"{rate} Hz"
     found |= {"steps": [type(step).__name__ for step in steps], "sample_rate": rate}
-    for told in (_recordings, _sections, _threshold):
-        more, values = told(detector, steps[-1])
+    for more, values in (_recordings(detector), _sections(steps[-1]), _threshold(detector, steps[-1])):
         lines |= more
         found |= values
     if hasattr(detector, "summary") and "threshold" in found:
         found["summary"] = detector.summary()
-        for name in ("threshold", "false alarms"):  # the summary says more of them
-            lines.pop(name)
+        del lines["threshold"], lines["false alarms"]  # the summary says more about them
     _print(lines, console)
     if "summary" in found:
         console.say(found["summary"])
@@ -58,7 +56,7 @@ def _print(lines, console):
         console.say(f"{name + ':':{width}}{text}")
 
 
-def _recordings(detector, last):
+def _recordings(detector):
     """Return what is known of the recordings learnt from: lines for people, values for programs."""
     lines, values = {}, {}
     paths = getattr(detector, "training_paths_", None)
@@ -81,7 +79,7 @@ def _recordings(detector, last):
     return lines, values
 
 
-def _sections(detector, last):
+def _sections(last):
     sections = list(getattr(last, "sections_", []))
     lines = {"sections": ", ".join(map(str, sections))} if sections else {}
     return lines, {"sections": sections}
@@ -90,11 +88,9 @@ def _sections(detector, last):
 def _threshold(detector, last):
     """Return the threshold, what it comes from, and what rate of false alarms to expect."""
     threshold = getattr(last, "threshold_", None)
+    if threshold is None and hasattr(last, "offset_"):  # a detector of scikit-learn
+        threshold = -np.ravel(last.offset_)[0]
     if threshold is None:
-        if hasattr(last, "offset_"):  # one of scikit-learn's
-            return {"threshold": f"{-np.ravel(last.offset_)[0]:.6g}"}, {
-                "threshold": -np.ravel(last.offset_)[0]
-            }
         return {"threshold": "none: the estimator is not fitted, or has none"}, {}
     values = {"threshold": float(threshold)}
     text = f"{threshold:.6g}"
@@ -109,5 +105,5 @@ def _threshold(detector, last):
         if expected.is_known
         else f"not known: how much healthy clips differ cannot be seen in fewer than {FEWEST}",
     }
-    told = {"false_alarms": rate, "false_alarms_wanted": wanted, "set_later": expected.set_later}
-    return lines, {**values, **told}
+    rates = {"false_alarms": rate, "false_alarms_wanted": wanted, "set_later": expected.set_later}
+    return lines, {**values, **rates}

@@ -7,7 +7,7 @@ import time
 from ..clips import ClipError, Clips, pcm_to_float
 from ._sources import Folder, Microphone, OneChannel, Pcm
 
-_LONGER = 1.5  # windows: files up to so long are judged as a whole
+_MOST_WINDOWS = 1.5  # length of a file, in windows, up to which it is judged as a whole
 
 
 def listen_to_pipe(watch, args):
@@ -20,7 +20,7 @@ def listen_to_pipe(watch, args):
 
 
 def listen_to_microphone(watch, args):
-    """Hear the microphone until somebody ends it."""
+    """Hear the microphone until the command is interrupted."""
     device = int(args.device) if args.device and args.device.isdecimal() else args.device
     source = Microphone(args.rate or watch.stream.sample_rate, args.channels, device)
     one = OneChannel(source.rate, watch.stream.sample_rate, _channel(args))
@@ -70,7 +70,7 @@ def _judge_file(watch, path, name, args):
         watch.fail(name, str(error))
         return
     begin = stream.time_
-    if len(samples) <= _LONGER * stream.window_ * stream.sample_rate:
+    if len(samples) <= _MOST_WINDOWS * stream.window_ * stream.sample_rate:
         event = stream.judge(samples)
         watch.judged(event, written, samples, name, offset=begin)
         return

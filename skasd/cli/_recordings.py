@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..clips import leave_out_bad
 from ..datasets import load_recordings
 from ._console import printable
 
@@ -24,7 +25,7 @@ def parts(paths, pattern):
 
 
 def tables(names):
-    """Return the files that names and wildcards stand for; what exists is no wildcard."""
+    """Return the files that names and wildcards stand for; the name of an existing file is no wildcard."""
     found = []
     for name in names:
         fitting = [name] if os.path.lexists(name) else sorted(glob.glob(name))
@@ -36,13 +37,29 @@ def tables(names):
     return found
 
 
-def healthy_ones(args, section_from=None):
-    """Return the table of the healthy recordings of one machine that the arguments name, and say what they are."""
+def of_one_machine(args, section_from=None):
+    """Return the table of the recordings that the arguments name, and words for where they are."""
     table = load_recordings(
         args.recordings, machine=args.machine, section_from=section_from, healthy=args.healthy
     )
     where = args.recordings[0] if len(args.recordings) == 1 else f"{len(args.recordings)} files and folders"
-    one_machine(table, where)
+    check_one_machine(table, where)
+    return table, where
+
+
+def to_learn_from(table):
+    """Return the rows of a table that `fit` learns from: healthy ones of split train."""
+    rows = table[(table["split"] == "train") & (table["y"].fillna(1) == 1)]
+    if rows.empty:
+        raise ValueError(
+            f"There is no recording to learn from (healthy, of split train). {table.attrs['decided']}"
+        )
+    return rows
+
+
+def healthy_ones(args, section_from=None):
+    """Return the table of the healthy recordings of one machine that the arguments name, and say what they are."""
+    table, _ = of_one_machine(args, section_from)
     healthy = (table["y"].fillna(1) == 1) & (table["split"] != "supplemental")
     if not healthy.any():
         raise ValueError(f"There is no healthy recording. {table.attrs['decided']}")
@@ -58,6 +75,13 @@ def new_ones(table, detector, console):
     if not new.all():
         console.note(f"{int((~new).sum())} recordings left out, which the model was fitted on")
     return table[new].reset_index(drop=True)
+
+
+def use(paths, function, console):
+    """Call a function with the recordings that can be used, as `leave_out_bad` does, and say which are left out."""
+    result, kept, bad = leave_out_bad(function, paths)
+    say_left_out(paths, bad, console)
+    return result, kept, bad
 
 
 def say_left_out(paths, bad, console):
@@ -82,8 +106,8 @@ def add_arguments(parser):
     )
 
 
-def told(table, columns=("section", "domain")):
-    """Return what a table tells of each recording, by name, where it tells it of all and it is not the same for all."""
+def metadata(table, columns=("section", "domain")):
+    """Return the columns of a table that have a value for every recording, and different ones, as arrays by name."""
     return {
         name: table[name].to_numpy(dtype=object)
         for name in columns
@@ -91,7 +115,7 @@ def told(table, columns=("section", "domain")):
     }
 
 
-def one_machine(table, where):
+def check_one_machine(table, where):
     """Raise unless the table is about one machine."""
     machines = sorted(set(table["machine"]))
     if len(machines) > 1:

@@ -1,4 +1,4 @@
-"""Remarks on recordings that should not be judged, as ``fit`` keeps it in the model and ``score`` says it."""
+"""Recording conditions that ``fit`` keeps in the model, and remarks of ``score`` on recordings that differ in them."""
 
 import numpy as np
 from tqdm import tqdm
@@ -11,13 +11,13 @@ _AT_A_TIME = 256
 
 
 def learn(detector, paths, console, n_jobs=None):
-    """Keep in a fitted detector how the recordings that it learnt from were made."""
+    """Store in a fitted detector how its training recordings were made."""
     detector.training_conditions_ = RecordingConditions(_systems.sample_rate(detector))
     learn_more(detector, paths, console, n_jobs)
 
 
 def learn_more(detector, paths, console, n_jobs=None):
-    """Add how further recordings were made, in a detector that holds how the others were."""
+    """Add further recordings to the conditions stored in a detector, if it has any."""
     conditions = getattr(detector, "training_conditions_", None)
     if conditions is not None:
         conditions.set_params(n_jobs=n_jobs)
@@ -29,8 +29,7 @@ def learn_more(detector, paths, console, n_jobs=None):
 def on(detector, paths, console, n_jobs=None):
     """Return a remark on each recording, "" where there is none.
 
-    Models of other commands, and of older versions, do not hold how their recordings were made: then the sound alone
-    is judged.
+    Models that `learn` did not prepare do not hold the conditions of their recordings: then only the sound is checked.
     """
     conditions = getattr(detector, "training_conditions_", None)
     if conditions is None:
@@ -41,7 +40,7 @@ def on(detector, paths, console, n_jobs=None):
 
 
 def _in_parts(paths, console):
-    """Yield some paths at a time, with a bar of how many are done."""
+    """Yield some paths at a time, with a progress bar."""
     with tqdm(total=len(paths), desc="recordings", unit="file", disable=not console.shows_progress) as bar:
         for first in range(0, len(paths), _AT_A_TIME):
             some = paths[first : first + _AT_A_TIME]
@@ -50,7 +49,7 @@ def _in_parts(paths, console):
 
 
 def on_all(n_anomalous, n_scored):
-    """Return what to say of a batch in which most recordings are anomalous, else None."""
+    """Return a warning about a batch in which most recordings are anomalous, else None."""
     if n_scored < 2 or 2 * n_anomalous <= n_scored:
         return None
     return (

@@ -86,7 +86,7 @@ def run(args, console):
     else:
         remark = ["remark"] if (table["remark"] != "").any() else []
         columns = ["anomaly_score", "decision", *remark, "path"]
-        console.table(table[columns], line_width=None)  # names last, however long
+        console.table(table[columns], line_width=None)  # paths last: they may be long
     n, n_judged = int((table["decision"] == "anomalous").sum()), int((table["decision"] != "").sum())
     n_remarks = int((table["remark"] != "").sum())
     console.say(
@@ -101,7 +101,7 @@ def run(args, console):
 
 
 def _threshold(args, detector):
-    """Return the threshold that the arguments tell, None for the model's own."""
+    """Return the threshold that the arguments set, None for the model's own."""
     if args.false_alarms is not None:
         return threshold_for(detector, args.false_alarms)
     if args.threshold is not None and not np.isfinite(args.threshold):

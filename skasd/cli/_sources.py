@@ -1,4 +1,4 @@
-"""Sound that comes in: raw or WAV samples on a pipe, a microphone, files that appear in a folder."""
+"""Sources of sound: raw or WAV samples on a pipe, a microphone, files that appear in a folder."""
 
 import os
 import struct
@@ -14,7 +14,7 @@ FORMATS = {"u8": "u1", "s16le": "<i2", "s24le": None, "s32le": "<i4", "f32le": "
 _BYTES = {"u8": 1, "s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4}
 _OF_WAV = {(1, 8): "u8", (1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le", (3, 32): "f32le"}
 _EXTENSIBLE = 0xFFFE
-_LONGEST_CHUNK = 1 << 24  # before the samples: what claims more is no header
+_LONGEST_CHUNK = 1 << 24  # bytes before the samples; a header that claims more is not one
 
 
 class Pcm:
@@ -24,7 +24,7 @@ class Pcm:
     ----------
     stream : binary file object
     rate, channels, kind
-        What raw samples are: Hz, number, one of `FORMATS`.
+        Sample rate in Hz, number of channels and format (one of `FORMATS`) of raw samples.
     """
 
     def __init__(self, stream, rate, channels, kind):
@@ -39,14 +39,15 @@ class Pcm:
         """Yield samples of shape (n_frames, n_channels) as they come, at most so many seconds at a time."""
         size = _BYTES[self.kind] * self.channels
         most = max(size, round(seconds * self.rate) * size)
-        read = getattr(self.stream, "read1", self.stream.read)  # does not wait for more than there is
-        left, self._begun = self._begun, b""
-        while part := (left if len(left) >= size else b"") or read(most - len(left)):
-            content = part if part is left else left + part
+        read = getattr(self.stream, "read1", self.stream.read)  # read1 does not wait for more than there is
+        content = self._begun or read(most)
+        while content:
             whole = len(content) // size * size
-            left = content[whole:]
             if whole:
                 yield _decoded(content[:whole], self.kind).reshape(-1, self.channels)
+            rest = content[whole:]
+            part = read(most - len(rest))
+            content = rest + part if part else b""  # the end may lack channels of the last frame
 
     def _read_header(self):
         self._read_exactly(8)
@@ -89,7 +90,7 @@ def _decoded(content, kind):
 
 
 class OneChannel:
-    """Brings samples of several channels, at another rate, to one channel at the rate wanted."""
+    """Converts samples of several channels at one rate to one channel at another rate."""
 
     def __init__(self, rate, wanted_rate, channel):
         self.channel = channel
@@ -157,7 +158,7 @@ class Folder:
         """Return the new files that have not changed for long enough, oldest first."""
         now = time.monotonic() if now is None else now
         names = self._names()
-        self.done = {name: None for name in names if name in self.done}  # what is gone is forgotten
+        self.done = {name: None for name in names if name in self.done}  # forget files that are gone
         before, self._seen = self._seen, {}
         ready = []
         for name in names:

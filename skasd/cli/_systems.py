@@ -1,4 +1,4 @@
-"""``skasd systems``: the detectors that there are by name, and what the other commands do with a name."""
+"""``skasd systems``: detectors by name; detectors made from arguments, their settings and progress bars."""
 
 import inspect
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ def add_choice(parser):
 
 
 def make(args, machine):
-    """Return the unfitted detector of the name, with the settings that the arguments tell."""
+    """Return the unfitted detector that the arguments describe."""
     from ..benchmark import System  # not needed to score
 
     source = default_detector() if args.system == DEFAULT else args.system
@@ -38,7 +38,7 @@ def make(args, machine):
 
 
 def configured(detector, **settings):
-    """Set parameters by name wherever they occur in a detector, fitted or not; None leaves them."""
+    """Set parameters wherever they occur in a detector, fitted or not; None leaves a parameter as it is."""
     for name, value in settings.items():
         if value is None:
             continue
@@ -59,16 +59,15 @@ def sample_rate(detector):
 
 @contextmanager
 def progress(detector, console):
-    """Let a detector show bars on standard error, where somebody watches, and leave no trace of it.
+    """Let a detector show progress bars on standard error, and reset its parameters afterwards.
 
-    Front ends and embedders of this package have bars. In scikit-learn ``verbose`` prints lines to standard output
-    (and is a bool in compositions, as pipelines), where nothing but results belongs.
+    Only for parts of this package: those of scikit-learn print lines to standard output, where only results belong.
     """
     show_progress(detector, console.shows_progress)
     try:
         yield
     finally:
-        show_progress(detector, False)  # in what was cloned meanwhile as well
+        show_progress(detector, False)  # also in clones made meanwhile
 
 
 def show_progress(detector, wanted):
@@ -87,7 +86,7 @@ def _parts(detector):
             continue
         seen.add(id(part))
         if isinstance(part, BaseEstimator):
-            if not type(part).__module__.startswith("skorch."):  # networks hold data, and no estimators
+            if not type(part).__module__.startswith("skorch."):  # networks contain data, but no estimators
                 yield part
                 waiting += vars(part).values()
         elif isinstance(part, dict):
@@ -102,7 +101,7 @@ def add_arguments(parser):
 
 def run(args, console):
     """Print names, first lines and arguments."""
-    from .. import systems  # defined by many modules that no other command needs
+    from .. import systems  # many modules that no other command needs
 
     listed = {
         DEFAULT: "AnomalousSoundDetector: the encoder that comes with the library and statistics, band by band."

@@ -5,7 +5,6 @@ from joblib import parallel_config
 
 from .. import load, save
 from .._whole_file import check_output
-from ..clips import leave_out_bad
 from . import _recordings, _remarks, _systems
 
 
@@ -37,10 +36,8 @@ def run(args, console):
         )
     check_output(output)
     read_by = getattr(detector, "read_by_", {})
-    section_from, groups_from = (
-        read_by.get(name) if given is None else given
-        for name, given in (("section_from", args.section_from), ("groups_from", args.groups_from))
-    )
+    section_from = read_by.get("section_from") if args.section_from is None else args.section_from
+    groups_from = read_by.get("groups_from") if args.groups_from is None else args.groups_from
     table, decided = _recordings.healthy_ones(args, section_from)
     console.note(decided)
     table = _recordings.new_ones(table, detector, console)
@@ -52,9 +49,8 @@ def run(args, console):
         return detector.update(clips, **{name: values[rows] for name, values in known.items()})
 
     with _systems.progress(detector, console), parallel_config("threading", n_jobs=args.n_jobs or 1):
-        _, kept, bad = leave_out_bad(update, paths)
+        _, kept, bad = _recordings.use(paths, update, console)
         _remarks.learn_more(detector, [paths[i] for i in kept], console)
-    _recordings.say_left_out(paths, bad, console)
     if detector.reference_["paths"] is not None:
         detector.training_paths_ = detector.reference_["paths"].tolist()
     save(detector, output)
@@ -72,7 +68,7 @@ def run(args, console):
 
 
 def _known(detector, table, groups_from):
-    """Return what the detector has to know of further recordings, by name."""
+    """Return the metadata of further recordings that the detector was fitted with, by name."""
     clips = getattr(detector, "reference_", None) or {}
     known = {}
     for name in ("section", "domain"):

@@ -136,7 +136,7 @@ def run(args, console):
 
 
 class _Watch:
-    """Prints a line for every window, and keeps the page and the state; at an alarm it runs the command."""
+    """Prints a line for every window, writes the page and the state, and runs the command at an alarm."""
 
     def __init__(self, args, console, stream, command, explainer):
         self.args, self.console, self.stream, self.command = args, console, stream, command
@@ -159,12 +159,11 @@ class _Watch:
             )
         self.folder = None
         self.n_judged = self.n_failed = 0
-        self.status, self.learning = "ok", False
-        self.stood = False
+        self.status, self.learning, self.alarm = "ok", False, False
         self.children = []
 
     def resume(self):
-        """Take up the state of an earlier run, if there is one that fits."""
+        """Restore the state of an earlier run, if there is one that fits."""
         try:
             self.stream.restore(self.state)
         except FileNotFoundError:
@@ -172,7 +171,7 @@ class _Watch:
         except StreamStateError as error:
             self.console.trouble(f"skasd: warning: {error} Watching begins anew.")
             return
-        self.stood = self.stream.alarm_
+        self.alarm = self.stream.alarm_
         notes = self.stream.notes_
         if self.page is not None and notes.get("page"):
             with suppress(OSError, ValueError):
@@ -185,41 +184,37 @@ class _Watch:
             self.console.note(f"goes on after a gap of {lost:.0f} s")
 
     def calibrate(self):
-        """Let the stream calibrate itself, if that is asked for and was not begun in an earlier run."""
-        if self.args.calibrate is not None and self.stream.calibration_scores_ is None:
-            self.stream.acknowledge()  # who asks for it says that what is heard now is healthy
-            self.stream.calibrate(self.args.calibrate, contamination=self.args.false_alarms)
-            self.console.note(f"calibrating: {self.args.calibrate:g} s of sound are taken as healthy")
-        elif self.args.hours_per_false_alarm is not None and self.stream.calibration_scores_ is None:
-            raise ValueError(
-                "--hours-per-false-alarm takes its limit from healthy sound: give --calibrate 3600."
-            )
+        """Let the stream calibrate itself, unless it was not requested or was begun in an earlier run."""
+        if self.stream.calibration_scores_ is None:
+            if self.args.calibrate is not None:
+                self.stream.acknowledge()  # --calibrate says that the sound from now on is healthy
+                self.stream.calibrate(self.args.calibrate, contamination=self.args.false_alarms)
+                self.console.note(f"calibrating: {self.args.calibrate:g} s of sound are taken as healthy")
+            elif self.args.hours_per_false_alarm is not None:
+                raise ValueError(
+                    "--hours-per-false-alarm takes its limit from healthy sound: give --calibrate 3600."
+                )
         self.learning = self.stream.state_ == "learning"
 
-    def hear(self, samples, when=None, name=""):
-        """Judge samples of the stream, a hop at a time; `when` the last one was heard, None: now."""
+    def hear(self, samples):
+        """Judge samples of the stream, the last of which was heard just now, a hop at a time."""
         step = max(1, round(self.stream.hop_ * self.stream.sample_rate))
         for first in range(0, len(samples), step):
             part = samples[first : first + step]
             for event in self.stream.process(part):
                 after = (len(samples) - first - len(part)) / self.stream.sample_rate
                 after += self.stream.time_ - event.end
-                end = (time.time() if when is None else when) - after
-                self.judged(event, end, self.stream.last_window_, name)
-                if not name:
-                    self.keep()
+                self.judged(event, time.time() - after, self.stream.last_window_)
+                self.keep()
 
     def judged(self, event, when, waveform, name="", offset=0.0):
-        """Print a window, and do what an alarm asks for."""
+        """Print a window that ended at `when`, and act on a change of the alarm.
+
+        `name` is that of its file, which began `offset` seconds after the stream.
+        """
         self.n_judged += 1
-        change = (
-            "raised"
-            if event.alarm and not self.stood
-            else "ended"
-            if self.stood and not event.alarm
-            else None
-        )
-        self.stood = event.alarm
+        change = None if event.alarm == self.alarm else "raised" if event.alarm else "ended"
+        self.alarm = event.alarm
         values = event.to_dict()
         values.update(start=round(event.start - offset, 6), end=round(event.end - offset, 6))
         moment = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
@@ -292,7 +287,7 @@ class _Watch:
         _print_line({"time": now, "file": name, "error": cause})
 
     def close(self):
-        """Say what is not complete, write the page for the last time, and let commands end, for a while."""
+        """Report an incomplete calibration, write the page for the last time, and wait 5 s for each running command."""
         if (progress := self.stream.calibration_progress_) is not None:
             taken, wanted = progress
             self.console.trouble(
@@ -308,7 +303,7 @@ class _Watch:
 
 
 def _parameters(args, detector):
-    """Return the parameters of the stream that the arguments tell."""
+    """Return the parameters of the stream that the arguments describe."""
     match = re.fullmatch(r"(\d+)/(\d+)", args.confirm)
     if not match:
         raise ValueError(f"--confirm {args.confirm}: give two numbers as 2/3.")
@@ -338,7 +333,7 @@ def _parameters(args, detector):
 
 
 def _command(text):
-    """Return the words of a command whose program there is."""
+    """Return the words of a command; raise if its program does not exist."""
     if text is None:
         return None
     words = shlex.split(text)
@@ -348,7 +343,7 @@ def _command(text):
 
 
 def _default_state(model, source):
-    """Return the name of the state beside the model, one for each source."""
+    """Return the name of the state file beside the model, one for each source."""
     if source in ("-", "mic"):
         return f"{model}.{'stdin' if source == '-' else 'mic'}.state"
     place = os.path.abspath(source)
