@@ -107,8 +107,12 @@ def healthy_recordings(given, detector, most, but=""):
 
 
 def explainer_of(detector, paths, console):
-    """Return an `Explainer` with those of some healthy recordings that can be used."""
-    return _recordings.use(paths, lambda clips, rows: Explainer(detector, clips), console)[0]
+    """Return an `Explainer` with all healthy recordings that can be used."""
+
+    def make(clips, rows):
+        return Explainer(detector, clips, max_healthy=len(clips))
+
+    return _recordings.use(paths, make, console)[0]
 
 
 class AlarmExplainer:

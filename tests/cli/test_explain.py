@@ -5,8 +5,8 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-
 from skasd.cli import main
 
 
@@ -24,6 +24,17 @@ def test_page_and_sentence(model, faulty, tmp_path, capsys):
     text = page.read_text()
     assert text.count("data:audio/flac") == 2
     assert "skasd explain" in text
+
+
+def test_more_healthy_recordings_than_by_default(model, faulty, recordings, tmp_path, capsys):
+    """The nearest of 201 recordings is found, though the default number of 200 leaves it out."""
+    ordinary = sorted((recordings / "test").glob("*normal*"))[0]
+    (left_out,) = set(range(201)) - set(np.linspace(0, 200, 200).round().astype(int))
+    for number in range(201):
+        shutil.copy(faulty if number == left_out else ordinary, tmp_path / f"{number:03}.wav")
+    command = ["explain", model, faulty, "--healthy", str(tmp_path), "--max-healthy", "201", "-q", "--json"]
+    assert main(command) == 0
+    assert Path(json.loads(capsys.readouterr().out)["nearest"]).stem == f"{left_out:03}"
 
 
 def test_for_programs_and_of_a_part(model, faulty, recordings, tmp_path, capsys):
