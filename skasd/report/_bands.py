@@ -33,7 +33,7 @@ def band_edges(rate):
 def band_levels(waveform, rate, edges):
     """Return the level of each band in dB re full scale, averaged over the clip.
 
-    By Welch's method with windows of an eighth of a second; bands narrower than its resolution share a line.
+    By Welch's method with windows of an eighth of a second; bands narrower than its resolution share one of its lines.
     """
     length = min(len(waveform), 1 << int(np.ceil(np.log2(rate / 8))))
     return _in_bands(*welch(np.asarray(waveform, dtype=float), rate, nperseg=length), edges)
@@ -42,7 +42,7 @@ def band_levels(waveform, rate, edges):
 def band_fluctuations(waveform, rate, edges):
     """Return by how many dB the level of each band varies over time: L10 - L90 of spans of a thirtieth of a second.
 
-    NaN for bands narrower than what spans so short resolve, and for clips of fewer than ten spans.
+    NaN for bands narrower than the resolution of such short spans, and for clips of fewer than ten spans.
     """
     length = 1 << int(np.ceil(np.log2(rate / 32)))
     if len(waveform) < 10 * length:
@@ -55,9 +55,9 @@ def band_fluctuations(waveform, rate, edges):
 
 
 def _in_bands(frequencies, density, edges):
-    """Return the levels of bands in dB, of a power density with the lines along the first axis."""
+    """Return the levels of bands in dB, from a power density with frequencies along the first axis."""
     spacing = frequencies[1] - frequencies[0]
-    # power up to each frequency, so that bands of any width get their part
+    # the cumulative power is interpolated, so that bands narrower than a line get their part of it
     up_to = np.cumsum(density, axis=0) * spacing
     up_to = np.concatenate([np.zeros_like(up_to[:1]), up_to])
     lines = np.concatenate([frequencies - spacing / 2, [frequencies[-1] + spacing / 2]])
@@ -68,10 +68,10 @@ def _in_bands(frequencies, density, edges):
 
 
 def differing_bands(levels, healthy, edges, spread=None):
-    """Return the bands in which levels differ from those of a healthy clip, the most conspicuous first.
+    """Return the bands in which levels differ from those of a healthy clip, the largest sum of squares first.
 
     Levels, and their standard deviation over healthy clips (``spread``), are in dB, of shape (n_bands,); ``edges`` in
-    Hz. Joined are neighbours that differ by 3 dB or more, and twice the spread, to the same side.
+    Hz. Neighbours that differ by 3 dB or more, and by twice the spread, in the same direction are joined.
     """
     difference = levels - healthy
     least = np.maximum(_LEAST_DB, 0 if spread is None else 2 * spread)

@@ -3,7 +3,6 @@
 import numbers
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from .. import __version__
@@ -11,7 +10,7 @@ from .._typing import PathName
 from ..benchmark import BenchmarkResult
 from ..metrics import published_baseline
 from ._clips import worst_clips, write_clips
-from ._figures import wide_figures, write_baselines
+from ._figures import say_unpublished, wide_figures, write_baselines
 from ._knowledge import Knowledge
 from ._page import Page
 from ._scored import write_histogram, write_notes, write_roc, write_unreadable
@@ -19,6 +18,12 @@ from ._scores_table import scores_table
 from ._settings import write_settings
 
 _MOST_PICTURES = 24  # pairs of histogram and ROC curves
+_OFFICIAL = {
+    "mean": "official score",
+    "std": "std over seeds",
+    "ci95": "± seeds",
+    "jackknife": "± clips",
+}
 _LISTS = ("scores", "submissions", "files")  # of run.json, of no use to a reader
 
 
@@ -79,7 +84,7 @@ def report_benchmark(
     ranking = _write_official(page, result)
     _write_machines(page, result, ranking)
     if len(result.scores):
-        # names of clips are told from the folder that those of one data set share
+        # names are relative to the common folder of the clips of one data set
         parts = [scores_table(part) for _, part in result.scores.groupby("data", sort=False)]
         clips = pd.concat(parts, ignore_index=True)
         _write_pictures(page, clips, ranking)
@@ -98,7 +103,9 @@ def report_benchmark(
 def _write_summary(page, result):
     table = result.table if len(result.table) else result.scores
     systems, data = _names(table, "system"), _names(table, "data")
-    page.paragraph(f"{_count(len(systems), 'system')} on {', '.join(data) or 'no data'}.")
+    page.paragraph(
+        f"{len(systems)} system{'' if len(systems) == 1 else 's'} on {', '.join(data) or 'no data'}."
+    )
     numbers_ = {
         "systems": str(len(systems)),
         "data sets": str(len(data)),
@@ -117,37 +124,25 @@ def _write_official(page, result):
     if result.table.empty:
         page.missing("There are no figures: they need ground truth of normal and of anomalous test clips.")
         return ranking
-    overall = result.table[
-        (result.table["machine"] == "")
-        & result.table["metric"].isin(["official score", "official score ci95"])
-    ]
+    overall = result.table[(result.table["machine"] == "") & (result.table["metric"] == "official score")]
+    summary = result.summary()
     for name in ranking:
         year = _year(result, name)
         rules = "" if year is None else f" by the rules of {year}"
-        own = overall[overall["data"] == name]
-        if own.empty:
+        n_seeds = overall[overall["data"] == name].groupby("system")["value"].count()
+        if n_seeds.empty:
             page.missing(
                 f"{name}: no official score{rules}, for which every machine and section needs normal and anomalous "
                 "test clips of each domain."
             )
             continue
-        values = own.pivot_table(
-            index="system", columns="metric", values="value", aggfunc=["mean", "std", "count"]
+        scores = summary.loc[[(name, system, "") for system in n_seeds.index], "official score"]
+        scores = scores.droplevel(["data", "machine"]).assign(seeds=n_seeds)
+        scores = scores.sort_values("mean", ascending=False, kind="stable")
+        ranking[name] = [*scores.index, *(s for s in ranking[name] if s not in scores.index)]
+        page.table(
+            scores.rename(columns=_OFFICIAL).reset_index(), f"{name}: official score{rules}, mean over seeds"
         )
-        values = values.sort_values(("mean", "official score"), ascending=False, kind="stable")
-        ranking[name] = [*values.index, *(s for s in ranking[name] if s not in values.index)]
-        interval = result.summary()["official score"].get("ci95")
-        rows = pd.DataFrame(
-            {
-                "system": values.index,
-                "official score": values["mean", "official score"].to_numpy(),
-                "std over seeds": _spread(values, "official score"),
-                "± seeds": [_of(interval, (name, system, "")) for system in values.index],
-                "± clips": values["mean", "official score ci95"].to_numpy(),
-                "seeds": values["count", "official score"].to_numpy(),
-            }
-        )
-        page.table(rows, f"{name}: official score{rules}, mean over seeds")
     page.paragraph(
         "± seeds: half the 95 % interval of the mean over seeds (Student's t), what other seeds would change. ± clips: "
         "half the 95 % interval over clips (jackknife), what other clips would change. Systems without randomness have "
@@ -171,10 +166,7 @@ def _write_machines(page, result, ranking):
             year is not None and not published_baseline(year, machines=machines, sections=sections).empty
         )
         if year is not None and not comparable:
-            page.paragraph(
-                f"No figure of a baseline of {year} is published for these machines and sections "
-                f"({', '.join(machines)})."
-            )
+            say_unpublished(page, year, machines)
         for place, system in enumerate(systems):
             figures = own[own["system"] == system]
             if figures.empty:
@@ -185,7 +177,7 @@ def _write_machines(page, result, ranking):
                 f"{mean:.3f} ± {std:.3f}" if count > 1 and std > 0 else f"{mean:.3f}"
                 for mean, std, count in zip(grouped["mean"], grouped["std"], grouped["count"], strict=True)
             ]
-            page.begin("details", f"{system}", is_open=place == 0)
+            page.begin("details", system, is_open=place == 0)
             table = wide_figures(grouped.assign(value=text))
             page.table(table, f"{system} on {name}: mean ± standard deviation over seeds")
             if comparable:
@@ -214,7 +206,7 @@ def _write_pictures(page, clips, ranking):
             page.begin("details", f"{system} on {name}, seed {seed}", is_open=place == 0)
             for machine in machines:
                 if own["machine"].nunique() > 1:
-                    page.subsection(f"{machine}")
+                    page.subsection(machine)
                 _write_pair(page, own[own["machine"] == machine])
             left -= len(machines)
             page.end("details")
@@ -267,17 +259,5 @@ def _year(result, name):
     return data.get(name, {}).get("year") if isinstance(data, dict) else None
 
 
-def _spread(values, metric):
-    return values["std", metric].to_numpy() if ("std", metric) in values else np.full(len(values), np.nan)
-
-
-def _of(series, key):
-    return float(series[key]) if series is not None and key in series.index else np.nan
-
-
 def _names(table, column):
     return list(dict.fromkeys(table[column])) if column in table else []
-
-
-def _count(n, what):
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -1,4 +1,4 @@
-"""The most anomalous clips beside healthy ones: to look at and to listen to."""
+"""The most anomalous clips beside healthy ones, with pictures and sound."""
 
 import io
 import warnings
@@ -17,6 +17,7 @@ from ._bands import in_words
 from ._healthy import Healthy, Sound, read_sound
 from ._pictures import (
     anomaly_picture,
+    colour_limits,
     data_uri,
     explanation_picture,
     levels_picture,
@@ -27,7 +28,7 @@ from ._verdict import moment
 
 _MOST_SECONDS = 30.0  # of sound for each clip
 _MOST_BYTES = 12_000_000  # of sound in a report
-_MOST_EXPLAINED = 60.0  # s; an explanation scores a clip some seventy times
+_MOST_EXPLAINED = 60.0  # s; an explanation scores some seventy versions of a clip
 
 
 @dataclass
@@ -43,7 +44,7 @@ class _Shown:
 
 
 def worst_clips(table, n_clips):
-    """Return the clips with the highest scores, in turn from each machine, which has scores of its own scale."""
+    """Return the clips with the highest scores, in turn from each machine: their scores have different scales."""
     scored = table[table["anomaly_score"].notna()].sort_values(
         "anomaly_score", ascending=False, kind="stable"
     )
@@ -54,7 +55,7 @@ def worst_clips(table, n_clips):
 def write_clips(page, table, worst, knowledge, heading="Most anomalous recordings", anchors=None):
     """Add the clips ``worst`` of a `scores_table` to a page, each beside the nearest healthy one.
 
-    ``anchors`` are the places to which links are to lead, by label of the row; those of the clips shown are returned.
+    ``anchors`` are the anchors of the clips by label of the row; those of the clips shown are returned.
     """
     anchors = anchors or {}
     if worst.empty:
@@ -75,7 +76,7 @@ def write_clips(page, table, worst, knowledge, heading="Most anomalous recording
 
 
 def _readable(page, rows):
-    """Return the clips that can be read; say which cannot."""
+    """Return the clips that can be read, and name the others on the page."""
     clips = []
     for row in rows.rename(columns={"name": "name_"}).itertuples():
         try:
@@ -88,7 +89,7 @@ def _readable(page, rows):
 
 
 def _find_healthy(page, table, clips, knowledge):
-    """Find the healthy recording of each clip and say which recordings were looked at."""
+    """Find the nearest healthy recording of each clip, and say on the page which ones were searched."""
     names = dict(zip(knowledge.files, names_below_common_folder(knowledge.files), strict=True))
     said = {}
     for machine in dict.fromkeys(clip.row.machine for clip in clips):
@@ -113,12 +114,9 @@ def _find_healthy(page, table, clips, knowledge):
 
 def _write_cards(page, clips, detector, anchors):
     sounds = [sound for clip in clips for sound in (clip.sound, clip.healthy) if sound is not None]
-    front, spectrograms = _spectrograms(list(dict.fromkeys(s.file for s in sounds)), sounds, detector)
-    axes = dict(zip(("frequencies", "hop", "start"), time_frequency_axes(front), strict=True))
-    unit = spectrogram_unit(front)
-    top = max(float(np.nanmax(s)) for s in spectrograms.values())
-    bottom = min(float(np.nanmin(s)) for s in spectrograms.values())
-    limits = (max(bottom, top - 80) if unit == "dB" else bottom, top)
+    files = list(dict.fromkeys(sound.file for sound in sounds))
+    found, scale = spectrograms(files, detector, max(sound.rate for sound in sounds))
+    spectrogram = dict(zip(files, found, strict=True))
     maps, what = _maps([clip.sound.file for clip in clips], detector)
     if not maps and detector is not None:
         _explain(page, clips, detector)
@@ -137,15 +135,9 @@ def _write_cards(page, clips, detector, anchors):
         page.begin("pair")
         for sound, title in ((clip.sound, "This recording"), (clip.healthy, "Nearest healthy recording")):
             if sound is not None:
-                page.begin("half")
-                page.heading(title)
                 boxes = clip.explanation if sound is clip.sound else None
-                page.picture(
-                    *spectrogram_picture(spectrograms[sound.file], axes, unit, limits, sound.name, boxes)
-                )
-                player.play(sound)
-                page.note(sound.name)
-                page.end("half")
+                picture = spectrogram_picture(spectrogram[sound.file], *scale, sound.name, boxes)
+                player.write_half(title, sound, picture)
         page.end("pair")
         page.begin("pair")
         if clip.healthy is not None:
@@ -160,7 +152,7 @@ def _write_cards(page, clips, detector, anchors):
                 "Level of the frequency bands (sixths of an octave) over the whole clip; grey: where they differ.",
             )
         if maps and not np.isnan(maps[i]).all():
-            page.picture(*anomaly_picture(maps[i], axes, vmax, what, clip.row.name_), _MAP_CAPTIONS[what])
+            page.picture(*anomaly_picture(maps[i], scale[0], vmax, what, clip.row.name_), _MAP_CAPTIONS[what])
         if clip.explanation is not None:
             page.picture(*explanation_picture(clip.explanation, clip.row.name_), EXPLANATION_CAPTION)
         page.end("pair")
@@ -199,7 +191,16 @@ class Player:
         self.page = page
         self.bytes_left = _MOST_BYTES
 
-    def play(self, sound):
+    def write_half(self, title, sound, picture):
+        """Add one recording of a pair: its picture (source, alternative text), its sound and its name."""
+        self.page.begin("half")
+        self.page.heading(title)
+        self.page.picture(*picture)
+        self._play(sound)
+        self.page.note(sound.name)
+        self.page.end("half")
+
+    def _play(self, sound):
         """Add the sound of a recording, or say why not."""
         waveform, rate = sound.waveform, sound.rate
         content = encoded(waveform[: int(_MOST_SECONDS * rate)], rate)
@@ -219,28 +220,33 @@ def encoded(waveform, rate):
     return stream.getvalue()
 
 
-def front_end(detector, rate):
-    """Return what makes spectrograms to look at: the detector's own front end if it makes some, else one for `rate`."""
-    if detector is not None:
+def spectrograms(clips, detector, rate):
+    """Return spectrograms of clips, and the axes, unit and limits for `spectrogram_picture`.
+
+    By the detector's own front end if it makes spectrograms, else by one for sounds at `rate`.
+    """
+    if _begins_with_spectrograms(detector):
         front = fitted_steps(detector)[0]
-        if isinstance(front, (LogMelTransformer, STFTTransformer)):
-            return front
-    # 64 ms, as 1024 points at 16 kHz
-    n_fft = 1 << max(6, round(np.log2(0.064 * rate)))
-    return LogMelTransformer(sample_rate=rate, n_fft=n_fft, hop_length=n_fft // 2)
-
-
-def _spectrograms(files, sounds, detector):
-    """Return a front end, the detector's own if it makes spectrograms, and what it makes of each file."""
-    front = front_end(detector, max(sound.rate for sound in sounds))
+    else:
+        n_fft = 1 << max(6, round(np.log2(0.064 * rate)))  # 64 ms, 1024 samples at 16 kHz
+        front = LogMelTransformer(sample_rate=rate, n_fft=n_fft, hop_length=n_fft // 2)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of empty filters at odd rates: a line of the picture, no more
-        return front, dict(zip(files, front.transform(files), strict=True))
+        warnings.simplefilter("ignore")  # empty filters at unusual rates: one line of the picture
+        found = front.transform(clips)
+    axes = dict(zip(("frequencies", "hop", "start"), time_frequency_axes(front), strict=True))
+    unit = spectrogram_unit(front)
+    return found, (axes, unit, colour_limits(found, unit))
+
+
+def _begins_with_spectrograms(detector):
+    return detector is not None and isinstance(
+        fitted_steps(detector)[0], (LogMelTransformer, STFTTransformer)
+    )
 
 
 def _maps(files, detector):
-    """Return where the clips' anomalies lie by the detector's own account, and the unit; nothing where it has none."""
-    if detector is None or not isinstance(fitted_steps(detector)[0], (LogMelTransformer, STFTTransformer)):
+    """Return the anomaly maps of a detector that provides them, and their unit; else an empty list."""
+    if not _begins_with_spectrograms(detector):
         return [], ""
     try:
         maps = anomaly_map(detector, files)
@@ -250,7 +256,7 @@ def _maps(files, detector):
 
 
 def _explain(page, clips, detector):
-    """Ask the detector what in each clip makes its score, against the nearest healthy recordings."""
+    """Explain the score of each clip, against the nearest healthy recordings."""
     for clip in clips:
         if clip.healthy is None:
             continue

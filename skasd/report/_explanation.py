@@ -12,7 +12,7 @@ from ..explain import Explanation
 from ._clips import EXPLANATION_CAPTION, Player
 from ._healthy import Sound
 from ._page import Page
-from ._pictures import explanation_picture, spectrogram_picture
+from ._pictures import colour_limits, explanation_picture, spectrogram_picture
 from ._settings import write_settings
 
 
@@ -74,24 +74,24 @@ def report_explanation(
     why.html True
     """
     page = Page(title)
-    _write_news(page, explanation, name, threshold)
+    _write_verdict(page, explanation, name, threshold)
     page.section("Beside the nearest healthy recording")
     spectrograms, axes = explanation.spectrograms()
-    top = float(max(s.max() for s in spectrograms))
-    limits = (max(float(min(s.min() for s in spectrograms)), top - 80), top)
+    scale = axes, "dB", colour_limits(spectrograms, "dB")
     player = Player(page)
     page.begin("pair")
-    for title_, spectrogram, waveform, label in (
-        ("This recording", spectrograms[0], explanation.clip, name),
-        ("Nearest healthy recording", spectrograms[1], explanation.healthy, _label(explanation.nearest_)),
+    for heading, spectrogram, waveform, label, boxes in (
+        ("This recording", spectrograms[0], explanation.clip, name, explanation),
+        (
+            "Nearest healthy recording",
+            spectrograms[1],
+            explanation.healthy,
+            _label(explanation.nearest_),
+            None,
+        ),
     ):
-        boxes = explanation if waveform is explanation.clip else None
-        page.begin("half")
-        page.heading(title_)
-        page.picture(*spectrogram_picture(spectrogram, axes, "dB", limits, label, boxes))
-        player.play(Sound("", label, waveform, explanation.sample_rate))
-        page.note(label)
-        page.end("half")
+        picture = spectrogram_picture(spectrogram, *scale, label, boxes)
+        player.write_half(heading, Sound("", label, waveform, explanation.sample_rate), picture)
     page.end("pair")
     if len(explanation.segments_):
         _write_shares(page, explanation, name)
@@ -99,7 +99,7 @@ def report_explanation(
     return page.write(path, f"skasd {__version__}")
 
 
-def _write_news(page, explanation, name, threshold):
+def _write_verdict(page, explanation, name, threshold):
     sentence = f"{explanation.sentence[0].upper()}{explanation.sentence[1:]}."
     kind, judged = "open", ""
     if threshold is not None and np.isfinite(threshold):

@@ -59,11 +59,11 @@ def wide_figures(figures):
 
 
 def against_baselines(figures, year, sections):
-    """Return our figures beside the published ones, and who published them.
+    """Return our figures beside the published ones, and the sources of these.
 
     ``figures`` are in long form, as for :func:`wide_figures`, with numbers as values; ``machine`` "" holds the official
-    score. The table has a row per figure: ours, and of each baseline system its figure and how far ours lies above. It
-    is empty where nothing is published.
+    score. The table has a row per figure: ours, and for each baseline system its figure and how far ours lies above it.
+    It is empty if nothing is published.
     """
     machines = [name for name in dict.fromkeys(figures["machine"]) if name]
     published = published_baseline(year, machines=machines, sections=sections)
@@ -116,11 +116,15 @@ def write_baselines(page, figures, year, sections, caption):
     """Add the comparison to a page, or say that there is none."""
     table, sources = against_baselines(figures, year, sections)
     if table.empty:
-        names = ", ".join(name for name in dict.fromkeys(figures["machine"]) if name)
-        page.paragraph(
-            f"No figure of a baseline of {year} is published for these machines and sections ({names})."
-        )
+        say_unpublished(page, year, [name for name in dict.fromkeys(figures["machine"]) if name])
         return
     page.table(table, caption, row_headers=2)
     for source in sources:
         page.paragraph(f"Baseline: {source}.")
+
+
+def say_unpublished(page, year, machines):
+    """Say that there is no comparison with the baselines of a year."""
+    page.paragraph(
+        f"No figure of a baseline of {year} is published for these machines and sections ({', '.join(machines)})."
+    )

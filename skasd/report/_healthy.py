@@ -1,4 +1,4 @@
-"""The healthy recording that a conspicuous one is set beside."""
+"""Healthy recordings that anomalous ones are compared with."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from ._bands import band_edges, band_fluctuations, band_levels, differing_bands
 
 _MOST_RATE = 48000
 _MOST_HEARD = 60  # healthy recordings whose band levels are taken
-_MOST_NEAR = 8  # beside one recording, the range of which is the usual one
-_MOST_SCORED = 200  # scored clips that stand for healthy ones
+_MOST_NEAR = 8  # to one recording; an explanation takes their range as usual
+_MOST_SCORED = 200  # scored clips used in place of training recordings
 
 
 @dataclass
@@ -27,9 +27,9 @@ class Sound:
 class Healthy:
     """Healthy recordings of one machine, given all its scored clips.
 
-    The training recordings whose files are still there; else scored clips that are healthy by the ground truth, or,
-    where nothing tells the truth, those with the lowest scores that are not called anomalous. ``said`` says which;
-    ``names`` are those of ``files``, as shown.
+    These are the training recordings whose files still exist; else scored clips that are healthy by the ground truth;
+    without ground truth, those with the lowest scores that are not called anomalous. ``said`` says which; ``names``
+    are the names by file, as shown on the page.
     """
 
     def __init__(self, clips, knowledge, names):
@@ -76,7 +76,7 @@ class Healthy:
 
     def difference(self, sound, healthy):
         """Return the bands in which a recording differs from a healthy one: in level, and in how that varies."""
-        # of few the spread says little
+        # the spread of fewer than four says little
         spread = [None, None]
         if len(self._levels) > 3:
             spread = [values.std(axis=0) for values in (self.usual_levels, self._fluctuations)]
@@ -93,10 +93,10 @@ class Healthy:
         return np.array(list(self._levels.values()))
 
     def nearest(self, sounds):
-        """Return the files of the nearest healthy recordings of each of some, the nearest first, 8 at most.
+        """Return for each of some sounds the files of the nearest healthy recordings, the nearest first, 8 at most.
 
-        In the detector's features, each in units of its standard deviation over the healthy recordings; without such
-        in the levels of the frequency bands.
+        Distances are those of the detector's features, each in units of its standard deviation over the healthy
+        recordings; without features, those of the levels of the frequency bands.
         """
         self.listen(sounds)
         if not self.files:
@@ -130,7 +130,7 @@ class Healthy:
 
 
 def sound_info(file):
-    """Return what the header of a sound file says; libsndfile itself does not take names that are not UTF-8."""
+    """Return the header of a sound file; opened here, because libsndfile refuses names that are not UTF-8."""
     with open(file, "rb") as opened:
         return soundfile.info(opened)
 

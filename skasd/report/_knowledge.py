@@ -1,4 +1,4 @@
-"""Knowledge of a fitted detector beside the scores: training recordings, held-out scores, features."""
+"""What a fitted detector tells beyond the scores: training recordings, held-out scores, features."""
 
 import os
 from functools import reduce
@@ -13,7 +13,7 @@ _MOST_TRAINING = 500  # recordings looked at for neighbours and map
 
 
 class Knowledge:
-    """Knowledge of a fitted detector, and of the healthy recordings learnt from; empty without a detector.
+    """What a fitted detector and its training recordings tell; empty without a detector.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class Knowledge:
     held_out : bool
         Whether these are scores of clips that were not learnt.
     n_training : int
-        Number of training recordings whose files are known by name.
+        Number of training recordings whose paths are known.
     files : list of str
-        Those of them that are there, some hundred at most, evenly drawn.
+        Those of them that exist, 500 at most, evenly drawn.
     """
 
     def __init__(self, detector=None, training=None):
@@ -39,9 +39,9 @@ class Knowledge:
         last = self.steps[-1] if self.steps else None
         self.scores = np.ravel(np.asarray(getattr(last, "training_scores_", []), dtype=float))
         self.held_out = getattr(last, "calibration", "cross") != "train"
-        self._is_another = False  # than the one whose scores the table holds
+        self._is_another = False  # True if the scores of the table come from another detector
         self._rows: dict[str, np.ndarray] = {}  # features by file
-        self._scores_rows = True  # until the first file shows otherwise
+        self._has_rows = True  # False after a file whose features are no row
         if training is None:
             training = getattr(detector, "training_paths_", [])
         elif isinstance(training, pd.DataFrame):
@@ -73,10 +73,10 @@ class Knowledge:
 
         NaN for files that cannot be used. None if there is no detector, or none that scores rows of several features.
         """
-        if len(self.steps) < 2 or not self._scores_rows:
+        if len(self.steps) < 2 or not self._has_rows:
             return None
         missing = [file for file in dict.fromkeys(files) if file not in self._rows]
-        # one first: what is no row may be large
+        # one file first: what is no row may be large
         for some in (missing[:1], missing[1:]):
             rows, kept, _ = leave_out_bad(
                 lambda files, _: reduce(lambda X, step: step.transform(X), self.steps[:-1], files),
@@ -85,8 +85,8 @@ class Knowledge:
             )
             if rows is not None:
                 rows = np.asarray(rows)
-                self._scores_rows = rows.ndim == 2 and rows.shape[1] > 1
-                if not self._scores_rows:
+                self._has_rows = rows.ndim == 2 and rows.shape[1] > 1
+                if not self._has_rows:
                     return None
                 self._rows |= dict(zip([some[i] for i in kept], rows, strict=True))
         if not self._rows:
@@ -95,9 +95,9 @@ class Knowledge:
         return np.array([self._rows.get(file, nothing) for file in files])
 
     def contradiction(self, table):
-        """Return what is wrong if the scores of a table are not the detector's, which then knows nothing of them.
+        """Return a message if the scores of a table do not come from the detector, found by scoring one clip again.
 
-        One clip is scored again.
+        Its scores of training clips and its expected rate are then not used.
         """
         there = table[table["file"].notna() & table["anomaly_score"].notna()]
         if there.empty or not hasattr(self.detector, "score_samples"):
@@ -117,9 +117,9 @@ class Knowledge:
         )
 
     def expected_rate(self, threshold):
-        """Return the share of healthy clips to expect above a threshold, and whether that is known or a least value.
+        """Return the share of healthy clips to expect above a threshold, and False if it may be more.
 
-        None for the share where nothing is known.
+        The share is None if nothing is known.
         """
         if self.detector is None or self._is_another:
             return None, False

@@ -1,8 +1,7 @@
-"""One page about a stream, written anew while it goes on."""
+"""A page about a stream, rewritten while the stream goes on."""
 
 import math
 import time
-import warnings
 from collections import deque
 from datetime import datetime
 from typing import Any
@@ -12,9 +11,8 @@ import numpy as np
 from .. import __version__
 from .._typing import PathName
 from ..explain import Explanation
-from ..features import spectrogram_unit, time_frequency_axes
 from ..streaming import Event
-from ._clips import encoded, front_end
+from ._clips import encoded, spectrograms
 from ._page import Page
 from ._pictures import data_uri, spectrogram_picture, stream_picture
 
@@ -155,7 +153,8 @@ class LivePage:
         if waveform is not None:
             drawn = waveform[: round(_MOST_DRAWN * sample_rate)]
             boxes = explanation if len(drawn) == len(waveform) else None
-            entry["picture"] = self._picture(drawn, sample_rate, _moment(when), boxes)
+            found, scale = spectrograms([np.asarray(drawn, np.float32)], self.detector, sample_rate)
+            entry["picture"] = spectrogram_picture(found[0], *scale, f"the alarm at {_moment(when)}", boxes)
             sound = waveform[: round(_MOST_SECONDS * sample_rate)]
             entry["sound"] = data_uri(encoded(sound, sample_rate), "audio/flac")
         self.alarms.appendleft(entry)
@@ -257,17 +256,6 @@ class LivePage:
         if self.last.get("p_value") is not None:
             figures["p-value of the last"] = f"{self.last['p_value']:.2g}"
         return figures
-
-    def _picture(self, waveform, sample_rate, name, explanation):
-        front = front_end(self.detector, sample_rate)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of empty filters at odd rates: a line of the picture, no more
-            spectrogram = front.transform([np.asarray(waveform, np.float32)])[0]
-        axes = dict(zip(("frequencies", "hop", "start"), time_frequency_axes(front), strict=True))
-        unit = spectrogram_unit(front)
-        top, bottom = float(spectrogram.max()), float(spectrogram.min())
-        limits = (max(bottom, top - 80) if unit == "dB" else bottom, top)
-        return spectrogram_picture(spectrogram, axes, unit, limits, f"the alarm at {name}", explanation)
 
 
 def _moment(when):

@@ -1,4 +1,4 @@
-"""The order in which clips were recorded, as far as anything tells it."""
+"""The order in which clips were recorded, as far as it is known."""
 
 import re
 from datetime import datetime
@@ -12,7 +12,7 @@ from ._healthy import sound_info
 
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])")
 _HOUR, _SIXTY = r"(?<!\d)([01]\d|2[0-3])", r"([0-5]\d)"
-# right behind the date the seconds may be missing; further on all three must be there
+# a time directly behind the date may lack the seconds; further behind it must have them
 _NEAR = re.compile(rf"(?:[-_T/ .]{{1,2}}|(?<=\d))([01]\d|2[0-3])([-_:.h]?){_SIXTY}(?:\2{_SIXTY})?(?!\d)")
 _FAR = re.compile(rf"\D*?{_HOUR}([-_:.h]?){_SIXTY}\2{_SIXTY}(?!\d)")
 
@@ -45,15 +45,15 @@ def time_stamp(path):
 
 
 def in_order(table):
-    """Return a `scores_table` in the order of recording, with ``when``, the time of each clip or NaT; and what told it.
+    """Return a `scores_table` in the order of recording, with ``when``, the time of each clip or NaT, and its source.
 
-    That is, in words: the column ``time``, time stamps in the names of nine clips in ten or more, the times at which
-    the files were last modified, if these lie as far apart as sounds of that length must, or the table.
+    The source, in words, is the column ``time``, time stamps in the names of nine clips in ten or more, the times at
+    which the files were last modified, if these are as far apart as sounds of that length must be, or the table.
     """
     sources = (
-        ("over time, from the column time of the table", _told),
-        ("over time, from the time stamps in the file names", _stamped),
-        ("over time, from when the files were last modified", _modified),
+        ("over time, from the column time of the table", _from_column),
+        ("over time, from the time stamps in the file names", _from_names),
+        ("over time, from when the files were last modified", _from_files),
     )
     said = "in the order of the table, as nothing tells when the clips were recorded"
     when = pd.Series(pd.NaT, index=table.index, dtype="datetime64[ns]")
@@ -65,17 +65,17 @@ def in_order(table):
     return table.assign(when=when).sort_values("when", kind="stable", na_position="last"), said
 
 
-def _told(table):
+def _from_column(table):
     if "time" not in table:
         return None
     return pd.to_datetime(table["time"], errors="coerce", format="ISO8601", utc=True).dt.tz_localize(None)
 
 
-def _stamped(table):
+def _from_names(table):
     return pd.Series([time_stamp(path) for path in table["path"]], index=table.index)
 
 
-def _modified(table):
+def _from_files(table):
     """Return the times of modification in local time; None if they cannot be the times of recording."""
     if table["file"].isna().any() or len(table) < 2:
         return None
@@ -85,7 +85,7 @@ def _modified(table):
         length = np.median([sound_info(file).duration for file in some])
     except (OSError, soundfile.LibsndfileError):
         return None
-    # a copy, or an unpacked archive, is written faster than it was recorded
+    # files that were copied or unpacked were written faster than they were recorded
     if np.ptp(seconds) < 0.5 * length * (len(table) - 1):
         return None
     local = [datetime.fromtimestamp(int(second)) for second in seconds]

@@ -1,4 +1,4 @@
-"""An HTML page in one file: headings, sentences, tables, pictures, sound, and nothing from elsewhere."""
+"""A self-contained HTML page: headings, sentences, tables, pictures, sound."""
 
 import base64
 import hashlib
@@ -14,8 +14,7 @@ from .._whole_file import whole_file
 from ._script import RELOAD, SCRIPT
 from ._style import STYLE
 
-# nothing is fetched, and no script runs but those of these checksums: a browser refuses all others even if a name
-# should slip through unescaped
+# nothing is fetched, and only scripts with these checksums run, even if a name was not escaped
 _POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src {}"
 
 _PAGE = Template("""<!DOCTYPE html>
@@ -49,10 +48,7 @@ $script
 
 
 class Page:
-    """Parts of a page in their order.
-
-    Whatever a method is given as text is escaped; the methods alone write markup.
-    """
+    """Parts of a page in their order; the methods escape all text they are given."""
 
     def __init__(self, title):
         self.title = title
@@ -65,7 +61,7 @@ class Page:
         self._reload = ""
 
     def reload(self, seconds):
-        """Let the page be loaded again every so often: it is going to be written anew."""
+        """Let the browser reload the page regularly, because it will be rewritten."""
         self._reload = Template(RELOAD).substitute(milliseconds=round(1000 * seconds))
 
     def section(self, title):
@@ -85,13 +81,13 @@ class Page:
         self._parts.append(f"<h4>{escape(title)}</h4>")
 
     def verdict(self, kind, sentences):
-        """Add the news: of ``kind`` "good", "bad" or "open"."""
+        """Add a verdict of ``kind`` "good", "bad" or "open", the first sentence in bold."""
         first, *others = [escape(sentence) for sentence in sentences]
         more = "".join(f"<p>{sentence}</p>" for sentence in others)
         self._parts.append(f'<div class="verdict {kind}"><p><strong>{first}</strong></p>{more}</div>')
 
     def paragraph(self, text, kind=""):
-        """Add a sentence; of ``kind`` "missing" if it says what would be needed for more."""
+        """Add a paragraph; ``kind`` is its CSS class."""
         self._parts.append(f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>")
 
     def note(self, text):
@@ -99,11 +95,11 @@ class Page:
         self.paragraph(text, "note")
 
     def missing(self, text):
-        """Say what is not here, and what it would take."""
+        """Add a remark on what the page lacks, and what is needed for it."""
         self.paragraph(text, "missing")
 
     def key_figures(self, figures):
-        """Add numbers, given as text by their label, that stand out."""
+        """Add numbers in large print, given as texts by label."""
         items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in figures.items())
         self._parts.append(f'<dl class="key">{items}</dl>')
 
@@ -111,13 +107,12 @@ class Page:
         """Add a table: numbers with three decimals, missing values as a dash.
 
         The leading ``row_headers`` columns name the row. A ``long`` table scrolls in a box of its own, and can be
-        sorted and searched where scripts run. ``links`` has for places of rows the anchor that the first cell leads to.
+        sorted and searched if the browser runs scripts. ``links`` maps row numbers to the anchors of the first cells.
         """
-        numeric = [_is_numeric(table[column]) for column in table]
+        kinds = [_kind(column, _is_numeric(table[column])) for column in table]
         head = "".join(
-            f'<th scope="col"{_kind(c, n)}>{escape(c)}</th>' for c, n in zip(table, numeric, strict=True)
+            f'<th scope="col"{kind}>{escape(column)}</th>' for column, kind in zip(table, kinds, strict=True)
         )
-        kinds = [_kind(c, n) for c, n in zip(table, numeric, strict=True)]
         rows = []
         for number, values in enumerate(table.itertuples(index=False, name=None)):
             texts = [
@@ -130,7 +125,7 @@ class Page:
                 for place, text in enumerate(texts)
             ]
             rows.append(f"<tr>{''.join(cells)}</tr>")
-        # not a caption element, which would be as wide as the table and scroll away with it
+        # not a caption element, which would scroll with the table
         self._n_tables += 1
         name = f"t{self._n_tables}"
         text = (
@@ -156,7 +151,7 @@ class Page:
         )
 
     def text_block(self, text):
-        """Add text with its line breaks, as of a program."""
+        """Add preformatted text."""
         self._parts.append(f'<pre class="scroll" tabindex="0">{escape(text)}</pre>')
 
     def begin(self, kind, summary=None, is_open=False):
@@ -194,8 +189,8 @@ def _checksum(script):
 
 
 def escape(text):
-    """Return text that means itself in HTML, attributes included."""
-    # a file name may hold control characters, and bytes that are no text (as lone surrogates)
+    """Return text escaped for HTML and its attributes."""
+    # file names may contain control characters, and bytes that are no text (as lone surrogates)
     text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", str(text))
     return html.escape(text, quote=True)
 
@@ -210,13 +205,13 @@ def cell(value):
 
 
 def _kind(column, is_number):
-    """Return how a column is set: numbers to the right; texts that wrap get room."""
+    """Return the class attribute of a column: numbers are set to the right, texts that wrap get room."""
     kind = "number" if is_number else {"remark": "text", "error": "text", "time": "time"}.get(column)
     return f' class="{kind}"' if kind else ""
 
 
 def _marked(text, column):
-    """Make the decision that matters stand out."""
+    """Return the HTML of a cell, with the decision "anomalous" in bold."""
     return f"<strong>{text}</strong>" if column == "decision" and text == "anomalous" else text
 
 

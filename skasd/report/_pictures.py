@@ -1,4 +1,4 @@
-"""Displays as pictures that stand in the page itself, drawn without pyplot's figures and windows."""
+"""Displays as pictures embedded in the page, drawn without pyplot's figures and windows."""
 
 import base64
 import io
@@ -28,13 +28,13 @@ _DPI = 150
 
 
 def data_uri(content, kind):
-    """Return bytes as an address that holds them."""
+    """Return bytes as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def new_figure(width, height):
-    """Return a figure that draws itself and is known to nobody."""
-    import_pyplot("The report")  # says how to get matplotlib
+    """Return a figure with a canvas of its own, which pyplot does not manage."""
+    import_pyplot("The report")  # its error says how to install matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ def new_figure(width, height):
 
 
 def as_png(figure):
-    """Return the data URI of a figure, drawn once and in 256 colours, a third of the bytes of all."""
+    """Return the data URI of a figure as PNG in 256 colours, a third of the size of full colour."""
     from PIL import Image  # which matplotlib brings
 
     figure.canvas.draw()
@@ -108,7 +108,7 @@ def stream_picture(times, scores, threshold, alarms, unscored):
     figure = new_figure(4.8, 3.0)
     ax = figure.subplots()
     step = np.median(np.diff(times)) if len(times) > 1 else np.timedelta64(60, "s")
-    gap = np.flatnonzero(np.diff(times) > 3 * step)  # nothing was heard: no line over it
+    gap = np.flatnonzero(np.diff(times) > 3 * step)  # nothing was heard: the line is interrupted
     drawn = np.insert(scores.astype(float), gap + 1, np.nan)
     ax.plot(np.insert(times, gap + 1, times[gap] + step), drawn, color=NEUTRAL, linewidth=1.0, zorder=1)
     above = scores > (np.inf if threshold is None else threshold)
@@ -141,7 +141,7 @@ def stream_picture(times, scores, threshold, alarms, unscored):
 
 
 def _legend_above(ax):
-    """Move the legend from beside the panel to above it: the width is scarce on a small screen."""
+    """Move the legend from beside the panel to above it, because small screens lack width."""
     title, note = ax.get_title(loc="left"), ax.get_title(loc="right")
     legend = ax.get_legend()
     if legend is None:
@@ -211,9 +211,15 @@ def explanation_picture(explanation, name):
         [100 * explanation.map], frequencies=frequencies, hop=hop, start=start, unit="% of the difference"
     ).plot(ax=ax, vmax=100 * max(float(explanation.map.max()), 0.01))
     ax.set_xlim(0, len(explanation.clip) / explanation.sample_rate)
-    return as_png(
-        figure
-    ), f"Shares of tiles of time and frequency in the score of {name}: {explanation.sentence}."
+    text = f"Shares of tiles of time and frequency in the score of {name}: {explanation.sentence}."
+    return as_png(figure), text
+
+
+def colour_limits(spectrograms, unit):
+    """Return the lowest and the highest value of the colour scale of spectrograms, 80 dB apart at most."""
+    top = float(max(np.nanmax(each) for each in spectrograms))
+    bottom = float(min(np.nanmin(each) for each in spectrograms))
+    return (max(bottom, top - 80) if unit == "dB" else bottom), top
 
 
 def anomaly_picture(values, axes, vmax, what, name):

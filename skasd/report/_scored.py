@@ -203,9 +203,8 @@ def write_histogram(page, table, training=None, held_out=True):
     whole = table["y"].notna().all()
     domain = _domains(table)
     threshold = _threshold(table)
-    caption = "How many clips have which anomaly score" + (
-        "" if np.isnan(threshold) else ", and the threshold"
-    )
+    caption = "How many clips have which anomaly score"
+    caption += "" if np.isnan(threshold) else ", and the threshold"
     if training is not None:
         kind = "held out: scored by a detector that had not learnt them" if held_out else "which were learnt"
         caption += f". Line: the clips learnt from ({kind})"
@@ -222,7 +221,7 @@ def write_histogram(page, table, training=None, held_out=True):
 
 
 def write_notes(page, table):
-    """Say what the pictures of one machine leave out."""
+    """Say what the pictures of one machine do not show."""
     if (n := table["threshold"].dropna().nunique()) > 1:
         page.paragraph(f"These clips were judged by {n} thresholds, so none is drawn.")
     known = table["y"].notna()
@@ -241,7 +240,7 @@ def _threshold(table):
 
 
 def _write_all(page, table, anchors):
-    """Add the table of all clips."""
+    """Add the table of all clips, with links to those that are shown."""
     page.section("All recordings")
     rows = table.sort_values("anomaly_score", ascending=False, kind="stable", na_position="last").head(
         _MOST_ROWS
@@ -271,7 +270,7 @@ def _write_all(page, table, anchors):
 
 
 def _write_figures(page, table, year):
-    """Add what ground truth tells."""
+    """Add the figures that need ground truth."""
     clips = table[table["y"].notna() & table["anomaly_score"].notna()]
     if clips["y"].nunique() < 2:
         return
@@ -336,7 +335,7 @@ def write_roc(page, known):
 
 
 def _write_map(page, table, knowledge):
-    """Add the map of what the detector's last step gets of the clips, training clips among them."""
+    """Add the map of the rows that the detector's last step gets, of scored and of training clips."""
     usable = table[table["file"].notna() & table["anomaly_score"].notna()]
     if knowledge.detector is None or len(usable) < 5:
         return
@@ -382,7 +381,7 @@ def write_unreadable(page, table):
 
 
 def _write_more(page, table, detector, year):
-    """Say what else a report can hold."""
+    """Say which inputs would add to the report."""
     wanted = []
     if detector is None:
         wanted.append(

@@ -18,21 +18,21 @@ _TRUTH = ("y", "machine", "section", "domain", "attribute")
 
 
 def scores_table(scores, ground_truth=None):
-    """Return a checked copy of a table of scored clips and the number of clips without ground truth.
+    """Return a checked copy of a table of scored clips, joined with the ground truth.
 
     Parameters
     ----------
     scores : DataFrame, path-like or list of path-like
-        Needs ``path`` and ``anomaly_score``. Of several files, as of ``skasd score --shard``, one table is made; shards
-        must all be there, each once.
+        Needs ``path`` and ``anomaly_score``. Several files, such as those of ``skasd score --shard``, become one table;
+        of shards each must be there once.
     ground_truth : DataFrame, path-like or None, default=None
         Needs ``path`` and ``y``; joined by path, else by the name of the file.
 
     Returns
     -------
     table : DataFrame
-        With all text columns as text, ``y`` nullable, ``file`` (where the sound may be found) and ``name`` (the path
-        below the folder that all clips share).
+        With all text columns as text, ``y`` nullable, ``file`` (the path of the sound file, None if it does not exist)
+        and ``name`` (the path below the common folder of all clips).
     """
     table, folder = _read(scores, "scores")
     table["anomaly_score"] = pd.to_numeric(table["anomaly_score"], errors="raise").astype(float)
@@ -62,7 +62,7 @@ def scores_table(scores, ground_truth=None):
 
 
 def names_below_common_folder(paths):
-    """Return paths without the folders that all of them share."""
+    """Return paths without their common folders."""
     paths = [str(path) for path in paths]
     parts = [path.replace("\\", "/").split("/") for path in paths]
     folders = zip(*(part[:-1] for part in parts), strict=False)
@@ -71,7 +71,7 @@ def names_below_common_folder(paths):
 
 
 def _read(table, what):
-    """Return a table with its text as text, and the folder that its relative paths may be below."""
+    """Return a table with its text columns as text, and the folder of its file (None for a DataFrame)."""
     folder = None
     if not isinstance(table, pd.DataFrame):
         files = [table] if isinstance(table, (str, os.PathLike)) else table
@@ -96,22 +96,19 @@ def _read(table, what):
 
 
 def _joined(table, truth):
-    """Add what the ground truth knows; it has precedence."""
+    """Return a table with the columns of the ground truth, which replace its own."""
     for key in (os.path.abspath, lambda path: Path(path.replace("\\", "/")).name):
         left, right = table["path"].map(key), truth["path"].map(key)
-        if right.duplicated().any() or left.duplicated().any():
+        if right.duplicated().any() or left.duplicated().any() or not left.isin(right).any():
             continue
-        known = truth.set_index(right)
-        if left.isin(known.index).any():
-            for column in _TRUTH:
-                if column in truth:
-                    own = left.map(known[column])
-                    table[column] = own.where(own.notna(), table[column]) if column in table else own
-                    if column in _TEXT:
-                        table[column] = (
-                            table[column].astype(object).where(table[column].notna(), "").astype(str)
-                        )
-            return table
+        for column in [name for name in _TRUTH if name in truth]:
+            values = left.map(truth[column].set_axis(right))
+            if column in table:
+                values = values.where(values.notna(), table[column])
+            if column in _TEXT:
+                values = values.astype(object).where(values.notna(), "").astype(str)
+            table[column] = values
+        return table
     raise ValueError(
         f"None of the {len(table)} scored clips is among the {len(truth)} of the ground truth, neither by path nor by "
         f"a file name that is unique: {table['path'].iloc[0]!r} against {truth['path'].iloc[0]!r}, for instance."
@@ -125,7 +122,7 @@ def _labels(y):
 
 
 def _found(path, folder):
-    """Return where a clip's file is, or None."""
+    """Return the path of a clip's file, None if there is none."""
     places = [Path(path)] if folder is None else [Path(path), folder / path]
     try:
         return next((str(place) for place in places if place.is_file()), None)

@@ -1,4 +1,4 @@
-"""The one script of a report: it sorts and searches long tables, which stand as they are without it."""
+"""The scripts of a page: one sorts and searches long tables, the other reloads live pages."""
 
 SCRIPT = """
 for (const box of document.querySelectorAll('.long')) {
@@ -46,7 +46,7 @@ for (const box of document.querySelectorAll('.long')) {
 }
 """
 
-# of a page that is written anew: it is loaded again, but while somebody listens
+# reloads the page, except while a sound is played
 RELOAD = """
 setInterval(() => {
   if (![...document.querySelectorAll('audio')].some(sound => !sound.paused)) location.reload();

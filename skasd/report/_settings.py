@@ -1,4 +1,4 @@
-"""Settings that repeat a run: versions, parameters, arguments."""
+"""Settings of a run, needed to repeat it: versions, parameters, arguments."""
 
 import platform
 from importlib import metadata
@@ -15,7 +15,7 @@ _PACKAGES = (
 
 
 def installed_versions():
-    """Return the versions of Python, skasd and what it stands on, by name."""
+    """Return the versions of Python, skasd and the packages it uses, by name."""
     versions = {"skasd": __version__, "Python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -26,7 +26,7 @@ def installed_versions():
 
 
 def without_home(value):
-    """Return the text of a value with the user's own folder written as ~."""
+    """Return a value as text, with the user's home folder written as ~."""
     text, home = str(value), str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text
 
@@ -44,7 +44,7 @@ def flattened(settings, prefix=""):
 
 
 def write_settings(page, settings, detector=None):
-    """Add the section of settings to a page; ``settings["versions"]`` are those it ran with."""
+    """Add the section of settings to a page; ``settings["versions"]`` are the versions of the run."""
     page.section("Settings and versions")
     settings = dict(settings)
     known = settings.pop("versions", None)
@@ -65,10 +65,8 @@ def write_settings(page, settings, detector=None):
         ]
         page.table(pd.DataFrame(parameters, columns=["parameter", "value"]), "Parameters")
         page.end("details")
+    tables = {"Versions": here}
     if known is not None and any(here.get(name) != version for name, version in known.items()):
-        page.table(pd.DataFrame(list(known.items()), columns=["package", "version"]), "Versions of the run")
-        page.table(
-            pd.DataFrame(list(here.items()), columns=["package", "version"]), "Versions of this report"
-        )
-    else:
-        page.table(pd.DataFrame(list(here.items()), columns=["package", "version"]), "Versions")
+        tables = {"Versions of the run": known, "Versions of this report": here}
+    for caption, versions in tables.items():
+        page.table(pd.DataFrame(versions.items(), columns=["package", "version"]), caption)

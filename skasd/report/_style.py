@@ -1,4 +1,4 @@
-"""The look of a report: one column of text, boxes that scroll by themselves, light and dark."""
+"""The style sheet of a page."""
 
 STYLE = """
 :root { --ink: #1c2430; --soft: #4d5866; --paper: #ffffff; --band: #f2f5f8; --line: #ccd4dc; --link: #0b5cad;

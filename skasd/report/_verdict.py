@@ -4,13 +4,11 @@ import numpy as np
 from scipy.special import xlog1py
 from scipy.stats import binom, mannwhitneyu
 
-_USUAL_RATE = 0.1  # of false alarms, the default of the library, where nothing tells it
-_CHANCE = 0.01  # below which a number of alarms is no chance
+_USUAL_RATE = 0.1  # of false alarms if it is not known: the default of the library
+_CHANCE = 0.01  # probability below which a number of alarms is not taken for chance
 
 _MOST_STARTS = 2000  # of runs that are tried
-_RAISED = (
-    0.7  # probability that a clip scores higher than one learnt from, from which on that is worth a word
-)
+_RAISED = 0.7  # probability that a clip scores higher than a training clip, above which the verdict says so
 
 USUAL_CAUSES = (
     "another microphone, place or gain, another sample rate or codec, another load or speed of the machine"
@@ -26,9 +24,9 @@ _MOST_DIFFER = (
 def alarm_run(alarms, rate):
     """Return where alarms are denser than by chance: the scan statistic for a known rate [1]_.
 
-    Of all spans of clips that begin and end with an alarm it is the one whose logarithm of the likelihood ratio,
-    between its own rate of alarms and the expected one, is largest; it counts if that passes ``log(n^2 / 0.02)``, which
-    one of a hundred healthy series does at most.
+    Of all spans of clips that begin and end with an alarm it is the one with the largest logarithm of the likelihood
+    ratio between its own rate of alarms and the expected one, if that exceeds ``log(n^2 / 0.02)``, which happens in at
+    most one of a hundred healthy series.
 
     Parameters
     ----------
@@ -40,8 +38,8 @@ def alarm_run(alarms, rate):
     Returns
     -------
     run : (int, int) or None
-        Positions of its first and its last clip; the last is that of the series, unless so few alarms follow that the
-        run has ended. None if there is no such span.
+        Positions of its first and last clip; it extends to the last clip of the series, unless so few alarms follow
+        that it has ended. None if there is no such span.
 
     References
     ----------
@@ -71,25 +69,27 @@ def alarm_run(alarms, rate):
     if run is None:
         return None
     begin, end = run
-    own = (up_to[end + 1] - up_to[begin]) / (end + 2 - begin)  # below 1: one normal clip ends no run
+    own = (up_to[end + 1] - up_to[begin]) / (end + 2 - begin)  # below 1: one normal clip does not end a run
     left, after = n - end - 1, int(up_to[n] - up_to[end + 1])
     has_ended = binom.cdf(after, left, own) < _CHANCE
     return begin, end if has_ended else n - 1
 
 
 class Verdict:
-    """Return the verdict on one machine, "machine" if it has no name, from its clips as `in_order` makes them.
+    """Verdict on one machine.
 
     Parameters
     ----------
     machine : str
+        Its name; "machine" if it has none.
     clips : DataFrame
+        Its clips, from `in_order`.
     rate : float or None
         Share of anomalous clips expected of a healthy machine; None: not known.
     training : ndarray of shape (n_training_clips,) or None
         Held-out scores of its training clips.
     is_known : bool
-        False: the rate may be more than `rate`.
+        False if the true rate may be higher than `rate`.
 
     Attributes
     ----------
@@ -175,11 +175,9 @@ def _moment(scored, place):
 
 
 def moment(when):
-    """Return a time without seconds or hours that are zero."""
-    form = (
-        "%Y-%m-%d %H:%M:%S" if when.second else "%Y-%m-%d %H:%M" if when.hour or when.minute else "%Y-%m-%d"
-    )
-    return when.strftime(form)
+    """Return a time as text, without seconds if they are zero, and as a date alone at midnight."""
+    time = " %H:%M:%S" if when.second else " %H:%M" if when.hour or when.minute else ""
+    return when.strftime(f"%Y-%m-%d{time}")
 
 
 def _count(n):
@@ -187,6 +185,6 @@ def _count(n):
 
 
 def _percent(share):
-    """Return a share in percent: two digits, but all of one hundred."""
+    """Return a share in percent with two significant digits, 100 % in full."""
     value = 100 * share
     return f"{value:.0f} %" if value >= 10 or value == 0 else f"{value:.2g} %"
