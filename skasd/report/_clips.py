@@ -136,7 +136,9 @@ def _write_cards(page, clips, detector, anchors):
         for sound, title in ((clip.sound, "This recording"), (clip.healthy, "Nearest healthy recording")):
             if sound is not None:
                 boxes = clip.explanation if sound is clip.sound else None
-                picture = spectrogram_picture(spectrogram[sound.file], *scale, sound.name, boxes)
+                picture = spectrogram_picture(
+                    spectrogram[sound.file], *scale, name=sound.name, explanation=boxes
+                )
                 player.write_half(title, sound, picture)
         page.end("pair")
         page.begin("pair")

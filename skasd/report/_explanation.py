@@ -90,7 +90,7 @@ def report_explanation(
             None,
         ),
     ):
-        picture = spectrogram_picture(spectrogram, *scale, label, boxes)
+        picture = spectrogram_picture(spectrogram, *scale, name=label, explanation=boxes)
         player.write_half(heading, Sound("", label, waveform, explanation.sample_rate), picture)
     page.end("pair")
     if len(explanation.segments_):

@@ -153,8 +153,9 @@ class LivePage:
         if waveform is not None:
             drawn = waveform[: round(_MOST_DRAWN * sample_rate)]
             boxes = explanation if len(drawn) == len(waveform) else None
-            found, scale = spectrograms([np.asarray(drawn, np.float32)], self.detector, sample_rate)
-            entry["picture"] = spectrogram_picture(found[0], *scale, f"the alarm at {_moment(when)}", boxes)
+            (found,), scale = spectrograms([np.asarray(drawn, np.float32)], self.detector, sample_rate)
+            label = f"the alarm at {_moment(when)}"
+            entry["picture"] = spectrogram_picture(found, *scale, name=label, explanation=boxes)
             sound = waveform[: round(_MOST_SECONDS * sample_rate)]
             entry["sound"] = data_uri(encoded(sound, sample_rate), "audio/flac")
         self.alarms.appendleft(entry)
