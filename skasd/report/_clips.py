@@ -115,7 +115,7 @@ def _find_healthy(page, table, clips, knowledge):
 def _write_cards(page, clips, detector, anchors):
     sounds = [sound for clip in clips for sound in (clip.sound, clip.healthy) if sound is not None]
     files = list(dict.fromkeys(sound.file for sound in sounds))
-    found, scale = spectrograms(files, detector, max(sound.rate for sound in sounds))
+    found, axes, unit, limits = spectrograms(files, detector, max(sound.rate for sound in sounds))
     spectrogram = dict(zip(files, found, strict=True))
     maps, what = _maps([clip.sound.file for clip in clips], detector)
     if not maps and detector is not None:
@@ -154,7 +154,7 @@ def _write_cards(page, clips, detector, anchors):
                 "Level of the frequency bands (sixths of an octave) over the whole clip; grey: where they differ.",
             )
         if maps and not np.isnan(maps[i]).all():
-            page.picture(*anomaly_picture(maps[i], scale[0], vmax, what, clip.row.name_), _MAP_CAPTIONS[what])
+            page.picture(*anomaly_picture(maps[i], axes, vmax, what, clip.row.name_), _MAP_CAPTIONS[what])
         if clip.explanation is not None:
             page.picture(*explanation_picture(clip.explanation, clip.row.name_), EXPLANATION_CAPTION)
         page.end("pair")
@@ -237,7 +237,7 @@ def spectrograms(clips, detector, rate):
         found = front.transform(clips)
     axes = dict(zip(("frequencies", "hop", "start"), time_frequency_axes(front), strict=True))
     unit = spectrogram_unit(front)
-    return found, (axes, unit, colour_limits(found, unit))
+    return found, axes, unit, colour_limits(found, unit)
 
 
 def _begins_with_spectrograms(detector):

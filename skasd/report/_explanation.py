@@ -77,7 +77,7 @@ def report_explanation(
     _write_verdict(page, explanation, name, threshold)
     page.section("Beside the nearest healthy recording")
     spectrograms, axes = explanation.spectrograms()
-    scale = axes, "dB", colour_limits(spectrograms, "dB")
+    limits = colour_limits(spectrograms, "dB")
     player = Player(page)
     page.begin("pair")
     for heading, spectrogram, waveform, label, boxes in (
@@ -90,7 +90,7 @@ def report_explanation(
             None,
         ),
     ):
-        picture = spectrogram_picture(spectrogram, *scale, name=label, explanation=boxes)
+        picture = spectrogram_picture(spectrogram, axes, "dB", limits, label, boxes)
         player.write_half(heading, Sound("", label, waveform, explanation.sample_rate), picture)
     page.end("pair")
     if len(explanation.segments_):

@@ -153,9 +153,11 @@ class LivePage:
         if waveform is not None:
             drawn = waveform[: round(_MOST_DRAWN * sample_rate)]
             boxes = explanation if len(drawn) == len(waveform) else None
-            (found,), scale = spectrograms([np.asarray(drawn, np.float32)], self.detector, sample_rate)
+            (found,), axes, unit, limits = spectrograms(
+                [np.asarray(drawn, np.float32)], self.detector, sample_rate
+            )
             label = f"the alarm at {_moment(when)}"
-            entry["picture"] = spectrogram_picture(found, *scale, name=label, explanation=boxes)
+            entry["picture"] = spectrogram_picture(found, axes, unit, limits, label, boxes)
             sound = waveform[: round(_MOST_SECONDS * sample_rate)]
             entry["sound"] = data_uri(encoded(sound, sample_rate), "audio/flac")
         self.alarms.appendleft(entry)
