@@ -136,9 +136,7 @@ def _write_cards(page, clips, detector, anchors):
         for sound, title in ((clip.sound, "This recording"), (clip.healthy, "Nearest healthy recording")):
             if sound is not None:
                 boxes = clip.explanation if sound is clip.sound else None
-                picture = spectrogram_picture(
-                    spectrogram[sound.file], *scale, name=sound.name, explanation=boxes
-                )
+                picture = spectrogram_picture(spectrogram[sound.file], axes, unit, limits, sound.name, boxes)
                 player.write_half(title, sound, picture)
         page.end("pair")
         page.begin("pair")
