@@ -1,4 +1,4 @@
-"""Places in time and frequency that anomaly scores come from: the detector is asked about clips with parts replaced."""
+"""Explanations of anomaly scores in time and frequency, found by scoring clips with parts replaced."""
 
 from ._explainer import Explainer, explain
 from ._explanation import Explanation

@@ -1,34 +1,34 @@
-"""A healthy clip brought to the length, and where it has one to the course, of another clip."""
+"""A healthy clip aligned in time with another clip, and brought to its length."""
 
 import numpy as np
 import scipy.fft
 
 from ..features import LogMelTransformer
+from ._tiles import frame_length
 
 _N_BANDS = 32
-_LEAST_GAIN = 0.1  # of the mean correlation, below which a shift is chance: noise of 10 s reaches 0.05
-_LARGEST = 3.0  # standard deviations, so that no single event decides
-_FADE = 0.032  # s, about, of a frame, and where the end of a clip is joined to its beginning
+_LEAST_GAIN = 0.1  # of the mean correlation by a shift; noise of 10 s reaches 0.05 by chance
+_LARGEST = 3.0  # standard deviations; levels are clipped there, so that no single event decides
+_FADE = 0.032  # s, of a frame, and of the cross-fade from the end of a clip to its beginning
 
 
 def aligned(healthy, clip, rate):
-    """Return a healthy clip as long as another, shifted in time to where the levels of both run most alike.
+    """Return a healthy clip as long as another, shifted in time to where the levels of both are most similar.
 
-    Stationary sounds have no course, and stay where they are. A shorter healthy clip is repeated, and what a shift
-    takes beyond its end goes on at its beginning.
+    Stationary sounds are not shifted. A shorter healthy clip is repeated; beyond its end it continues at its beginning.
     """
     n = len(clip)
-    n_fft = 1 << max(5, round(np.log2(_FADE * rate)))
+    n_fft = frame_length(_FADE, rate)
     hop = n_fft // 2
     if min(n, len(healthy)) < 8 * n_fft:
         return _looped(healthy, n, 0, len(healthy) - min(n_fft, len(healthy) // 2))
-    # a round of frames is one of samples as well
+    # a whole number of hops, so that frames repeat with the samples
     period = (len(healthy) - n_fft) // hop * hop
     levels = LogMelTransformer(
         sample_rate=rate, n_fft=n_fft, hop_length=hop, n_mels=_N_BANDS, htk=True, fmin=min(100.0, rate / 8)
     ).waveform_function()
     own, other = (_courses(levels(part.astype(np.float32))) for part in (clip, healthy))
-    longer = len(healthy) > n  # then there is no need to go beyond its end
+    longer = len(healthy) > n  # then it need not be repeated
     n_frames = other.shape[1] if longer else period // hop
     spectra = [scipy.fft.rfft(_wrapped(part, n_frames), axis=1) for part in (own, other[:, :n_frames])]
     correlation = scipy.fft.irfft((spectra[0].conj() * spectra[1]).sum(axis=0), n_frames) / own.size
@@ -49,14 +49,14 @@ def _courses(levels):
 
 
 def _wrapped(courses, n_frames):
-    """Return courses over a circle of so many frames."""
+    """Return courses summed modulo a number of frames."""
     n_rounds = -(-courses.shape[1] // n_frames)
     padded = np.pad(courses, ((0, 0), (0, n_rounds * n_frames - courses.shape[1])))
     return padded.reshape(len(courses), n_rounds, n_frames).sum(axis=1)
 
 
 def _looped(healthy, n, shift, period):
-    """Return so many samples of a clip from a sample on; after `period` samples it begins anew, cross-faded."""
+    """Return n samples of a clip, from ``shift`` on; after ``period`` samples it is cross-faded to its beginning."""
     if shift + n <= len(healthy):
         return healthy[shift : shift + n]
     fade = len(healthy) - period

@@ -1,5 +1,6 @@
 """Explanations of scores by replacing parts of a clip."""
 
+from itertools import islice
 from numbers import Integral
 from typing import Any
 
@@ -23,8 +24,8 @@ _LEAST_SECONDS = 0.064  # of a fine tile
 _FEWEST, _MOST = 8, 16  # coarse time steps
 _STEP = 1.25  # s, of a coarse time step of longer clips
 _NEAR = 8  # healthy clips whose range is the usual one
-# of what the clip scores above the nearest healthy clip, by what is unusual: little, for most of the rest is what any
-# new clip scores above one that was learnt
+# part of the difference to the nearest healthy clip's score that unusual levels must explain: little, because any new
+# clip scores above one that was learnt
 _LEAST_OF_USUAL = 0.05
 _MOST_SEGMENTS = 3
 _LEAST_SHARE = 0.1
@@ -139,49 +140,36 @@ class Explainer:
             return _empty(self.detector, said, own, of_healthy, 3 + shares.n_asked, known)
         segments = _segments(shares, tiles, levels, rate)
         bands = shares.map.sum(axis=1).reshape(-1, COARSE[0]).sum(axis=1)
-        text = in_words(segments.iloc[0], len(waveform) / rate, rate / 2, than)
-        share, fluctuation, said = max(segments["share"].iloc[0], 0), None, ""
-        if own <= of_healthy:
-            text = f"the clip scores no higher than the healthy clip; what raises its score most: {text}"
-        elif (fluctuation := unusual_fluctuation(waveform, near, rate)) is not None:
+        share = max(segments["share"].iloc[0], 0)
+        fluctuation = unusual_fluctuation(waveform, near, rate) if own > of_healthy else None
+        raised_by_it = ""
+        if fluctuation is not None:
             (steady,) = score([steadied(waveform, fluctuation.frequency, rate)])
             if own - steady >= max(share, _LEAST_SHARE) * (own - replaced):
-                said = fluctuation.in_words()
-        if said:
-            text = f"{said}; {text}" if share >= _LEAST_SHARE else said
-        elif share < _LEAST_SHARE and own > of_healthy:
-            text = f"no region stands out; the strongest, {share:.0%} of the difference: {text}"
+                raised_by_it = fluctuation.in_words()
+        strongest = in_words(segments.iloc[0], len(waveform) / rate, rate / 2, than)
         return Explanation(
             score=float(own),
             healthy_score=float(of_healthy),
             map=shares.map,
             bands_=_bands(waveform, self.detector, frequencies[:: COARSE[0]], bands),
             segments_=segments,
-            sentence=text,
+            sentence=_sentence(strongest, share, raised_by_it, own > of_healthy),
             n_scored=3 + shares.n_asked + (fluctuation is not None),
             **known,
         )
 
     def _score(self, waveforms, n_samples, section):
-        """Return the anomaly scores of waveforms of one length, some at a time."""
-        most = max(1, _BATCH_BYTES // (4 * n_samples))
-        scores, batch = [], []
-        for waveform in waveforms:
-            batch.append(waveform)
-            if len(batch) == most:
-                scores.append(self._score_batch(batch, section))
-                batch = []
-        if batch:
-            scores.append(self._score_batch(batch, section))
-        return np.concatenate(scores) if scores else np.zeros(0)
-
-    def _score_batch(self, batch, section):
-        X = np.array(batch, dtype=np.float32)
-        known = {} if section is None else {"section": [section] * len(X)}
-        scores = np.asarray(score_clips(self.detector, X, known)[0], dtype=float)
-        if np.isnan(scores).any():
-            raise ValueError("The detector has no score for this clip, so there is nothing to explain.")
-        return scores
+        """Return the anomaly scores of waveforms of one length, computed in batches."""
+        waveforms = iter(waveforms)
+        size = max(1, _BATCH_BYTES // (4 * n_samples))
+        scores = [np.zeros(0)]
+        while batch := list(islice(waveforms, size)):
+            known = {} if section is None else {"section": [section] * len(batch)}
+            scores.append(score_clips(self.detector, np.array(batch, dtype=np.float32), known)[0])
+            if np.isnan(scores[-1]).any():
+                raise ValueError("The detector has no score for this clip, so there is nothing to explain.")
+        return np.concatenate(scores)
 
 
 def explain(
@@ -308,6 +296,17 @@ def _time_edges(n_samples, rate, span):
     return np.linspace(first * rate, min(last * rate, n_samples), n + 1).round().astype(int)
 
 
+def _sentence(strongest, share, fluctuation, is_higher):
+    """Return the explanation in words, from those of the strongest segment, its share, and a fluctuation ("": none)."""
+    if not is_higher:
+        return f"the clip scores no higher than the healthy clip; what raises its score most: {strongest}"
+    if fluctuation:
+        return f"{fluctuation}; {strongest}" if share >= _LEAST_SHARE else fluctuation
+    if share < _LEAST_SHARE:
+        return f"no region stands out; the strongest, {share:.0%} of the difference: {strongest}"
+    return strongest
+
+
 def _inside(edges, other):
     """Tell whether the middle of a rectangle lies in another."""
     low, high, start, end = edges
@@ -315,13 +314,13 @@ def _inside(edges, other):
 
 
 def _segments(shares, tiles, levels, rate):
-    """Return the table of the strongest segments, each asked for by itself."""
+    """Return the table of the strongest segments, the score of each without it and with it alone being asked."""
     frequencies, times = tiles.frequencies, tiles.samples / rate
     found = [
         levels.edges(*frequencies[list(region.bands)], *times[list(region.times)])
         for region in regions(shares.map, _MOST_SEGMENTS)
     ]
-    # regions may turn out to be parts of one
+    # several regions may lead to the same segment
     found = [
         edges
         for place, edges in enumerate(found)
@@ -343,7 +342,7 @@ def _bands(waveform, detector, edges, shares):
 
 
 def _empty(detector, sentence, score, healthy_score, n_scored, known):
-    """Return the explanation of a score in which there is nothing to explain."""
+    """Return an explanation without shares and segments."""
     frequencies, times = known["frequencies"], known["times"]
     return Explanation(
         score=float(score),

@@ -9,8 +9,9 @@ import pandas as pd
 from ..features import LogMelTransformer, time_frequency_axes
 from ..plotting import AnomalyMapDisplay, SpectrogramDisplay
 from ..plotting.style import import_pyplot
+from ._tiles import frame_length
 
-_N_MELS = 96  # three to a band of the map
+_N_MELS = 96  # three for each band of the map
 _LEAST_BOX = 0.06  # of the height and the width of a picture
 
 
@@ -110,9 +111,7 @@ class Explanation:
         axes : dict
             ``frequencies``, ``hop`` and ``start`` as for :class:`skasd.plotting.SpectrogramDisplay`.
         """
-        n_fft = 1 << max(6, round(np.log2(0.064 * self.sample_rate)))
-        while n_fft > len(self.clip):
-            n_fft //= 2
+        n_fft = frame_length(0.064, self.sample_rate, len(self.clip))
         transformer = LogMelTransformer(
             sample_rate=self.sample_rate,
             n_fft=n_fft,
@@ -157,11 +156,11 @@ class Explanation:
         for segment in self.segments_.itertuples():
             low, high = np.interp([segment.low, segment.high], frequencies, rows)
             start, end = segment.start, segment.end
-            # a narrow box is drawn around what it is about, not over it
+            # a narrow box is widened, so that it does not hide what it marks
             least = (_LEAST_BOX * len(rows), _LEAST_BOX * len(self.clip) / self.sample_rate)
             low, high = _widened(low - 0.5, high + 0.5, least[0], -0.5, len(rows) - 0.5)
             start, end = _widened(start, end, least[1], 0.0, len(self.clip) / self.sample_rate)
-            # a light line on a dark one is seen on any ground
+            # a light line on a dark one is visible on any background
             for colour, width in (("black", 2.6), ("white", 1.2)):
                 ax.plot(
                     [start, end, end, start, start],

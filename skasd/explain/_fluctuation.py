@@ -1,4 +1,4 @@
-"""Levels that rise and fall periodically, which no region of time and frequency shows: a shaft out of balance."""
+"""Levels that rise and fall periodically, as with an unbalanced shaft, which no region of time and frequency shows."""
 
 from typing import NamedTuple
 
@@ -6,15 +6,15 @@ import numpy as np
 import scipy.fft
 
 from ..features import STFTTransformer
-from ._tiles import mel_band_edges
+from ._tiles import frame_length, mel_band_edges
 
-_WINDOW = 0.008  # s, so that 100 Hz are still in the levels
+_WINDOW = 0.008  # s, short enough for fluctuations of 100 Hz
 _RANGE = (2.0, 100.0)  # Hz
 _FEWEST_PERIODS = 4
-_FINER = 4  # times the resolution of the clip's length
+_FINER = 4  # times as many frequencies as the length of the clip resolves
 _BANDS_APART = 4  # of the 32 mel bands: 8 bands
-_TIMES_USUAL = 2**0.5  # times the largest depth of healthy clips: 3 dB, as of levels
-_AROUND = 2 ** (1 / 3)  # factor of frequency within which healthy clips are looked at: their speed may differ
+_TIMES_USUAL = 2**0.5  # least ratio to the largest depth of healthy clips: 3 dB, as for levels
+_AROUND = 2 ** (1 / 3)  # ratio of frequencies within which healthy clips are compared: their speed may differ
 _LEAST_DEPTH = 0.05
 _LEAST_GAIN = 0.2  # so that nothing is divided by zero
 _FLOOR = 1e-7  # magnitude of the dither of 24 bits
@@ -72,7 +72,7 @@ def steadied(clip, frequency, rate):
 
 
 def _depths(clip, rate, n_samples):
-    """Return frequencies, and the amplitudes at which the level fluctuates, means over bands."""
+    """Return frequencies, and the amplitudes of the fluctuations at them, means over bands."""
     levels, hop = _levels(clip, rate)
     window = np.hanning(levels.shape[1])
     n = _FINER * (1 + n_samples // hop)
@@ -82,7 +82,7 @@ def _depths(clip, rate, n_samples):
 
 def _levels(clip, rate):
     """Return magnitudes in bands over time relative to their mean, (n_bands, n_frames), and the hop in samples."""
-    n_fft = 1 << max(5, round(np.log2(_WINDOW * rate)))
+    n_fft = frame_length(_WINDOW, rate)
     hop = n_fft // 4
     power = STFTTransformer(
         sample_rate=rate, n_fft=n_fft, hop_length=hop, power=2, log=None

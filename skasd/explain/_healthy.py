@@ -1,4 +1,4 @@
-"""Healthy clips, and which of them is nearest to a clip in what a detector takes of sounds."""
+"""Healthy clips, and which of them are nearest to a clip in the features of a detector."""
 
 import os
 from functools import reduce
@@ -12,7 +12,7 @@ from ..features import ClipStatistics, LogMelTransformer
 
 
 class HealthyClips:
-    """Some healthy clips, ``most`` of X at most, evenly drawn, with the rows by which the nearest is found."""
+    """At most ``most`` healthy clips of X, evenly drawn, with the features by which the nearest are found."""
 
     def __init__(self, detector, X, *, most, sample_rate, channel):
         X = check_clips(X)
@@ -22,7 +22,7 @@ class HealthyClips:
         self._steps = fitted_steps(detector)[:-1]
         rows = self._rows(take(self._clips, [0]))
         if rows.ndim != 2 or rows.shape[1] < 2:
-            # no rows that could be compared: the means and spreads of log-mels
+            # no rows to compare: means and standard deviations of log-mels in their place
             self._steps = [
                 make_pipeline(LogMelTransformer(**self._reading), ClipStatistics()).fit(
                     [np.zeros(sample_rate)]
@@ -35,8 +35,8 @@ class HealthyClips:
     def nearest(self, waveform, n):
         """Return the position of the nearest clip, and the waveforms of the n nearest, the nearest first.
 
-        By the sum of absolute differences, each in units of the healthy clips' spread: a fault that moves few numbers
-        far then has no say in which of the healthy clips are like the rest of the sound.
+        Nearest by the sum of absolute differences, each in units of the healthy clips' standard deviation: a fault
+        that moves few numbers far then hardly affects which clips are nearest in all others.
         """
         row = self._rows([waveform])[0]
         distance = np.abs((self._own - row) / self._scale).sum(axis=1)
@@ -49,5 +49,4 @@ class HealthyClips:
         return os.fspath(clip) if isinstance(clip, (str, os.PathLike)) else place
 
     def _rows(self, clips):
-        rows = reduce(lambda X, step: step.transform(X), self._steps, clips)
-        return rows if isinstance(rows, np.ndarray) and rows.ndim != 2 else np.asarray(rows)
+        return np.asarray(reduce(lambda X, step: step.transform(X), self._steps, clips))

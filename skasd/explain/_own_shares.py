@@ -1,4 +1,4 @@
-"""The additive shares that some detectors have in their own formula, by frequency."""
+"""Shares of frequency bands in the formula of a detector, if it is a sum."""
 
 import numpy as np
 from sklearn.pipeline import FeatureUnion
@@ -9,7 +9,7 @@ from ..plotting import anomaly_map
 
 
 def own_shares(detector, waveform, edges):
-    """Return the shares of bands in a clip's score by the detector's own formula, NaN where it is no such sum.
+    """Return the shares of bands in a clip's score by the detector's own formula, NaN if that is no known sum.
 
     Contributions of clip statistics, of the rows of frozen encoders, and reconstruction errors are known. The shares,
     (n_bands,) for ``edges`` in Hz from 0 on, have a sum of 1 and may be negative.
@@ -31,7 +31,7 @@ def own_shares(detector, waveform, edges):
             return nothing
         columns = last.feature_contributions(first.transform([waveform]))[0]
         lowest, position = np.unique(frequencies, return_inverse=True)
-        # positions reach from their lowest band to that of the next, and beyond the highest edge
+        # a position reaches from its lowest band to that of the next one, the last beyond the highest edge
         up_to = np.concatenate([[0], np.cumsum(np.bincount(position, columns))])
         mel = np.log1p(np.concatenate([[0], lowest[1:], [max(edges[-1], lowest[-1] * 1.9)]]) / 700)
         shares = np.diff(np.interp(np.log1p(edges / 700), mel, up_to))
@@ -41,7 +41,7 @@ def own_shares(detector, waveform, edges):
 
 
 def _only(scorer):
-    """Return the one scorer of one model per section, where there is one."""
+    """Return the scorer of the only section, if there is just one."""
     models = getattr(scorer, "estimators_", None)
     return next(iter(models.values())) if isinstance(models, dict) and len(models) == 1 else scorer
 

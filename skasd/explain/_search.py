@@ -1,11 +1,11 @@
-"""Shares of tiles in a score: the detector is asked about two clips that have exchanged tiles, coarse ones first."""
+"""Shares of tiles in a score, found by scoring two clips that have exchanged tiles, coarse ones first."""
 
 import numpy as np
 
 COARSE = (4, 2)  # fine bands and fine time steps in a tile of the first level
-_MOST_TILES = 12  # coarse ones that are asked for by themselves
-_CONSPICUOUS = 0.3  # of the largest share: what is worth a closer look
-_LEAST_EXPLAINED = 0.25  # of a tile's share, by those of its parts; below, they say nothing
+_MOST_TILES = 12  # coarse tiles that are exchanged one by one
+_CONSPICUOUS = 0.3  # of the largest share: least share that is divided further
+_LEAST_EXPLAINED = 0.25  # of a tile's share, by those of its parts; if less, these are not used
 
 
 class Shares:
@@ -23,8 +23,8 @@ class Shares:
     ends : (float, float)
         Scores of the clip as it is, and with all replaced.
     weights : ndarray of shape (n_bands, n_times)
-        How much the clips differ in each fine tile: where to look, and how a share is divided that was not asked for
-        in parts.
+        How much the clips differ in each fine tile: says where to look, and divides shares whose parts were not
+        exchanged one by one.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Shares:
         return shares
 
     def _divide(self, bands):
-        """Share out what the bands have among fine tiles."""
+        """Divide the shares of the bands among fine tiles."""
         starts = [[first for first, _ in edges] for edges in (self._rows, self._columns)]
         weights = np.add.reduceat(np.add.reduceat(self._weights, starts[0], axis=0), starts[1], axis=1)
         coarse = bands[:, None] * _parts(weights, axis=1)
@@ -90,7 +90,7 @@ class Shares:
         self.map /= self.map.sum()
 
     def _cut(self, coarse, lengths):
-        """Cut the band of the strongest tile over the times that matter in it, and that tile over time."""
+        """Divide the band of the strongest tile, over the times that matter in it, and that tile over time."""
         band, strongest = np.unravel_index((coarse / lengths).argmax(), coarse.shape)
         row, in_time = self._rows[band], coarse[band]
         matter = np.flatnonzero(in_time >= _CONSPICUOUS * in_time.max())
@@ -110,7 +110,7 @@ class Shares:
 
 
 def _divided(found, expected):
-    """Return shares in proportion to those found, or as expected where these say nothing; the sum stays."""
+    """Return shares in proportion to those found, or the expected ones if those are too small; the sum is kept."""
     found = np.maximum(found, 0)
     if found.sum() <= _LEAST_EXPLAINED * expected.sum():
         return expected
@@ -118,7 +118,7 @@ def _divided(found, expected):
 
 
 def _parts(weights, axis=None):
-    """Return weights in parts of their sum, even ones where they are all 0."""
+    """Return weights divided by their sum, equal parts if they are all 0."""
     total = weights.sum(axis=axis, keepdims=True)
     even = np.ones_like(weights) / (weights.size if axis is None else weights.shape[axis])
     return np.divide(weights, total, out=even, where=total > 0)

@@ -1,4 +1,4 @@
-"""The strongest regions of a map of shares, with edges where the levels differ, and in words."""
+"""The strongest regions of a map of shares, their edges by the difference in level, and descriptions in words."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -8,15 +8,16 @@ import scipy.ndimage
 
 from ..features import STFTTransformer
 from ._search import COARSE
+from ._tiles import frame_length
 
-_CONSPICUOUS = 0.3  # of the strongest coarse tile: what belongs to a region
+_CONSPICUOUS = 0.3  # of the strongest coarse tile: least share of a tile in a region
 _LEAST_DB = 3.0  # below, a level difference has no edges
 _SAMPLES = (
-    32  # seconds times hertz that a level is averaged over, so that chance moves it by less than a decibel
+    32  # seconds times hertz that a level is averaged over: chance then moves it by less than a decibel
 )
-_CERTAIN_DB = 6.0  # in a band that may be much wider than the difference
+_CERTAIN_DB = 6.0  # least peak in a band that may be much wider than the difference
 _SAME_DB = 0.1  # below, clips are taken to be the same
-_USUAL = 0.5  # s
+_USUAL = 0.5  # s that the level of the healthy clip is averaged over
 _GAP = 0.3  # s that a region may be interrupted for
 _FLOOR = 1e-14  # power of the dither of 24 bits, so that silence has a level
 
@@ -52,9 +53,7 @@ class Levels:
     """Power of two clips, arrays (n_samples,), over time and frequency."""
 
     def __init__(self, clip, healthy, rate):
-        n_fft = 1 << max(5, round(np.log2(0.064 * rate)))
-        while n_fft > len(clip):
-            n_fft //= 2
+        n_fft = frame_length(0.064, rate, len(clip))
         self.hop = n_fft // 4 / rate
         power = STFTTransformer(
             sample_rate=rate, n_fft=n_fft, hop_length=n_fft // 4, power=2, log=None
@@ -65,11 +64,11 @@ class Levels:
         self.seconds = len(clip) / rate
 
     def edges(self, low, high, start, end):
-        """Return the edges, in Hz and s, between which the level differs as where it differs most within some tiles.
+        """Return the edges, in Hz and s, of the largest difference in level within some tiles.
 
-        First over time, then over frequency in that time, then over time in that band; each up to where the difference
-        has fallen to half of its peak, in dB, which may be beyond the tiles. Where it is less than 3 dB the tiles' own
-        edges stay.
+        They are found over time, then over frequency in that time, then over time in that band: where the difference
+        has fallen to half of its peak in dB, even if that is beyond the tiles. If the peak is less than 3 dB (6 dB at
+        first), the edges of the tiles remain.
         """
         start, end = self._time_edges(low, high, start, end, _CERTAIN_DB)
         low, high = self._frequency_edges(low, high, start, end)
@@ -90,7 +89,7 @@ class Levels:
         rows = _within(self.frequencies, low, high)
         n = max(1, min(round(_SAMPLES / max(high - low, 1) / self.hop), len(self.times) // 4))
         own, other = (_smoothed(part[rows].sum(axis=0), n) for part in (self.clip, self.healthy))
-        # less of the chance ups and downs of the healthy clip
+        # the healthy clip varies by chance
         other = _smoothed(other, max(n, round(_USUAL / self.hop)))
         gap = max(n, round(_GAP / self.hop))
         found = _around_peak(own, other, _within(self.times, start, end), n, gap, least)
@@ -126,7 +125,7 @@ def _within(axis, first, last):
 
 
 def _smoothed(power, n):
-    # running sums leave negative rounding errors of loud neighbours where there is nothing
+    # running sums leave negative rounding errors in silence beside loud neighbours
     return np.maximum(scipy.ndimage.uniform_filter1d(power, n, mode="nearest"), 0)
 
 
@@ -135,10 +134,11 @@ def _difference(power, other):
 
 
 def _around_peak(power, other, inside, n, gap, least=_LEAST_DB):
-    """Return the first and last place around the largest deviation of some places, None where there is none.
+    """Return the first and last place of the largest deviation among some places, None if it is less than ``least``.
 
-    To its side, as far as it is half as large in dB or larger, but for gaps. There a moving average over n places has
-    risen before the power itself has, which it does where it is half of what it is n places further on.
+    It reaches as far as the deviation has the same sign and at least half its size in dB, apart from gaps. As a moving
+    average over n places rises before the power itself, the edges are then moved inwards, to where the difference in
+    power is half of its largest value within n places.
     """
     difference = _difference(power, other)
     peak = inside[np.abs(difference[inside]).argmax()]
@@ -189,7 +189,7 @@ def _where(low, high, top):
 
 
 def _hertz(frequency):
-    """Return a frequency with two digits, or three from 1.
+    """Return a frequency with two significant digits, from 1 kHz on with three.
 
     Examples
     --------

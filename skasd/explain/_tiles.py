@@ -7,7 +7,15 @@ import scipy.fft
 
 FINE_BANDS = 32  # of equal width on the mel scale, from 0 to half the sample rate
 _FADE = 0.032  # s, from one clip to the other
-_LONGEST_FILTER = 0.25  # s, beyond which no band's impulse response is felt
+_LONGEST_FILTER = 0.25  # s, beyond which the impulse responses of the bands are negligible
+
+
+def frame_length(seconds, rate, longest=None):
+    """Return the power of two of samples, 32 or more, next to a duration; half and half again down to ``longest``."""
+    n_fft = 1 << max(5, round(np.log2(seconds * rate)))
+    while longest is not None and n_fft > longest:
+        n_fft //= 2
+    return n_fft
 
 
 def mel_band_edges(rate, n_bands=FINE_BANDS):
@@ -22,8 +30,8 @@ class Tiles:
     """A clip of which any rectangle of time and frequency can be replaced by that of a healthy clip.
 
     What is added to the clip is the difference between the two, filtered to the band and windowed to the time of the
-    rectangle. All filters, and all windows, sum to one: nothing replaced is the clip, all replaced is the healthy clip,
-    and rectangles that are cut into parts are the sum of these.
+    rectangle. All filters, and all windows, sum to one: with nothing replaced the result is the clip, with all replaced
+    the healthy clip, and the change by a rectangle is the sum of those by its parts.
 
     Parameters
     ----------
@@ -91,7 +99,7 @@ class Tiles:
         return self._bands[bands]
 
     def _above(self, band):
-        """Return the gain that lets through what lies above the lower edge of a band."""
+        """Return the gain of a filter that passes what lies above the lower edge of a band."""
         if band in (0, self.n_bands):
             return np.full(len(self._lines), band == 0, np.float32)
         # a quarter of the narrower band beside the edge

@@ -1,13 +1,15 @@
-"""A clip whose levels are brought back to what is usual in healthy clips, where they lie outside of it."""
+"""A clip whose levels outside the range of healthy clips are brought back into it."""
 
 import numpy as np
 import scipy.fft
 import scipy.ndimage
 
+from ._tiles import frame_length
+
 _WINDOW = 0.064  # s, of a spectrum
 _LEVEL = 0.256  # s that a level is the mean over
 _AROUND = (250.0, 1.0)  # Hz, s
-_LEAST_DB = 3.0  # of the mean around; less is how one healthy recording differs from the next
+_LEAST_DB = 3.0  # of the mean around; healthy recordings differ from each other by less
 _MOST = 60.0  # s of each healthy clip
 _FLOOR = 1e-14  # power of the dither of 24 bits
 
@@ -16,13 +18,11 @@ def brought_back(clip, healthy, rate):
     """Return a clip, float32, with levels that lie outside the range of healthy clips set to their median.
 
     The level is the mean power over 0.256 s at each frequency of a short-time Fourier transform, in dB; the range is
-    that from the lowest to the highest of all times of all healthy clips. Before that, where the mean of the levels
-    over 250 Hz and 1 s is outside of its own range, which is narrower, and 3 dB or more from the median, all there is
-    shifted. Phases and fluctuations stay the clip's.
+    that from the lowest to the highest of all times of all healthy clips. Before that, the same is done with means of
+    the levels over 250 Hz and 1 s, which have a narrower range: if one is outside of it and 3 dB or more from the
+    median, the levels there are shifted. Phases and fluctuations remain those of the clip.
     """
-    n_fft = 1 << max(5, round(np.log2(_WINDOW * rate)))
-    while n_fft > min(map(len, [clip, *healthy])):
-        n_fft //= 2
+    n_fft = frame_length(_WINDOW, rate, min(map(len, [clip, *healthy])))
     hop = n_fft // 2
     n = max(1, round(_LEVEL * rate / hop))
 
@@ -58,7 +58,7 @@ def _spectrum(waveform, n_fft):
 
 
 def _sound(spectrum, n_fft, n_samples):
-    """Return the waveform whose frames are least-squares nearest to a spectrum's."""
+    """Return the waveform whose frames are nearest to those of a spectrum, by least squares."""
     hop = n_fft // 2
     window = _window(n_fft)
     frames = scipy.fft.irfft(spectrum.T.astype(np.complex64), n_fft, axis=1) * window
