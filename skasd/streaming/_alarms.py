@@ -5,8 +5,44 @@ from collections import deque
 from ._martingale import RestartedPowerMartingale
 
 
-class Confirmation:
-    """An alarm when k of the last n windows are anomalous; it ends after enough normal ones in a row.
+class AlarmRule:
+    """An alarm that ends after enough normal windows in a row; subclasses decide when it begins.
+
+    Parameters
+    ----------
+    release : int
+        Normal windows in a row.
+    """
+
+    def __init__(self, release):
+        self.release = release
+        self.clear()
+
+    def clear(self):
+        """End an alarm and begin anew."""
+        self.alarm = False
+        self.interrupt()
+
+    def interrupt(self):
+        """Forget how many windows in a row were normal: the next ones do not follow them. An alarm continues."""
+        self.normal_in_a_row = 0
+
+    def _count(self, anomalous):
+        """Add a window; return whether enough in a row are normal."""
+        self.normal_in_a_row = 0 if anomalous else self.normal_in_a_row + 1
+        return self.normal_in_a_row >= self.release
+
+    def state(self):
+        """Return what `restore` needs, in JSON types."""
+        return {"alarm": self.alarm, "normal_in_a_row": self.normal_in_a_row}
+
+    def restore(self, state):
+        """Restore the state of another rule of the same kind."""
+        self.alarm, self.normal_in_a_row = bool(state["alarm"]), int(state["normal_in_a_row"])
+
+
+class Confirmation(AlarmRule):
+    """An alarm when k of the last n windows are anomalous.
 
     Parameters
     ----------
@@ -16,10 +52,9 @@ class Confirmation:
     """
 
     def __init__(self, k, n, release):
-        self.k, self.release = k, release
+        self.k = k
         self.recent = deque(maxlen=n)
-        self.normal_in_a_row = 0
-        self.alarm = False
+        super().__init__(release)
 
     @property
     def evidence(self):
@@ -29,38 +64,28 @@ class Confirmation:
     def step(self, anomalous, p):
         """Add a window; p-values are not used."""
         self.recent.append(int(anomalous))
-        self.normal_in_a_row = 0 if anomalous else self.normal_in_a_row + 1
+        may_end = self._count(anomalous)
         if not self.alarm:
             self.alarm = sum(self.recent) >= self.k
-        elif self.normal_in_a_row >= self.release:
+        elif may_end:
             self.clear()
-
-    def clear(self):
-        """End an alarm and forget the windows before."""
-        self.alarm = False
-        self.interrupt()
 
     def interrupt(self):
         """Forget the previous windows: the next ones do not follow them. An alarm continues."""
+        super().interrupt()
         self.recent.clear()
-        self.normal_in_a_row = 0
 
     def state(self):
         """Return what `restore` needs, in JSON types."""
-        return {
-            "alarm": self.alarm,
-            "recent": list(self.recent),
-            "normal_in_a_row": self.normal_in_a_row,
-        }
+        return {**super().state(), "recent": list(self.recent)}
 
     def restore(self, state):
         """Restore the state of another rule of the same kind."""
-        self.alarm = bool(state["alarm"])
+        super().restore(state)
         self.recent = deque((int(x) for x in state["recent"]), maxlen=self.recent.maxlen)
-        self.normal_in_a_row = int(state["normal_in_a_row"])
 
 
-class MartingaleAlarm:
+class MartingaleAlarm(AlarmRule):
     """An alarm when the capital of a test martingale reaches ``1 / alpha``.
 
     It ends when enough windows in a row are normal and the capital, capped at ``1 / alpha``, is back at 1.
@@ -73,10 +98,9 @@ class MartingaleAlarm:
     """
 
     def __init__(self, alpha, release):
-        self.alpha, self.release = alpha, release
+        self.alpha = alpha
         self.martingale = RestartedPowerMartingale()
-        self.normal_in_a_row = 0
-        self.alarm = False
+        super().__init__(release)
 
     @property
     def evidence(self):
@@ -85,44 +109,26 @@ class MartingaleAlarm:
 
     def step(self, anomalous, p):
         """Add a window; p is None if it is not bet on."""
-        self.normal_in_a_row = 0 if anomalous else self.normal_in_a_row + 1
+        may_end = self._count(anomalous)
         if p is not None:
             self.martingale.bet(p)
         if not self.alarm:
             self.alarm = self.evidence >= 1 / self.alpha
         if self.alarm:
             self.martingale.cap(1 / self.alpha)
-            if self.normal_in_a_row >= self.release and self.evidence <= 1:
+            if may_end and self.evidence <= 1:
                 self.clear()
 
     def clear(self):
         """End an alarm and begin anew."""
-        self.alarm = False
-        self.normal_in_a_row = 0
+        super().clear()
         self.martingale.reset()
-
-    def interrupt(self):
-        """Forget how many windows in a row were normal: the next ones do not follow them."""
-        self.normal_in_a_row = 0
 
     def state(self):
         """Return what `restore` needs, in JSON types."""
-        return {
-            "alarm": self.alarm,
-            "normal_in_a_row": self.normal_in_a_row,
-            "n_bets": self.martingale.n_bets,
-            "at_work": self.martingale.at_work.tolist(),
-        }
+        return {**super().state(), **self.martingale.state()}
 
     def restore(self, state):
         """Restore the state of another rule of the same kind."""
-        self.alarm = bool(state["alarm"])
-        self.normal_in_a_row = int(state["normal_in_a_row"])
-        restore_martingale(self.martingale, state)
-
-
-def restore_martingale(martingale, state):
-    """Set a martingale to a state with ``n_bets`` and ``at_work``."""
-    at_work = martingale.at_work.copy()
-    at_work[:] = state["at_work"]
-    martingale.n_bets, martingale.at_work = int(state["n_bets"]), at_work
+        super().restore(state)
+        self.martingale.restore(state)

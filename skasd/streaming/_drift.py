@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ._alarms import restore_martingale
 from ._martingale import RestartedPowerMartingale
 
 
@@ -49,11 +48,11 @@ class DriftWatch:
 
     @property
     def capital(self):
-        """Of both together."""
+        """Capital of both together."""
         return sum(bettor.capital for bettor in self.bettors.values()) / 2
 
     def bet(self, p, end):
-        """Bet on the p-value of a window that ends at that sample of the stream."""
+        """Bet on the p-value of a window that ends at sample ``end`` of the stream."""
         self.bettors["up"].bet(p)
         self.bettors["down"].bet(1 - p)  # as uniform as p
         if self.since is None and self.capital >= 1 / self.alpha:
@@ -61,21 +60,18 @@ class DriftWatch:
             self.direction = max(self.bettors, key=lambda name: self.bettors[name].capital)
 
     def answer(self, sample_rate):
-        """Return what is known by now."""
+        """Return the result so far."""
         since = None if self.since is None else self.since / sample_rate
         n_windows = self.bettors["up"].n_bets
         return Drift(since is not None, self.direction, since, self.capital, n_windows)
 
     def state(self):
         """Return what `restore` needs, in JSON types."""
-        bettors = {
-            name: {"n_bets": bettor.n_bets, "at_work": bettor.at_work.tolist()}
-            for name, bettor in self.bettors.items()
-        }
+        bettors = {name: bettor.state() for name, bettor in self.bettors.items()}
         return {"since": self.since, "direction": self.direction, "bettors": bettors}
 
     def restore(self, state):
-        """Take up the state of another one."""
+        """Restore the state of another watch."""
         self.since, self.direction = state["since"], state["direction"]
         for name, bettor in self.bettors.items():
-            restore_martingale(bettor, state["bettors"][name])
+            bettor.restore(state["bettors"][name])

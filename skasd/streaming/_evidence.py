@@ -7,7 +7,7 @@ import numpy as np
 
 from ..compose import fitted_steps
 from ._alarms import Confirmation, MartingaleAlarm
-from ._checks import why_no_ranks
+from ._checks import check_whole_number, why_no_ranks
 from ._drift import DriftWatch
 from ._ewma import MIN_WINDOWS, Chart, MovingAverageAlarm
 from ._martingale import ConformalRanks
@@ -15,7 +15,7 @@ from ._own_calibration import OwnCalibration
 
 
 class Evidence:
-    """The rule of alarms, the ranks of scores, and the watch over drift.
+    """Evidence of a stream: the rule of alarms, the ranks of scores, and the watch over drift.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class Evidence:
         self.detector, self.alpha, self.random_state = detector, alpha, random_state
         self.n_window, self.n_per_alarm = n_window, n_per_alarm
         self.rule = _make_rule(alarm, confirm, alpha, release, math.ceil(n_window / n_hop))
-        self.rank_from = 0  # where the next window that is ranked begins, at the earliest
-        self.heard_until = 0  # end of the last window that counted, or was taken as healthy
-        self.own = None  # calibration on windows of the stream, under way or complete
+        self.rank_from = 0  # earliest begin of the next window that is ranked
+        self.heard_until = 0  # end of the last window that counted or was taken as healthy
+        self.own = None  # calibration on windows of the stream, in progress or complete
         self.held_out = self._held_out()
         self._begin_anew()
 
@@ -44,8 +44,8 @@ class Evidence:
         if (held_out := self._held_out()) is not self.held_out:
             self.held_out = held_out
             if self.own is not None:
-                under_way = self.is_calibrating
-                self.own = OwnCalibration(self.own.n_windows, self.own.contamination) if under_way else None
+                again = OwnCalibration(self.own.n_windows, self.own.contamination)
+                self.own = again if self.is_calibrating else None
             self._begin_anew()
 
     def _held_out(self):
@@ -129,7 +129,7 @@ class Evidence:
         fresh = self._fresh(start, end)
         if self.ranks is not None and start >= self.rank_from:
             self.rank_from = end
-            # of a generator for each place: nothing to keep between windows
+            # a generator for each position, so that no state is kept between windows
             u = 1 - np.random.default_rng([self.random_state, start]).random()
             p = self.ranks.p_value(score, u)
         self.rule.step(decision < 0, (score, fresh) if isinstance(self.rule, MovingAverageAlarm) else p)
@@ -155,7 +155,7 @@ class Evidence:
         }
 
     def restore(self, values, arrays):
-        """Restore the state of another one with the same settings and detector."""
+        """Restore the state of a stream with the same settings and detector."""
         wanted, counts = values.get("calibrate"), arrays["counts"]
         self.own = None if wanted is None else OwnCalibration(*wanted, arrays["calibration"], arrays["heard"])
         self._begin_anew()
@@ -178,8 +178,7 @@ def _make_rule(alarm, confirm, alpha, release, n_overlapping):
     if not all(isinstance(x, Integral) and not isinstance(x, bool) for x in (k, n)) or not 1 <= k <= n:
         raise ValueError(f"confirm={confirm!r} must be (k, n), whole numbers with 1 <= k <= n.")
     release = max(n, n_overlapping) if release is None else release
-    if not isinstance(release, Integral) or isinstance(release, bool) or release < 1:
-        raise ValueError(f"release={release!r} must be a whole number, 1 or more.")
+    check_whole_number("release", release)
     if alarm == "confirm":
         return Confirmation(k, n, release)
     return MartingaleAlarm(alpha, release) if alarm == "martingale" else MovingAverageAlarm(release)

@@ -3,18 +3,20 @@
 import numpy as np
 from scipy.special import ndtri
 
+from ._alarms import AlarmRule
+
 _WEIGHT = 0.2  # of a window that shares no sound with those before
-_TAIL = 0.05  # share of the healthy windows whose scores tell how the tail goes on
+_TAIL = 0.05  # share of the healthy windows to whose scores the tail is fitted
 _LEAST_P = 1e-15
-_HIGHEST = 0.25  # share of the excursions whose heights tell how these go on
+_HIGHEST = 0.25  # share of the excursions to whose heights their tail is fitted
 _MIN_HIGHEST = 5
-_HIGHEST_LIMIT = 5.0  # what is far beyond all healthy sound is an alarm, however short the calibration
+_HIGHEST_LIMIT = 5.0  # sound far beyond all healthy sound raises an alarm, however short the calibration
 
 MIN_WINDOWS = 90  # without overlap: some eight excursions
 
 
 class NormalScores:
-    r"""Scores as quantiles of the normal distribution: those of healthy windows are normal whatever they were.
+    r"""Scores as quantiles of the normal distribution, so that those of healthy windows are normally distributed.
 
     Notes
     -----
@@ -101,7 +103,7 @@ class Chart:
         return np.array(averages)
 
 
-class MovingAverageAlarm:
+class MovingAverageAlarm(AlarmRule):
     """An alarm when the moving average of normal scores reaches its limit.
 
     It ends when enough windows in a row are normal and the average, capped at the limit, is back at 0.
@@ -113,9 +115,8 @@ class MovingAverageAlarm:
     """
 
     def __init__(self, release):
-        self.release = release
         self.chart = None  # until the stream is calibrated
-        self.clear()
+        super().__init__(release)
 
     @property
     def evidence(self):
@@ -125,32 +126,26 @@ class MovingAverageAlarm:
     def step(self, anomalous, window):
         """Add a window: its score, and the share of its sound that is new."""
         score, fresh = window
-        self.normal_in_a_row = 0 if anomalous else self.normal_in_a_row + 1
+        may_end = self._count(anomalous)
         z = float(self.chart.normal_scores(score))
         self.average += (1 - (1 - _WEIGHT) ** fresh) * (z - self.average)
         if not self.alarm:
             self.alarm = self.average >= self.chart.limit
         if self.alarm:
             self.average = min(self.average, self.chart.limit)
-            if self.normal_in_a_row >= self.release and self.average <= 0:
+            if may_end and self.average <= 0:
                 self.clear()
 
     def clear(self):
         """End an alarm and begin anew."""
-        self.alarm = False
+        super().clear()
         self.average = 0.0
-        self.normal_in_a_row = 0
-
-    def interrupt(self):
-        """Forget how many windows in a row were normal: the next ones do not follow them."""
-        self.normal_in_a_row = 0
 
     def state(self):
         """Return what `restore` needs, in JSON types; the chart comes from the calibration."""
-        return {"alarm": self.alarm, "average": self.average, "normal_in_a_row": self.normal_in_a_row}
+        return {**super().state(), "average": self.average}
 
     def restore(self, state):
         """Restore the state of another rule of the same kind."""
-        self.alarm = bool(state["alarm"])
+        super().restore(state)
         self.average = float(state["average"])
-        self.normal_in_a_row = int(state["normal_in_a_row"])

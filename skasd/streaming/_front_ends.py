@@ -1,4 +1,4 @@
-"""Scores of windows: each as a whole, or computing once what overlapping windows share."""
+"""Scores of windows: each as a whole, or with what overlapping windows share computed once."""
 
 import math
 
@@ -9,9 +9,9 @@ from ..compose import fitted_steps, score_clips
 
 
 def sliding_step(detector):
-    """Return the samples that a hop must be a multiple of for windows to share frames; None if they cannot."""
+    """Return the samples that a hop must be a multiple of for windows to share frames; None if they cannot share them."""
     if not isinstance(detector, Pipeline) and not isinstance(getattr(detector, "steps_", None), list):
-        return None  # a wrapper may change scores in its own way
+        return None  # the scores of a wrapper need not be those of its steps
     steps = [step for part in _parts(fitted_steps(detector)[0]) if (step := _step(part))]
     return math.lcm(*steps) if steps else None
 
@@ -58,20 +58,22 @@ class SlidingWindows:
         """Return the anomaly score of a window and the threshold."""
         found = [part(window)[None] for part in self.parts]
         X = np.hstack(found) if self.is_union else found[0]
-        _, *rest, last = fitted_steps(self.detector)  # each time: it may have learnt meanwhile
+        _, *rest, last = fitted_steps(
+            self.detector
+        )  # looked up for each window: the detector may have learnt
         for step in rest:
             X = step.transform(X)
         scores, threshold = score_clips(last, X)
         return float(scores[0]), threshold
 
     def reset(self):
-        """Say that the next window does not follow the last one."""
+        """Forget the last window: the next one does not follow it."""
         for part in self.parts:
             part.reset()
 
 
 class _Whole:
-    """A transformer of clips that cannot slide."""
+    """A transformer that computes each window as a whole."""
 
     def __init__(self, transformer):
         self.transformer = transformer

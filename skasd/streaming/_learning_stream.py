@@ -67,7 +67,7 @@ class LearningStream:
         See :meth:`skasd.detector.AnomalousSoundDetector.update`. Windows that are learnt together count as one
         recording. With the detector's new threshold and calibration scores, `drift` and the martingale start again.
         """
-        self._check_that_it_may_learn()
+        self._check_can_learn()
         if window is None and (window := self._buffer.last_window) is None:
             raise ValueError("No window has been judged yet: there is none to learn.")
         samples = checked_samples(window)
@@ -87,7 +87,7 @@ class LearningStream:
         """
         if not self._pending:
             return False
-        self._check_that_it_may_learn()
+        self._check_can_learn()
         windows = [samples for samples, _ in self._pending]
         names = {name for _, known in self._pending for name in known}
         metadata = {name: [known.get(name) for _, known in self._pending] for name in names}
@@ -114,11 +114,9 @@ class LearningStream:
         RuntimeError
             If there is an alarm.
         """
-        self._check_that_it_may_learn()
+        self._check_can_learn()
         self._learn_from = self._buffer.position
-        self._learn_until = self._learn_from + round(
-            seconds_above_zero("seconds", seconds) * self.sample_rate
-        )
+        self._learn_until = self._learn_from + self._n_samples(seconds)
 
     def calibrate(self, seconds: float, *, contamination: float | None = None):
         """Set threshold and ranks from the sound from now on, known to be healthy: the state is "learning".
@@ -158,8 +156,8 @@ class LearningStream:
         `alarm="ewma"` comes from all windows, including overlapping ones. The calibration lasts until the detector's
         scores change their meaning, such as by `learn_one`. `resume` ends calibrating early, with the windows so far.
         """
-        self._check_that_no_alarm_stands()
-        n_samples = round(seconds_above_zero("seconds", seconds) * self.sample_rate)
+        self._check_no_alarm()
+        n_samples = self._n_samples(seconds)
         if n_samples < self._n_window:
             raise ValueError(f"seconds={seconds!r} is less than a window, {self.window_:g} s.")
         if contamination is None:
@@ -217,6 +215,9 @@ class LearningStream:
         own = self._evidence.own
         return None if own is None else own.scores.copy()
 
+    def _n_samples(self, seconds):
+        return round(seconds_above_zero("seconds", seconds) * self.sample_rate)
+
     def _learn_on(self, start, end, window, score):
         """Learn a window of the state "learning", or calibrate on it."""
         if end > self._learn_until:
@@ -226,27 +227,27 @@ class LearningStream:
             self.learn_one(window)
 
     def _end_learning(self):
-        """End what `learn` began; what was learnt is neither ranked nor taken for a calibration."""
+        """End `learn`; its windows are neither ranked nor taken for a calibration."""
         self._learn_until = 0
         self._evidence.rank_from = max(self._evidence.rank_from, self._learn_from)
         self.learn_pending()
 
-    def _check_that_it_may_learn(self):
+    def _check_can_learn(self):
         if not callable(getattr(self.detector, "update", None)):
             raise TypeError(
                 f"{type(self.detector).__name__} cannot learn on: it has no method update, which "
                 "skasd.AnomalousSoundDetector has. Fit it again with the new clips, or set its threshold."
             )
-        self._check_that_no_alarm_stands()
+        self._check_no_alarm()
 
-    def _check_that_it_may_judge(self):
+    def _check_can_judge(self):
         if self._evidence.lacks_calibration:
             raise RuntimeError(
                 "alarm='ewma' takes its limit from healthy sound of the stream, and has none for this detector as it "
                 "is: call calibrate(3600) first, and again after the detector has learnt."
             )
 
-    def _check_that_no_alarm_stands(self):
+    def _check_no_alarm(self):
         if self._evidence.rule.alarm:
             raise RuntimeError(
                 "An alarm stands: what is heard now is not learnt. acknowledge() ends an alarm that was false."

@@ -47,15 +47,25 @@ class RestartedPowerMartingale:
         """Bet on a p-value in (0, 1]; return the capital."""
         self.n_bets += 1
         entering = (_kept_back(self.n_bets - 1) - _kept_back(self.n_bets)) / _N_POWERS
-        # to win less than one could is no loss of validity, and nothing overflows
+        # both bounds prevent overflow; winning less keeps the martingale valid
         self.at_work = (self.at_work + entering) * self.powers * max(p, _LEAST_P) ** (self.powers - 1)
         self.cap(_MOST_CAPITAL)
         return self.capital
 
     def cap(self, most):
-        """Take away what exceeds `most`, so that a long anomaly is forgotten as soon as a short one."""
+        """Reduce the capital to `most`, so that a long anomaly is forgotten as soon as a short one."""
         if (capital := self.capital) > most:
             self.at_work *= (most - _kept_back(self.n_bets)) / (capital - _kept_back(self.n_bets))
+
+    def state(self):
+        """Return what `restore` needs, in JSON types."""
+        return {"n_bets": self.n_bets, "at_work": self.at_work.tolist()}
+
+    def restore(self, state):
+        """Restore the state of another martingale."""
+        at_work = np.zeros(_N_POWERS)
+        at_work[:] = state["at_work"]  # raises for another number of powers
+        self.n_bets, self.at_work = int(state["n_bets"]), at_work
 
 
 def _kept_back(n_bets):
@@ -97,7 +107,7 @@ class ConformalRanks:
         return np.searchsorted(self.edges, scores, side="left")
 
     def p_value(self, score, u):
-        """Return the p-value of a score, given a number in (0, 1] by which equal ones are put in order."""
+        """Return the p-value of a score, given a uniform random number in (0, 1] that ranks it among equal ones."""
         place = int(self._class_of(score))
         above = int(self.counts[place + 1 :].sum())
         return (above + u * (int(self.counts[place]) + 1)) / (int(self.counts.sum()) + 1)

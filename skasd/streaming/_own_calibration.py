@@ -1,4 +1,4 @@
-"""Healthy windows of the stream itself, which set its threshold in place of the detector's."""
+"""Healthy windows of the stream itself, from which its threshold comes instead of the detector's."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ class OwnCalibration:
     Parameters
     ----------
     n_windows : int
-        Wanted.
+        Number of windows to take.
     contamination : float
         Rate of anomalous windows that the threshold aims at.
     scores : iterable of float
@@ -27,7 +27,7 @@ class OwnCalibration:
 
     @property
     def is_complete(self):
-        """True if there are as many windows as wanted."""
+        """True if all windows have been taken."""
         return len(self.scores) >= self.n_windows
 
     @property
@@ -45,10 +45,7 @@ class OwnCalibration:
 
 
 def too_few_windows(n_windows, contamination, seconds):
-    """Return why this number of windows is too small for a rate, and what can be done; None if it is enough.
-
-    Windows that do not overlap begin every `seconds`.
-    """
+    """Return why windows, one every ``seconds``, are too few for a rate, and a remedy; None if they are enough."""
     needed = clips_needed(contamination)
     if n_windows >= needed:
         return None

@@ -19,7 +19,7 @@ class StreamStateError(ValueError):
 
 
 def write_state(path, values, arrays):
-    """Write values that JSON knows, and arrays by name, whole or not at all."""
+    """Write values in JSON types, and arrays by name, whole or not at all."""
     header = json.dumps({"format": _FORMAT, "version": _VERSION, **values}, allow_nan=False)
     stream = io.BytesIO()
     np.savez(stream, header=np.frombuffer(header.encode(), np.uint8), **arrays)
@@ -35,7 +35,7 @@ def read_state(path):
             raise StreamStateError(f"{name!r} is no file.")
         raise FileNotFoundError(f"{name!r}: there is no such file.")
     try:
-        # np.load leaves files open that are no archives
+        # np.load does not close files that are no archives
         with np.load(io.BytesIO(Path(name).read_bytes()), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
         values = json.loads(arrays.pop("header").tobytes())

@@ -28,7 +28,7 @@ class StoredStream:
     _n_hop: int
     _learn_until: int
     _learn_from: int
-    _hold_until: int | None  # samples of the stream; None: until told otherwise
+    _hold_until: int | None  # samples of the stream; None: until `resume`
     _pending: list[tuple[np.ndarray, dict]]
     notes_: dict
 

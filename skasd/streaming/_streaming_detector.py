@@ -1,14 +1,14 @@
 """A detector that listens to a stream."""
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
 
 from .._typing import ArrayLike, PathName
 from ..compose import fitted_steps, sample_rate_of
-from ._checks import checked_samples, seconds_above_zero, status_of
+from ._checks import check_whole_number, checked_samples, seconds_above_zero, status_of
 from ._event import Event
 from ._evidence import Evidence
 from ._front_ends import SlidingWindows, WholeWindows, sliding_step
@@ -181,8 +181,7 @@ class StreamingDetector(LearningStream, StoredStream):
         if not isinstance(hours_per_false_alarm, Real) or not 0 < hours_per_false_alarm < math.inf:
             raise ValueError(f"hours_per_false_alarm={hours_per_false_alarm!r} must be a number above 0.")
         self.hours_per_false_alarm = hours_per_false_alarm
-        if not isinstance(learn_batch, Integral) or isinstance(learn_batch, bool) or learn_batch < 1:
-            raise ValueError(f"learn_batch={learn_batch!r} must be a whole number, 1 or more.")
+        check_whole_number("learn_batch", learn_batch)
         self.learn_batch = learn_batch
         self._learn_from, self._pending = 0, []
         self.sample_rate = sample_rate_of(detector, sample_rate)
@@ -227,12 +226,12 @@ class StreamingDetector(LearningStream, StoredStream):
             With "ewma", if `calibrate` was not called, or the detector has learnt since.
         """
         samples = checked_samples(samples)
-        self._check_that_it_may_judge()
+        self._check_can_judge()
         windows = self._buffer.push(samples)
         try:
             return [self._judge(start, window, self._front) for start, window in windows]
         finally:
-            # after an error: the samples count as heard, so that times stay right
+            # after an error the remaining windows are skipped, so that their samples count as heard
             for _ in windows:
                 self._front.reset()
 
@@ -259,7 +258,7 @@ class StreamingDetector(LearningStream, StoredStream):
         clip = checked_samples(clip)
         if not len(clip):
             raise ValueError("The clip is empty: it takes at least one sample to judge it.")
-        self._check_that_it_may_judge()
+        self._check_can_judge()
         self._leave_out(0)
         event = self._judge(self._buffer.position, clip, WholeWindows(self.detector))
         self._leave_out(len(clip))
@@ -286,7 +285,7 @@ class StreamingDetector(LearningStream, StoredStream):
         seconds : float or None, default=None
             Duration; None: until `resume`.
         """
-        self._hold_until = self._until(seconds)
+        self._hold_until = None if seconds is None else self._buffer.position + self._n_samples(seconds)
         self._evidence.rule.interrupt()
 
     def resume(self):
@@ -369,7 +368,7 @@ class StreamingDetector(LearningStream, StoredStream):
         if status == "ok":
             score, threshold = front.score(window)
             self._evidence.begin_anew_if_changed()  # the detector may have learnt meanwhile
-        if math.isnan(score):  # detectors with on_error="skip" have no score either for what they cannot use
+        if math.isnan(score):  # also from detectors with on_error="skip"
             self._front.reset()
             state = "hold"
         else:
@@ -393,8 +392,3 @@ class StreamingDetector(LearningStream, StoredStream):
         if end <= self._learn_until or self._evidence.is_calibrating:
             return "learning"
         return "hold" if self._evidence.lacks_calibration else "watching"
-
-    def _until(self, seconds):
-        if seconds is None:
-            return None
-        return self._buffer.position + round(seconds_above_zero("seconds", seconds) * self.sample_rate)

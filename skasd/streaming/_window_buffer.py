@@ -1,4 +1,4 @@
-"""Samples that come in any portions, cut into windows."""
+"""Samples that arrive in any portions, cut into windows."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ class WindowBuffer:
         return self._last if self._has_last else None
 
     def push(self, samples) -> Iterator[tuple[int, np.ndarray]]:
-        """Add samples; yield each window that becomes complete as its first sample's place and a view of it."""
+        """Add samples; yield each window that becomes complete, as the position of its first sample and a view."""
         done = min(self._to_skip, len(samples))
         self._to_skip -= done
         while done < len(samples):
@@ -66,12 +66,12 @@ class WindowBuffer:
         self._filled = self._to_skip = 0
 
     def state(self, with_sound=True):
-        """Return what `restore` needs, an array last."""
+        """Return the arguments of `restore`."""
         if with_sound:
             return self._start, self._to_skip, self._samples[: self._filled].copy()
         return self.position, 0, np.zeros(0, np.float32)
 
     def restore(self, start, to_skip, samples):
-        """Take up the state of another buffer of the same window and hop."""
+        """Restore the state of another buffer of the same window and hop."""
         self._start, self._to_skip, self._filled = start, to_skip, len(samples)
         self._samples[: len(samples)] = samples
