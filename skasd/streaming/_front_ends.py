@@ -9,7 +9,7 @@ from ..compose import fitted_steps, score_clips
 
 
 def sliding_step(detector):
-    """Return the samples that a hop must be a multiple of for windows to share frames; None if they cannot share them."""
+    """Return the number of samples whose multiples are hops at which windows share frames; None if they cannot."""
     if not isinstance(detector, Pipeline) and not isinstance(getattr(detector, "steps_", None), list):
         return None  # the scores of a wrapper need not be those of its steps
     steps = [step for part in _parts(fitted_steps(detector)[0]) if (step := _step(part))]
