@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from ..compose import DomainDependent, PerSection, ScoreEnsemble, fitted_steps
-from ._front_ends import transform
+from ._front_ends import transform_by
 from ._refusal import ExportError, check_setting
 from ._scorers import score
 
@@ -14,13 +14,11 @@ from ._scorers import score
 def anomaly_score(detector: Any, graph: Any, x: str) -> str:
     """Add a fitted detector, in whatever wrapping, to the graph; return its anomaly scores (batch,), double."""
     *front, last = fitted_steps(detector)
-    for step in front:
-        x = transform(step, graph, x)
-    return score(last, graph, x)
+    return score(last, graph, transform_by(front, graph, x))
 
 
 def fronts(detector: Any) -> list:
-    """Return the steps of a fitted detector that meet the clips."""
+    """Return the steps of a fitted detector that take the clips."""
     first = fitted_steps(detector)[0]
     if isinstance(first, Pipeline):  # of transformers
         return fronts(first)
@@ -39,8 +37,7 @@ def fronts(detector: Any) -> list:
 @score.register
 def _per_section(detector: PerSection, graph, x):
     if detector.embedder_ is not None:
-        for step in fitted_steps(detector.embedder_):
-            x = transform(step, graph, x)
+        x = transform_by(fitted_steps(detector.embedder_), graph, x)
     excess, offsets = [], []
     for name, each in detector.estimators_.items():
         offset = getattr(fitted_steps(each)[-1], "offset_", None)
@@ -50,7 +47,7 @@ def _per_section(detector: PerSection, graph, x):
             )
         offsets.append(float(offset))
         excess.append(graph.op("Add", anomaly_score(each, graph, x), np.float64(offset)))
-    # the section that a clip fits best, on the scale of the threshold for clips of unknown section
+    # the section that fits the clip best, on the scale of the threshold for clips of unknown section
     return graph.op("Sub", graph.op("Min", *excess), np.mean(offsets))
 
 

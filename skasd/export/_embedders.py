@@ -18,7 +18,7 @@ from ._graph import NETWORK
 from ._networks import machine_encoder, network, values
 from ._refusal import ExportError, check_setting
 
-_MOST_PHASES = 1024  # of the filters that a change of the sample rate takes
+_MOST_PHASES = 1024  # filters for a change of the sample rate
 
 
 @transform.register
@@ -60,9 +60,7 @@ def _moments(graph, maps, spread, bands):
     mean = graph.reduce("Mean", maps, 3, keepdims=True)
     columns = graph.op("Squeeze", mean, np.array([3]))
     if spread:
-        deviation = graph.op("Sub", maps, mean)
-        variance = graph.reduce("Mean", graph.op("Mul", deviation, deviation), 3)
-        columns = graph.op("Concat", columns, graph.op("Sqrt", variance), axis=2)
+        columns = graph.op("Concat", columns, graph.std(maps, mean, 3), axis=2)
     return graph.reshape(columns, 0, -1) if bands else graph.reduce("Mean", columns, 1)
 
 
@@ -87,14 +85,14 @@ def _mirrored(graph, x, least):
 
 
 def _resampled(graph, x, rate, wanted):
-    """Return waveforms at another sample rate, by the filters that soxr has there: one for each phase."""
+    """Return waveforms at another sample rate, by the filters of soxr, one for each phase."""
     step, n_phases = rate // math.gcd(rate, wanted), wanted // math.gcd(rate, wanted)
     if max(step, n_phases) > _MOST_PHASES:
         raise ExportError(
             f"PretrainedEmbedder(sample_rate={rate}) cannot be exported: bringing it to {wanted} Hz takes {n_phases} "
             f"filters. Fit with a sample rate that is a multiple of 1000 Hz and at least 16000 Hz, and resample before."
         )
-    # what comes of single samples, one after another, in the middle of silence
+    # responses to single samples in the middle of silence
     n_steps = math.ceil(256 * max(1, rate / wanted) / step)  # on either side: more than a sample reaches
     middle = n_steps * step
     responses = np.empty((step, 2 * n_steps + 1, n_phases), np.float32)
@@ -165,8 +163,7 @@ def _merged(graph, rows, ways):
         if way == "mean":
             parts.append(graph.op("Squeeze", mean, np.array([1])))
         else:
-            deviation = graph.op("Sub", rows, mean)
-            parts.append(graph.op("Sqrt", graph.reduce("Mean", graph.op("Mul", deviation, deviation), 1)))
+            parts.append(graph.std(rows, mean, 1))
     return graph.cast(graph.op("Concat", *parts, axis=1), np.float32)
 
 
@@ -202,7 +199,7 @@ def _autoencoder(step: AutoencoderEmbedder, graph, x):
 
 
 def _autoencoder_output(step, graph, name, residual, code):
-    """Return what an output of the autoencoder is, from residuals and bottlenecks of windows, one row for each clip."""
+    """Return one output of the autoencoder, one row for each clip, from residuals and bottlenecks of windows."""
     if name == "embedding":
         return _merged(graph, code, step.merge)
     if name == "mse":

@@ -1,6 +1,5 @@
 """Front ends in ONNX: from waveforms to spectrograms, and from those to statistics."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,15 @@ from ..compose import fitted_steps
 from ..features import ClipStatistics, LogMelTransformer
 from ._refusal import Converters, ExportError
 
+# transform(step, graph, x) adds a fitted transformer to the graph and returns its output for x
+transform = Converters("front ends, embedders and statistics", looser=(FeatureUnion, Pipeline))
 
-@partial(Converters, looser=(FeatureUnion, Pipeline))
-def transform(step: Any, graph: Any, x: str) -> str:
-    """Add what a fitted transformer does to the graph, and return what it gives for `x`."""
-    raise ExportError(
-        f"{type(step).__name__} cannot be exported: front ends, embedders and statistics that can be are "
-        f"{', '.join(sorted(kind.__name__ for kind in transform.registry if kind is not object))}."
-    )
+
+def transform_by(steps: list, graph: Any, x: str) -> str:
+    """Add fitted transformers to the graph, one after another, and return the output of the last."""
+    for step in steps:
+        x = transform(step, graph, x)
+    return x
 
 
 @transform.register
@@ -45,12 +45,11 @@ def _log_mel(step: LogMelTransformer, graph, x):
 
 
 def _standardized(graph, x):
-    """Bring waveforms to a mean of 0 and a variance of 1; of a constant only the mean."""
+    """Bring waveforms to a mean of 0 and a variance of 1; constant ones to a mean of 0."""
     mean = graph.reduce("Mean", graph.double(x), 1, keepdims=True)
     x = graph.op("Sub", x, graph.cast(mean, np.float32))
     precise = graph.double(x)
-    deviation = graph.op("Sub", precise, graph.reduce("Mean", precise, 1, keepdims=True))
-    spread = graph.op("Sqrt", graph.reduce("Mean", graph.op("Mul", deviation, deviation), 1, keepdims=True))
+    spread = graph.std(precise, graph.reduce("Mean", precise, 1, keepdims=True), 1, keepdims=True)
     least = graph.op("Mul", graph.op("Abs", mean), np.float64(1e-7))
     spread = graph.op("Where", graph.op("Greater", spread, least), spread, np.float64(1))
     return graph.op("Div", x, graph.cast(spread, np.float32))
@@ -65,9 +64,8 @@ def _power_spectrogram(graph, x, step, bins, precision):
     waves = np.concatenate([np.cos(angle), np.sin(angle)]) * window[first:last]
     pad = step.n_fft // 2 if step.center else 0
     if pad:
-        mode = {"constant": "constant", "reflect": "reflect"}[step.pad_mode]
-        x = graph.op("Pad", x, np.array([0, pad, 0, pad]), mode=mode)
-    # zeros of the window are left out, and with them the samples before and behind those that any frame needs
+        x = graph.op("Pad", x, np.array([0, pad, 0, pad]), mode=step.pad_mode)
+    # the zeros of the window are left out, and the samples at both ends that no frame needs without them
     if first or last < step.n_fft:
         x = graph.part(x, 1, int(first), int(last) - step.n_fft or np.iinfo(np.int64).max)
     if precision == np.float32:
@@ -89,14 +87,9 @@ def _statistics(step: ClipStatistics, graph, x):
     with graph.scope("statistics"):
         x = graph.double(x)
         mean = graph.reduce("Mean", x, 2, keepdims=True)
-
-        def spread():
-            deviation = graph.op("Sub", x, mean)
-            return graph.op("Sqrt", graph.reduce("Mean", graph.op("Mul", deviation, deviation), 2))
-
         found = {
             "mean": lambda: graph.op("Squeeze", mean, np.array([2])),
-            "std": spread,
+            "std": lambda: graph.std(x, mean, 2),
             "max": lambda: graph.reduce("Max", x, 2),
             "min": lambda: graph.reduce("Min", x, 2),
             "median": lambda: _percentile(graph, x, 50.0),
@@ -124,9 +117,7 @@ def _percentile(graph, x, q):
 
 @transform.register
 def _pipeline(step: Pipeline, graph, x):
-    for part in fitted_steps(step):
-        x = transform(part, graph, x)
-    return x
+    return transform_by(fitted_steps(step), graph, x)
 
 
 @transform.register

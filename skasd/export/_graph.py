@@ -8,14 +8,14 @@ import numpy as np
 # operator set 18 and file format 8 are of onnx 1.13; onnxruntime reads them from 1.14 on
 OPSET = 18
 _IR_VERSION = 8
-NETWORK = "network"  # scope of the operators of networks, which may be quantised
+NETWORK = "network"  # scope of the operators of networks, which `quantize` may round
 
 
 class Graph:
-    """An ONNX graph under construction: operators are added, and what they return goes into others.
+    """An ONNX graph under construction: operators are added, whose outputs are inputs of others.
 
-    Values in the graph are known by their names. Wherever an operator takes one, an array of NumPy may stand as well,
-    which becomes a constant of the file; equal ones are kept once.
+    Values in the graph are known by their names. Operators also take NumPy arrays, which become constants of the file;
+    equal ones are stored once.
 
     Examples
     --------
@@ -97,8 +97,14 @@ class Graph:
         """Return sums, means, maxima ... (``kind``: "Sum", "Mean", "Max") along axes."""
         return self.op(f"Reduce{kind}", x, np.array(axes), keepdims=int(keepdims))
 
+    def std(self, x: str, mean: str, axis: int, keepdims: bool = False) -> str:
+        """Return standard deviations along an axis, given the means (with that axis kept)."""
+        deviation = self.op("Sub", x, mean)
+        variance = self.reduce("Mean", self.op("Mul", deviation, deviation), axis, keepdims=keepdims)
+        return self.op("Sqrt", variance)
+
     def reshape(self, x: str, *shape: int) -> str:
-        """Return the values in another shape: 0 keeps the axis as it is, -1 is what is left."""
+        """Return the values in another shape: 0 keeps the length of an axis, -1 is the rest."""
         return self.op("Reshape", x, np.array(shape))
 
     def length(self, x: str, axis: int) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 from torch import nn
 
 from ..nn import (
-    DenseAutoencoder,
     DualPathTransformer,
     EncoderLayer,
     InvertedResidual,
@@ -87,8 +86,8 @@ def _linear(module: nn.Linear, graph, x):
 
 @network.register
 def _prelu(module: nn.PReLU, graph, x):
-    # as a x + (1 - a) max(x, 0): onnxruntime computes that in the layout of its convolutions, unlike PRelu, and a
-    # MobileFaceNet takes half the time
+    # as a x + (1 - a) max(x, 0), which halves the time of a MobileFaceNet: unlike PRelu, onnxruntime computes that in
+    # the layout of its convolutions
     slope = values(module.weight)[:, None, None]
     bent = graph.op("Mul", graph.op("Relu", x), 1 - slope)
     return graph.op("Add", graph.op("Mul", x, slope), bent)
@@ -161,11 +160,6 @@ def _mobilenet_v2(module: MobileNetV2, graph, x):
     if module.in_channels > 1:
         x = graph.op("Tile", x, np.array([1, module.in_channels, 1, 1]))
     return network(module.projection, graph, graph.reduce("Mean", network(module.features, graph, x), 2, 3))
-
-
-@network.register
-def _autoencoder(module: DenseAutoencoder, graph, x):
-    return network(module.decoder, graph, network(module.encoder, graph, x))
 
 
 def machine_encoder(module: MachineEncoder, graph: Any, x: str, layers: list[str]) -> list[str]:

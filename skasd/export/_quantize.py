@@ -9,17 +9,16 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import PathName
-from .._whole_file import check_output, whole_file
 from ..clips import Clips
 from ..compose import fitted_steps
 from ._detectors import fronts
-from ._front_ends import transform
+from ._front_ends import transform_by
 from ._graph import NETWORK, Graph
 from ._refusal import ExportError
-from ._to_onnx import make_model
+from ._to_onnx import make_model, write_model
 
-_MOST_CLIPS = 32  # from which the range of values is learnt
-_LEAST_TERMS = 64  # of a sum that is rounded: errors of fewer do not average out
+_MOST_CLIPS = 32  # to learn the range of values from
+_LEAST_TERMS = 64  # of a sum that is rounded: with fewer, errors do not average out
 
 
 def quantize(detector: Any, path: PathName, clips: Any, **metadata) -> None:
@@ -80,9 +79,7 @@ def quantize(detector: Any, path: PathName, clips: Any, **metadata) -> None:
     front = fronts(detector)[0]
     waveforms = Clips(clips, sample_rate=front.sample_rate, channel=front.channel, limits=front.limits)
     graph = Graph()
-    x = graph.input("waveform", np.float32, ["batch", "samples"])
-    for step in steps:
-        x = transform(step, graph, x)
+    x = transform_by(steps, graph, graph.input("waveform", np.float32, ["batch", "samples"]))
     graph.output("rows", graph.double(x), np.float64, ["batch", "columns"])
     rounded = _rounded(graph.model({}), waveforms, type(detector).__name__)
     session = onnxruntime.InferenceSession(rounded.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -93,9 +90,7 @@ def quantize(detector: Any, path: PathName, clips: Any, **metadata) -> None:
     fitted = clone(last).fit(rows, **metadata)
     model = _rounded(make_model(detector, [*steps, fitted]), waveforms, type(detector).__name__)
     model.metadata_props.add(key="quantized", value="int8")
-    check_output(path)
-    with whole_file(path) as name, open(name, "wb") as file:
-        file.write(model.SerializeToString())
+    write_model(model, path)
 
 
 def _batch(waveform):
@@ -103,7 +98,7 @@ def _batch(waveform):
 
 
 def _rounded(model, waveforms, name):
-    """Return a model with the network in 8-bit integers, by the values that it meets on some waveforms."""
+    """Return a model with the network in 8-bit integers, scaled by its values on some waveforms."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -143,7 +138,7 @@ def _rounded(model, waveforms, name):
 
 
 def _can_be_rounded(node, sizes):
-    """Tell whether a node is one of a network whose sums over constant weights have many terms."""
+    """Tell whether a node belongs to a network and sums many terms with constant weights."""
     if f"{NETWORK}/" not in node.name or node.op_type not in ("Conv", "MatMul") or node.input[1] not in sizes:
         return False
     size = sizes[node.input[1]]

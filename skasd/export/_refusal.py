@@ -1,6 +1,5 @@
-"""Errors for parts of detectors that cannot be exported."""
+"""Functions that export parts of detectors by their type, and errors for parts that cannot be exported."""
 
-from collections.abc import Callable, Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -12,26 +11,29 @@ class Converters:
 
     Parameters
     ----------
-    refuse : callable
-        Called, as a converter is, with parts that have none; raises `ExportError`.
+    kinds : str
+        What the parts are, in the plural, for the error about a part without converter.
     looser : tuple of types, default=()
         Types whose subclasses are converted as they are.
+    unnamed : tuple of types, default=()
+        Types that the error does not name.
     """
 
-    def __init__(self, refuse: Callable, looser: tuple = ()):
-        self._dispatch = singledispatch(refuse)
-        self._refuse, self._looser = refuse, looser
+    def __init__(self, kinds: str, looser: tuple = (), unnamed: tuple = ()):
+        self._kinds, self._looser, self._unnamed = kinds, looser, unnamed
+        self._dispatch = singledispatch(self._refuse)
         self.register = self._dispatch.register
-
-    @property
-    def registry(self) -> Mapping:
-        """The converters by type."""
-        return self._dispatch.registry
 
     def __call__(self, part: Any, *args: Any) -> str:
         """Call the converter of a part, and return what it does: the name of a value in the graph."""
-        is_known = type(part) in self.registry or isinstance(part, self._looser)
+        is_known = type(part) in self._dispatch.registry or isinstance(part, self._looser)
         return (self._dispatch if is_known else self._refuse)(part, *args)
+
+    def _refuse(self, part, *args):
+        known = [kind.__name__ for kind in self._dispatch.registry if kind not in (object, *self._unnamed)]
+        raise ExportError(
+            f"{type(part).__name__} cannot be exported: {self._kinds} that can be are {', '.join(sorted(known))}."
+        )
 
 
 class ExportError(TypeError):

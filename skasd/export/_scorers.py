@@ -1,8 +1,5 @@
 """Scorers in ONNX: anomaly scores of rows, in double precision as in the library."""
 
-from functools import partial
-from typing import Any
-
 import numpy as np
 
 from ..scorers import (
@@ -18,52 +15,37 @@ from ..scorers import (
     MahalanobisScorer,
     TermScorer,
 )
-from ._refusal import Converters, ExportError, check_setting
+from ._refusal import Converters, check_setting
 
 _LEAST_DENSITY = 1e-12
 _EUCLIDEAN = ("euclidean", "l2", "minkowski", "sqeuclidean")
 
 
-@partial(Converters, looser=(BaseScorer,))
-def score(detector: Any, graph: Any, x: str) -> str:
-    """Add the anomaly scores (batch,) that a fitted detector gives to the graph, and return them."""
-    raise ExportError(
-        f"{type(detector).__name__} cannot be exported: detectors that can be are "
-        f"{', '.join(sorted(kind.__name__ for kind in score.registry if kind not in (object, BaseScorer)))}."
-    )
+# score(detector, graph, x) adds a fitted detector to the graph and returns its anomaly scores (batch,)
+score = Converters("detectors", looser=(BaseScorer,), unnamed=(BaseScorer,))
+
+# against(scorer, graph, x, reference) returns the anomaly scores (batch,) of rows against one reference of a scorer
+against = Converters("scorers")
 
 
 @score.register
 def _scorer(detector: BaseScorer, graph, x):
+    """Return the least score over the domains, each in units of its own spread with `domain_normalization`."""
     with graph.scope("scorer"):
         x = graph.double(x)
-        return _over_domains(detector, graph, x)
+        scores = [against(detector, graph, x, reference) for reference in detector.references_.values()]
+        if detector.domain_normalization is not None:
+            means, spreads = (np.broadcast_to(each, len(scores)) for each in detector.normalization_)
+            scores = [
+                graph.op("Div", graph.op("Sub", each, np.float64(mean)), np.float64(spread))
+                for each, mean, spread in zip(scores, means, spreads, strict=True)
+            ]
+        return graph.op("Min", *scores)
 
 
 @score.register
 def _classes(detector: GammaSoftmaxScorer, graph, x):
-    return against(detector, graph, x, detector.columns_)  # refused by name
-
-
-def _over_domains(detector, graph, x):
-    """Return the least score of the references of the domains, each in units of its own spread where asked for."""
-    scores = [against(detector, graph, x, reference) for reference in detector.references_.values()]
-    if detector.domain_normalization is not None:
-        means, spreads = (np.broadcast_to(each, len(scores)) for each in detector.normalization_)
-        scores = [
-            graph.op("Div", graph.op("Sub", each, np.float64(mean)), np.float64(spread))
-            for each, mean, spread in zip(scores, means, spreads, strict=True)
-        ]
-    return graph.op("Min", *scores)
-
-
-@Converters
-def against(detector: Any, graph: Any, x: str, reference: Any) -> str:
-    """Return the anomaly scores (batch,) of rows against one reference of a scorer."""
-    known = (kind.__name__ for kind in against.registry if kind is not object)
-    raise ExportError(
-        f"{type(detector).__name__} cannot be exported: scorers that can be are {', '.join(sorted(known))}."
-    )
+    return against(detector, graph, x, None)  # which refuses it and names the scorers that can be exported
 
 
 @against.register
@@ -79,7 +61,7 @@ def _bands(detector, graph, x, reference):
     total = None
     for columns, each, weight in zip(detector.bands_, references, detector.weights_ / spreads, strict=True):
         part = graph.op("Gather", x, np.asarray(columns, np.int64), axis=1)
-        # a column that is a score already has no reference
+        # a column that is itself a score has no reference
         band = graph.reshape(part, -1) if each is None else against(formula, graph, part, each)
         band = graph.op("Mul", band, np.float64(weight))
         total = band if total is None else graph.op("Add", total, band)
@@ -105,7 +87,7 @@ def _knn_cosine(detector: KNNCosineScorer, graph, x, reference):
 
 
 def _neighbors(detector, graph, rows, reference, distance):
-    """Return the mean distance of rows to their nearest, these less or over their density where asked for."""
+    """Return the mean distance of rows to their nearest references, with the density normalization of the detector."""
     rows = graph.op("Sub", rows, reference.center)
     squared = _squared_distances(graph, rows, reference.rows)
     normalized = None
@@ -162,7 +144,7 @@ def _cosine_mean(detector: CosineMeanScorer, graph, x, reference):
 
 
 def _cut_off(graph, distance, least):
-    """Return 0 for distances that are no more than rounding."""
+    """Set distances within rounding error to 0."""
     return graph.op("Where", graph.op("Less", distance, np.float64(least)), np.float64(0), distance)
 
 
@@ -171,7 +153,7 @@ def _norm(graph, x, axis, keepdims=False):
 
 
 def _unit_rows(graph, x):
-    """Scale rows to length one; a last column is 1 for rows of zeros alone."""
+    """Scale rows to length one, with a further column that is 1 for rows of zeros."""
     largest = graph.reduce("Max", graph.op("Abs", x), 1, keepdims=True)
     is_zero = graph.op("Equal", largest, np.float64(0))
     x = graph.op("Div", x, graph.op("Where", is_zero, np.float64(1), largest))
@@ -180,7 +162,7 @@ def _unit_rows(graph, x):
 
 
 def _squared_distances(graph, rows, others):
-    """Return squared distances (batch, n_rows) by one matrix product: good enough to tell who is near."""
+    """Return squared distances (batch, n_rows) by one matrix product, precise enough to find the nearest."""
     squares = graph.op("Add", graph.reduce("SumSquare", rows, 1, keepdims=True), (others**2).sum(axis=1))
     products = graph.op("MatMul", rows, 2 * others.T)
     return graph.op("Max", graph.op("Sub", squares, products), np.float64(0))

@@ -13,13 +13,13 @@ from .._whole_file import check_output, whole_file
 from ..compose import fitted_steps
 from . import _embedders  # noqa: F401  registers its converters
 from ._detectors import fronts, interpolated
-from ._front_ends import transform
+from ._front_ends import transform_by
 from ._graph import Graph
 from ._refusal import ExportError
 from ._scorers import score
 
 FORMAT = "1"
-_PRECISE = 1e-6  # of p-values between knots
+_TOLERANCE = 1e-6  # of p-values between knots
 _MOST_KNOTS = 20_000
 
 
@@ -86,14 +86,18 @@ def to_onnx(detector: Any, path: PathName) -> None:
     >>> bool(abs(exported.score_samples(clips) - detector.score_samples(clips)).max() < 1e-4)
     True
     """
-    model = make_model(detector)
+    write_model(make_model(detector), path)
+
+
+def write_model(model: Any, path: PathName) -> None:
+    """Write an ONNX model to a file, whole or not at all."""
     check_output(path)
     with whole_file(path) as name, open(name, "wb") as file:
         file.write(model.SerializeToString())
 
 
 def make_model(detector: Any, steps: list | None = None) -> Any:
-    """Return a fitted detector as an ONNX model; with `steps` others than its own ones (see `fitted_steps`)."""
+    """Return a fitted detector as an ONNX model; `steps` replace its own ones (see `fitted_steps`)."""
     try:
         import onnx  # noqa: F401
     except ImportError as error:
@@ -103,9 +107,7 @@ def make_model(detector: Any, steps: list | None = None) -> Any:
     sound = _sound(detector)
     graph = Graph()
     x = graph.input("waveform", np.float32, ["batch", "samples"])
-    for step in front:
-        x = transform(step, graph, x)
-    scores = score(last, graph, x)
+    scores = score(last, graph, transform_by(front, graph, x))
     graph.output("anomaly_score", scores, np.float64, ["batch"])
     decision = graph.op("Sub", graph.op("Neg", scores), np.float64(last.offset_))
     is_normal = graph.op("GreaterOrEqual", decision, np.float64(0))
@@ -116,7 +118,7 @@ def make_model(detector: Any, steps: list | None = None) -> Any:
 
 
 def _sound(detector):
-    """Return sample rate and least number of samples of the clips that a detector takes."""
+    """Return the sample rate and the minimum number of samples of the clips that a detector takes."""
     steps = fronts(detector)
     for step in steps:
         if not hasattr(step, "sample_rate"):
@@ -131,7 +133,7 @@ def _sound(detector):
 
 
 def _p_values(detector, graph, scores):
-    """Return p-values: the function of the score is looked up between knots that are close enough."""
+    """Return p-values, interpolated between knots of their function of the score."""
     known = np.unique(detector.calibration_scores_)
     known = known[np.isfinite(known)]
     at = detector.p_value_of_scores(known)
@@ -141,10 +143,10 @@ def _p_values(detector, graph, scores):
     outside = [known[0] - width * np.linspace(0.1, 3, 30), known[-1] + width * np.linspace(0.1, 10, 100)]
     knots = np.unique(np.concatenate([known, *jumps, *outside]))
     heights = detector.p_value_of_scores(knots)
-    while len(knots) < _MOST_KNOTS:  # halve what is not straight
+    while len(knots) < _MOST_KNOTS:  # halve intervals where the function is not linear
         middles = knots[:-1] / 2 + knots[1:] / 2
         exact = detector.p_value_of_scores(middles)
-        bent = np.abs(exact - heights[:-1] / 2 - heights[1:] / 2) > _PRECISE
+        bent = np.abs(exact - heights[:-1] / 2 - heights[1:] / 2) > _TOLERANCE
         bent &= (middles > knots[:-1]) & (middles < knots[1:])
         if not bent.any():
             break
@@ -157,11 +159,9 @@ def _p_values(detector, graph, scores):
 def _properties(detector, sound, last):
     """Return the properties of a file, by name."""
     versions = {name: importlib.metadata.version(name) for name in ("torch", "scikit-learn", "numpy", "onnx")}
-    long = (
-        {"N_CHAR_MAX": 100_000}
-        if "N_CHAR_MAX" in inspect.signature(type(detector).__repr__).parameters
-        else {}
-    )
+    representation = type(detector).__repr__
+    # scikit-learn's cuts off after 700 characters
+    whole = {"N_CHAR_MAX": 100_000} if "N_CHAR_MAX" in inspect.signature(representation).parameters else {}
     return {
         "format": FORMAT,
         "skasd": __version__,
@@ -170,5 +170,5 @@ def _properties(detector, sound, last):
         "min_samples": str(sound[1]),
         "threshold": repr(float(last.threshold_)),
         "n_references": str(len(last.training_scores_)),
-        "detector": type(detector).__repr__(detector, **long),
+        "detector": representation(detector, **whole),
     }
