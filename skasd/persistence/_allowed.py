@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 
 PACKAGES = ("skasd", "sklearn", "imblearn")
 
-# parts of those packages that have effects on import, or are not their own
+# parts of those packages that have side effects on import, or are not their own code
 _CLOSED = {"__main__", "conftest", "externals", "setup", "tests"}
 
-# classes, other than estimators, whose objects are no more than their attributes
+# classes, other than estimators, whose objects consist of their attributes alone
 PLAIN = {
     "skasd.compose._combination.Standardization",
     "skasd.nn.FMix",
@@ -25,7 +25,7 @@ PLAIN = {
     "sklearn.metrics._scorer._Scorer",
 }
 
-# only their constructor arguments are kept: they start afresh in every training run
+# stored by their constructor arguments alone: each training run resets them
 CALLBACKS = {
     "skasd.embedders.Checkpoint",
     "skasd.embedders.EarlyStopping",
@@ -54,8 +54,7 @@ _FUNCTION_MODULES = (
 )
 _UFUNC_MODULES = ("numpy", "scipy.special")
 
-
-_HEAP_TYPE = 1 << 9  # of classes made by Python code
+_HEAP_TYPE = 1 << 9  # flag of classes defined in Python
 
 
 class NotAllowed(ValueError):
@@ -79,7 +78,7 @@ def public_name(thing):
 
 
 def find_class(name, trusted=()):
-    """Return the class that a model file names, if it may, and what is stored of its objects.
+    """Return the class of a name in a model file, if it is allowed, and how its objects are stored.
 
     That is "estimator", "plain", "callback" or "named tuple". ``trusted`` are packages besides our own.
     """
@@ -114,20 +113,20 @@ def _is_splitter(cls):
 
 
 def _is_its_attributes(cls):
-    """Return whether ``__dict__`` is all there is of the objects of a class."""
+    """Return whether the objects of a class consist of their ``__dict__`` alone."""
     methods = ("__reduce_ex__", "__reduce__", "__getstate__")
     return (
         cls.__dictoffset__ != 0
         and all(getattr(cls, name) is getattr(object, name) for name in methods)
         and not hasattr(cls, "__setstate__")
         and not any(vars(base).get("__slots__") for base in cls.__mro__)
-        # lists, numbers and the like have more
+        # built-in bases, such as lists and numbers, have content of their own
         and all(base is object or base.__flags__ & _HEAP_TYPE for base in cls.__mro__)
     )
 
 
 def function_name(function, trusted=()):
-    """Return the name of a function that a model file may name; None for any other."""
+    """Return the name of a function that a model file may hold; None for any other."""
     name = getattr(function, "__name__", "")
     if isinstance(function, np.ufunc):
         candidates = [f"{module}.{name}" for module in _UFUNC_MODULES]
@@ -148,23 +147,19 @@ def function_name(function, trusted=()):
 
 
 def find_function(name, trusted=()):
-    """Return the function that a model file names, if it may."""
-    place, _, last = name.rpartition(".")
+    """Return the function of a name in a model file, if it is allowed."""
     for module, names in _FUNCTIONS.items():
-        if is_within(name, (module,)) and name[len(module) + 1 :] in names.split():
-            return _attribute(module, name[len(module) + 1 :])
+        within = name.removeprefix(f"{module}.")
+        if within != name and within in names.split():
+            return _attribute(module, within)
+    place, _, last = name.rpartition(".")
     if is_within(place, trusted):
         found = _import(name, trusted)
         if callable(found):
             return found
-    elif place in _FUNCTION_MODULES:
-        module = importlib.import_module(place)
-        found = getattr(module, last, None)
-        if (
-            not last.startswith("_")
-            and isinstance(found, FunctionType)
-            and is_within(found.__module__, (place, "sklearn.metrics"))
-        ):
+    elif place in _FUNCTION_MODULES and not last.startswith("_"):
+        found = getattr(importlib.import_module(place), last, None)
+        if isinstance(found, FunctionType) and is_within(found.__module__, (place, "sklearn.metrics")):
             return found
     elif place in _UFUNC_MODULES:
         found = getattr(importlib.import_module(place), last, None)

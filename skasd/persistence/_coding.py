@@ -14,7 +14,7 @@ class Codec(ABC):
     """Encoding of the values of one kind as JSON objects, and back."""
 
     kind: str  # the JSON object's "type"
-    shared = False  # whether it matters that two places hold the same object
+    shared = False  # whether an object in two places is stored once
 
     @abstractmethod
     def takes(self, value, encoder):
@@ -26,14 +26,14 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, node, decoder):
-        """Return the value; one that may hold itself calls ``decoder.register(node, value)`` before its content."""
+        """Return the value; one that may contain itself calls ``decoder.register(node, value)`` before its content."""
 
 
 class Encoder:
-    """Turn a value into JSON; arrays (.npy files, equal ones once) and tensors are stored separately.
+    """Turn a value into JSON; arrays (as .npy files, equal ones once) and tensors are stored separately.
 
-    The first of the ``codecs`` that takes a value encodes it. ``trusted`` are packages whose classes and functions may
-    be named.
+    The first of the ``codecs`` that takes a value encodes it. ``trusted`` are packages whose classes and functions are
+    allowed.
     """
 
     def __init__(self, codecs, trusted=()):
@@ -42,11 +42,11 @@ class Encoder:
         self.arrays = []
         self.tensors = {}
         self._array_numbers = {}
-        self._known = {}  # by id: the object, which thus lives on, and its JSON
+        self._known = {}  # by id: the object, so that its id is not reused, and its JSON
         self._n_ids = 0
 
     def __call__(self, value, where):
-        """Return the JSON of a value; ``where`` it is, as ``"Pipeline.steps[1]"``, is for messages."""
+        """Return the JSON of a value; its place ``where``, such as ``"Pipeline.steps[1]"``, is for messages."""
         if value is None or type(value) in (bool, int, str):
             return value
         if type(value) is float and math.isfinite(value):
@@ -69,7 +69,7 @@ class Encoder:
         )
 
     def put_array(self, array):
-        """Put an array aside and return its number."""
+        """Store an array and return its number."""
         file = io.BytesIO()
         np.lib.format.write_array(file, array, allow_pickle=False)
         content = file.getvalue()
@@ -80,10 +80,10 @@ class Encoder:
         return self._array_numbers[digest]
 
     def put_tensor(self, tensor, name):
-        """Put a tensor aside under a name, made unique, which is returned."""
+        """Store a tensor under a name, made unique, which is returned."""
         if name in self.tensors:
             name = f"{name}#{len(self.tensors)}"
-        # memory of its own: the format knows no strides and no shared memory
+        # a copy, because the format has neither strides nor shared memory
         self.tensors[name] = tensor.detach().cpu().clone().contiguous()
         return name
 
@@ -91,7 +91,7 @@ class Encoder:
 class Decoder:
     """Turn the output of an `Encoder` into values again.
 
-    ``device`` is that of the networks; None: as their estimators say.
+    ``device`` is that of the networks; None: that of the parameter ``device`` of each estimator.
     """
 
     def __init__(self, codecs, trusted, device, arrays, tensors):
@@ -135,7 +135,7 @@ class Decoder:
         }[version]
         shape, _, dtype = read_header(file)
         n_items, there = math.prod(shape), len(content) - file.tell()
-        # before numpy makes room for them; it makes items of no size one letter wide
+        # checked before numpy allocates memory; it makes items of size 0 one character wide
         fits = n_items * dtype.itemsize == there and (n_items == 0 or dtype.itemsize > 0)
         if dtype.hasobject or min(shape, default=0) < 0 or not fits:
             raise ValueError(f"array {number} of shape {shape} and type {dtype} does not fit its size")

@@ -51,7 +51,7 @@ def write(path, title, structure, arrays, tensors):
 
     with whole_file(path) as name, zipfile.ZipFile(name, "w", zipfile.ZIP_STORED) as archive:
         for member, content in members.items():
-            # the same model gives the same bytes: no time, no mode of this machine
+            # no time and no file mode, so that the same model gives the same bytes
             archive.writestr(zipfile.ZipInfo(member), content)
 
 
@@ -59,7 +59,7 @@ def read(path):
     """Return manifest, structure (a JSON value), arrays (.npy files by number) and tensors of a model file, checked."""
     if os.path.isdir(path):
         raise ModelFileError(f"{path!r} is a folder: give the file that skasd.save wrote.")
-    if not stat.S_ISREG(os.stat(path).st_mode):  # opening or reading it might never end
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening or reading it could block forever
         raise ModelFileError(f"{path!r} is a pipe or device: give the file that skasd.save wrote.")
     with open(path, "rb") as file:
         content = file.read()
@@ -67,7 +67,7 @@ def read(path):
         return _unpack(content)
     except _Unfit as error:
         raise ModelFileError(f"{path!r} cannot be loaded: {error}") from None
-    except Exception as error:  # any error that a foreign file causes in the parsers is that file's fault
+    except Exception as error:  # whatever the parsers raise, the file is at fault
         raise ModelFileError(
             f"{path!r} cannot be loaded: it is damaged, incomplete or foreign ({type(error).__name__}: {error}). "
             "Copy or save it again."
@@ -88,7 +88,7 @@ def _unpack(content):
         names = [info.filename for info in infos]
         if MANIFEST not in names:
             raise _Unfit("it is a zip archive, but no model file of skasd.save (as files of torch.save are).")
-        # nothing is compressed: what is read is never more than the file
+        # nothing is compressed, so that no more is read than the size of the file
         sizes = [info.file_size for info in infos]
         if any(info.compress_type != zipfile.ZIP_STORED for info in infos) or sum(sizes) > len(content):
             raise _Unfit("it was not written by skasd.save, or changed since: parts of it are compressed.")
@@ -139,7 +139,7 @@ def _likeness(content):
 
 
 def installed_versions():
-    """Return the versions that matter for a model, by distribution, and that of Python."""
+    """Return the versions of Python and of the distributions that matter for a model, by name."""
     from .. import __version__
 
     versions = {"skasd": __version__, "python": python_version()}

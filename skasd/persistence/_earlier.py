@@ -1,6 +1,6 @@
-"""Renamed and removed classes and parameters of earlier versions, for the files that hold them.
+"""Classes and parameters that were renamed or removed since the version that wrote a file.
 
-Whoever renames or removes a class or a parameter of a public estimator adds a line here; a file with a name that is
+Add a line here when you rename or remove a class or a parameter of a public estimator. A file with a name that is
 neither here nor in the class is refused with a message for the user.
 """
 
@@ -13,8 +13,8 @@ CLASSES: dict[str, str] = {}
 
 SCORER = "skasd.scorers.BaseScorer"
 
-# by present dotted name of a class (the shortest, as "skasd.LOFScorer"), which counts for its subclasses as well:
-# former parameter or fitted attribute, present one
+# by present dotted name of a class (the shortest, as "skasd.LOFScorer"; applies to its subclasses as well): the present
+# name of a parameter or fitted attribute by its former one
 RENAMED: dict[str, dict[str, str]] = {
     "skasd.DomainDependent": {"detectors_": "estimators_"},
     "skasd.MahalanobisScorer": {"standardize": "standardize_features"},
@@ -30,7 +30,7 @@ RENAMED: dict[str, dict[str, str]] = {
     SCORER: {"_normalization": "normalization_"},
 }
 
-# by the same names: former parameter, and the values with which an estimator did what it does now without it
+# by the same names: for each removed parameter, the values with which the estimator did what it does now without it
 REMOVED: dict[str, dict[str, tuple]] = {
     "skasd.embedders.BaseEmbedder": {
         "checkpoint_dir": (None,),
@@ -45,20 +45,22 @@ REMOVED: dict[str, dict[str, tuple]] = {
 
 
 def present_name(name):
-    """Return the present dotted name of a class that a file names."""
+    """Return the present dotted name of a class in a file."""
     return CLASSES.get(name, name)
 
 
 def present_state(cls, state):
-    """Return parameters and fitted attributes of a file as the installed version of an estimator's class has them.
+    """Return the parameters and fitted attributes in a file by their present names.
 
-    Raises ValueError if a parameter was removed whose value in the file mattered.
+    Raises ValueError if a parameter was removed and its value in the file matters.
     """
     names = [public_name(base) for base in cls.__mro__]
     renamed = {old: new for name in names for old, new in RENAMED.get(name, {}).items()}
     removed = {old: values for name in names for old, values in REMOVED.get(name, {}).items()}
     known = None
-    if cls.__module__.startswith("skasd."):  # a base may have parameters that the class sets once for all
+    if cls.__module__.startswith(
+        "skasd."
+    ):  # parameters of a base may be attributes of the class, which fixes them
         known = {
             name
             for base in cls.__mro__
@@ -68,7 +70,7 @@ def present_state(cls, state):
     present, gone = {}, []
     for name, value in state.items():
         name = renamed.get(name, name)
-        # what neither begins nor ends with _ is a parameter
+        # names that neither begin nor end with _ are parameters
         if known is None or name in known or name.startswith("_") or name.endswith("_"):
             present[name] = value
         elif not any(type(value) is type(without) and value == without for without in removed.get(name, ())):
@@ -82,7 +84,7 @@ def present_state(cls, state):
 
 
 def _without_sections(cls, state):
-    """Return the state of a scorer, whose references and normalization were dicts by section (None: all clips)."""
+    """Return the state of a scorer from a version whose references and normalization were dicts by section."""
     sections, references = state.get("sections_"), state.get("references_")
     if sections is None or not isinstance(references, dict):
         return state

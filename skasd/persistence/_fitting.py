@@ -13,7 +13,7 @@ def check_support_vectors(estimator):
     counts, support = np.asarray(svm._n_support), np.asarray(svm.support_)
     n_vectors, n_classes = len(support), len(counts)  # 2 in regression and one-class machines
     n_pairs = n_classes * (n_classes - 1) // 2
-    # of a kernel that was computed before, or by a function, the vectors are rows
+    # with a precomputed or callable kernel, the support vectors are given by their rows
     in_rows = callable(svm.kernel) or svm.kernel == "precomputed"
     shapes = {
         "support_vectors_": [(0, 0) if in_rows else (n_vectors, svm.n_features_in_)],
@@ -28,7 +28,7 @@ def check_support_vectors(estimator):
         wrong.append("support_")
     if min(svm.n_support_) < 0 or sum(svm.n_support_) != n_vectors:
         wrong.append("_n_support")
-    if svm._sparse:  # no file holds sparse matrices
+    if svm._sparse:  # files do not hold sparse matrices
         wrong.append("_sparse")
     if wrong:
         raise ValueError(f"a {type(svm).__name__} whose {', '.join(wrong)} does not fit the rest")

@@ -84,12 +84,10 @@ def save(estimator: Any, path: PathName, *, trusted: tuple[str, ...] = ()):
         )
     path = _check_path(path)
     folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path) or not os.path.isdir(folder):
-        raise ValueError(
-            f"path={path!r} is a folder: give a file name."
-            if os.path.isdir(path)
-            else f"path={path!r}: there is no folder {folder!r}. Make it first."
-        )
+    if os.path.isdir(path):
+        raise ValueError(f"path={path!r} is a folder: give a file name.")
+    if not os.path.isdir(folder):
+        raise ValueError(f"path={path!r}: there is no folder {folder!r}. Make it first.")
     encoder = Encoder(_CODECS, _check_trusted(trusted))
     structure = encoder(estimator, type(estimator).__name__)
     write(path, public_name(type(estimator)), structure, encoder.arrays, encoder.tensors)
@@ -165,12 +163,11 @@ def load(path: PathName, *, device: str | None = None, trusted: tuple[str, ...] 
         estimator = Decoder(_CODECS, trusted, device, arrays, tensors)(structure)
         if not isinstance(estimator, BaseEstimator):
             raise ValueError("there is no estimator in it")
-    except Warning:  # raised if the user's filters turn the warning into an error
+    except Warning:  # a warning that the user's filters turn into an error
         raise
-    except Exception as error:  # any error that a foreign structure causes is the file's fault
+    except Exception as error:  # whatever is raised, the file is at fault
         raise ModelFileError(_explain(path, manifest, error)) from error
-    different = _different_versions(manifest)
-    if different:
+    if different := _different_versions(manifest):
         warnings.warn(f"{path!r} was saved with {different}: scores may differ.", UserWarning)
     return estimator
 
@@ -229,8 +226,7 @@ def _check_trusted(trusted):
 def _explain(path, manifest, error):
     detail = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
     text = f"{path!r} cannot be loaded: {detail}."
-    different = _different_versions(manifest)
-    if different:
+    if different := _different_versions(manifest):
         text += f" It was saved with {different}."
     return text
 

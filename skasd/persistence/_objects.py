@@ -14,7 +14,7 @@ _SEARCH_TREES = {"ball_tree": BallTree, "kd_tree": KDTree}
 
 
 class Estimator(Codec):
-    """Estimators: their class, parameters and fitted attributes; of an embedder's net the weights."""
+    """Estimators: class, parameters and fitted attributes; the net of an embedder as its weights."""
 
     kind = "estimator"
     shared = True
@@ -37,17 +37,17 @@ class Estimator(Codec):
     def decode(self, node, decoder):
         value = decoder.register(node, _new(node, decoder, "estimator"))
         net = decoder(node["net"]) if "net" in node else None
-        # files of version 1 have search trees in them
+        # files of version 1 contain search trees
         nodes = {name: item for name, item in node["state"].items() if name != "_tree" or item is None}
         state = {name: decoder(item) for name, item in nodes.items()}
         vars(value).update(present_state(type(value), state))
         for name, parameter in signature(type(value).__init__).parameters.items():
             if parameter.default is not parameter.empty:  # the file may be older than a parameter
                 vars(value).setdefault(name, parameter.default)
-        if "_n_threads" in vars(value):  # of the machine that KMeans was fitted on, or any number
+        if "_n_threads" in vars(value):  # of KMeans: that of another machine, or any number
             value._n_threads = openmp_effective_n_threads()
         if _has_search_tree(vars(value)):
-            _grow_search_tree(value)
+            _build_search_tree(value)
         check_support_vectors(value)
         if net is not None:
             value._set_net_state(net, decoder.device)
@@ -90,7 +90,7 @@ class NamedTuple(Codec):
 
 
 class Callback(Codec):
-    """Callbacks of skorch: what their constructors were given."""
+    """Callbacks of skorch: their constructor arguments."""
 
     kind = "callback"
     shared = True
@@ -134,7 +134,7 @@ class MetadataRequests(Codec):
     def decode(self, node, decoder):
         value = MetadataRequest(owner=node["owner"])
         for method, asked in node["requests"].items():
-            if method in SIMPLE_METHODS:  # of the version installed
+            if method in SIMPLE_METHODS:  # those of the installed scikit-learn
                 getattr(value, method)._requests.update(
                     {name: decoder(alias) for name, alias in asked.items()}
                 )
@@ -157,8 +157,8 @@ class Tensor(Codec):
         return decoder.tensors[node["name"]]
 
 
-class TorchWord(Codec):
-    """Torch's devices and types of numbers."""
+class TorchConstant(Codec):
+    """Devices and data types of torch."""
 
     kind = "torch"
 
@@ -183,8 +183,8 @@ def _has_search_tree(state):
     return isinstance(state.get("_fit_method"), str) and state["_fit_method"] in _SEARCH_TREES
 
 
-def _grow_search_tree(neighbors):
-    """Grow the tree from its points, as ``fit`` does: a tree from a file could point anywhere in memory."""
+def _build_search_tree(neighbors):
+    """Build the tree from its points, as ``fit`` does: a tree from a file could point anywhere in memory."""
     neighbors._tree = _SEARCH_TREES[neighbors._fit_method](
         neighbors._fit_X,
         neighbors.leaf_size,
@@ -212,5 +212,5 @@ OBJECTS = [
     Callback(),
     MetadataRequests(),
     Tensor(),
-    TorchWord(),
+    TorchConstant(),
 ]

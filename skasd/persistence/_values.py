@@ -15,13 +15,13 @@ from ._allowed import find_function, function_name, public_name
 from ._coding import Codec
 
 _BUILTIN_TYPES = {cls.__name__: cls for cls in (bool, int, float, complex, str, bytes, object)}
-_WIDEST_TYPE = 1 << 16  # of strings: some letters of a name ask for any amount of memory
+_WIDEST_TYPE = 1 << 16  # bytes: a type such as "U999999999" in a file must not allocate any amount of memory
 _PURE_PATHS = {cls.__name__: cls for cls in (pathlib.PurePosixPath, pathlib.PureWindowsPath)}
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
 class NotFiniteFloat(Codec):
-    """NaN and the infinities, which JSON does not know."""
+    """NaN and the infinities, which JSON lacks."""
 
     kind = "float"
 
@@ -74,9 +74,7 @@ class ListLike(Codec):
         return type(value) is self.cls
 
     def encode(self, value, encoder, where):
-        items = (
-            value if self.cls in (list, tuple) else sorted(value, key=repr)
-        )  # a set has no order of its own
+        items = value if self.cls in (list, tuple) else sorted(value, key=repr)  # sets have no order
         return {"items": [encoder(item, f"{where}[{i}]") for i, item in enumerate(items)]}
 
     def decode(self, node, decoder):
@@ -117,7 +115,7 @@ class DictLike(Codec):
 
 
 class Text(Codec):
-    """Exact numbers, identifiers and dates, as labels of sections may be: what their text tells whole."""
+    """Exact numbers, identifiers and dates, such as labels of sections, stored as text."""
 
     kind = "text"
 
@@ -125,7 +123,8 @@ class Text(Codec):
         return self._name(type(value)) is not None
 
     def encode(self, value, encoder, where):
-        return {"class": self._name(type(value)), "value": _TEXTS[self._name(type(value))][0](value)}
+        name = self._name(type(value))
+        return {"class": name, "value": _TEXTS[name][0](value)}
 
     def decode(self, node, decoder):
         return _TEXTS[node["class"]][1](node["value"])
@@ -136,7 +135,7 @@ class Text(Codec):
 
 
 def _pandas(name):
-    """Return what makes an object of pandas from text; pandas is slow to import."""
+    """Return a function that makes an object of pandas from text, importing pandas only then: it is slow to import."""
 
     def parse(text):
         import pandas as pd
@@ -146,13 +145,15 @@ def _pandas(name):
     return parse
 
 
-# how they become text and come back
+def _fraction(text):
+    """Return the fraction of a text; the constructor would also read 1e999999999."""
+    return Fraction(*map(int, text.split("/")))
+
+
+# functions to text and back, by class
 _TEXTS = {
     "decimal.Decimal": (str, Decimal),
-    "fractions.Fraction": (
-        str,
-        lambda text: Fraction(*map(int, text.split("/"))),
-    ),  # its own reading takes 1e999999999
+    "fractions.Fraction": (str, _fraction),
     "uuid.UUID": (str, uuid.UUID),
     "datetime.date": (datetime.date.isoformat, datetime.date.fromisoformat),
     "datetime.datetime": (datetime.datetime.isoformat, datetime.datetime.fromisoformat),
@@ -196,10 +197,9 @@ class NumpyScalar(Codec):
         if "array" in node:
             return decoder.get_array(node["array"])[()]
         value = decoder(node["value"])
-        # a string is as long as it is, whatever length its type claims
-        return (
-            np.str_(value) if isinstance(value, str) else np.asarray(value, dtype=_dtype(node["dtype"]))[()]
-        )
+        if isinstance(value, str):  # whatever length its type claims
+            return np.str_(value)
+        return np.asarray(value, dtype=_dtype(node["dtype"]))[()]
 
 
 class Array(Codec):
@@ -249,7 +249,7 @@ class MaskedArray(Codec):
 
 
 class DType(Codec):
-    """Types of arrays that are not records."""
+    """Data types of arrays other than records."""
 
     kind = "dtype"
 
@@ -295,7 +295,7 @@ class RandomState(Codec):
 
 
 class Type(Codec):
-    """Types of numbers, torch's optimisers and the objectives of networks."""
+    """Types of numbers, optimisers of torch and objectives of networks."""
 
     kind = "type"
 
