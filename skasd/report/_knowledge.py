@@ -1,4 +1,4 @@
-"""What a fitted detector tells beyond the scores: training recordings, held-out scores, features."""
+"""Facts about a fitted detector beyond the scores: training recordings, held-out scores, features."""
 
 import os
 from functools import reduce
@@ -13,7 +13,7 @@ _MOST_TRAINING = 500  # recordings looked at for neighbours and map
 
 
 class Knowledge:
-    """What a fitted detector and its training recordings tell; empty without a detector.
+    """Facts about a fitted detector and its training recordings; empty without a detector.
 
     Parameters
     ----------
