@@ -39,14 +39,18 @@ def run(args, console):
     if args.int8 is None:
         to_onnx(detector, args.output)
     else:
-        table = load_recordings(args.int8)
+        read_by = getattr(detector, "read_by_", {})
+        table = load_recordings(args.int8, section_from=read_by.get("section_from"))
         _recordings.check_one_machine(table, args.int8[0])
-        table = _recordings.to_learn_from(table)
+        table = _recordings.to_learn_from(table).assign(proxy=False)
         known = _recordings.metadata(table)
+        # the default detector has those that it recognised by itself
+        if read_by.get("groups_from") is not None or not hasattr(detector, "update"):
+            known["groups"] = _recordings.groups(table, read_by.get("groups_from"))
         console.note(f"rounding by {len(table)} recordings below {args.int8[0]}")
 
         def write(clips, rows):
-            own = {name: values[rows] for name, values in known.items()}
+            own = {name: values[rows] for name, values in known.items() if values is not None}
             own = requested_metadata(fitted_steps(detector)[-1], "fit", own)
             quantize(detector, args.output, clips, **own)
 

@@ -9,7 +9,7 @@ from sklearn import config_context
 from .. import save
 from .._whole_file import check_output
 from ..compose import fitted_steps, requested_metadata
-from ..datasets import load_recordings, recordings_of
+from ..datasets import load_recordings
 from . import _recordings, _remarks, _systems
 
 
@@ -52,7 +52,7 @@ def run(args, console):
         "machine": np.full(len(table), machine, dtype=object)
     }  # also of proxies, which stand in for it
     metadata |= _recordings.metadata(table, ("section", "domain", "attribute", "proxy"))
-    if (groups := _groups(table, args)) is not None:
+    if (groups := _recordings.groups(table, args.groups_from)) is not None:
         metadata["groups"] = groups
     n_others = int(table["proxy"].sum())
     others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
@@ -85,17 +85,6 @@ def run(args, console):
         left_out=[table["path"].iloc[i] for i in bad],
     )
     return 1 if bad else 0
-
-
-def _groups(table, args):
-    """Return the name of the recording that each file belongs to; None if nothing shows it."""
-    if args.groups_from is not None:
-        return np.array(_recordings.parts(table["path"].tolist(), args.groups_from), dtype=object)
-    groups = recordings_of(table.loc[~table["proxy"], "path"])
-    if groups is None:
-        return None
-    n_proxies = int(table["proxy"].sum())  # they come last, and set no threshold
-    return np.array([*groups, *["proxy"] * n_proxies], dtype=object)
 
 
 def _held_out(detector, args, groups):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..clips import leave_out_bad
-from ..datasets import load_recordings
+from ..datasets import load_recordings, recordings_of
 from ._console import printable
 
 
@@ -113,6 +113,15 @@ def metadata(table, columns=("section", "domain")):
         for name in columns
         if table[name].notna().all() and table[name].nunique() > 1
     }
+
+
+def groups(table, pattern):
+    """Return the recording that each file belongs to, by a regular expression or else by the names; None if unknown."""
+    if pattern is not None:
+        return np.array(parts(table["path"].tolist(), pattern), dtype=object)
+    found = recordings_of(table.loc[~table["proxy"], "path"])
+    n_proxies = int(table["proxy"].sum())  # they come last, and set no threshold
+    return None if found is None else np.array([*found, *["proxy"] * n_proxies], dtype=object)
 
 
 def check_one_machine(table, where):

@@ -69,6 +69,21 @@ def test_eight_bits(recordings, model, tmp_path, capsys):
     assert OnnxDetector(output).properties["quantized"] == "int8"
 
 
+def test_eight_bits_learn_sections_and_groups_as_fit_did(recordings, tmp_path, capsys, monkeypatch):
+    path, train = str(tmp_path / "model.skasd"), str(recordings / "train")
+    told = ["--section-from", r"(source|target)", "--groups-from", r"_(00\d)\d_"]
+    assert main(["fit", train, "-o", path, *told, "-q"]) == 0
+    given = {}
+    monkeypatch.setattr(skasd.export, "quantize", lambda *args, **metadata: given.update(metadata))
+    output = tmp_path / "model.onnx"
+    output.write_bytes(b"what quantize writes")
+    assert main(["export", path, "-o", str(output), "--int8", train, "-q"]) == 0
+    detector = skasd.load(path)
+    assert set(given["section"]) == {"source", "target"}
+    assert list(given["section"]) == list(detector.reference_["section"])
+    assert list(given["groups"]) == list(detector.groups_)
+
+
 def test_what_cannot_be_exported_leaves_nothing(recordings, tmp_path, capsys):
     model, output = str(tmp_path / "model.skasd"), tmp_path / "model.onnx"
     clips = np.random.default_rng(0).normal(size=(12, 4000))
