@@ -48,9 +48,8 @@ def run(args, console):
     check_output(args.output)
     machine = table["machine"].iloc[0]
     detector = _systems.make(args, machine)
-    metadata = {
-        "machine": np.full(len(table), machine, dtype=object)
-    }  # also of proxies, which stand in for it
+    # proxies have the machine that they stand in for
+    metadata = {"machine": np.full(len(table), machine, dtype=object)}
     metadata |= _recordings.metadata(table, ("section", "domain", "attribute", "proxy"))
     if (groups := _recordings.groups(table, args.groups_from)) is not None:
         metadata["groups"] = groups
