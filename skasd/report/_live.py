@@ -3,6 +3,7 @@
 import math
 import time
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -81,6 +82,7 @@ class LivePage:
             raise ValueError(f"hours={hours!r} must be above 0.")
         self.path, self.title, self.detector, self.hours, self.every = path, title, detector, hours, every
         self.unexplained = unexplained
+        # of each stretch of time: begin, highest score, alarm, numbers of windows, of anomalous and of unjudged ones
         self.bins: deque = deque()
         self.alarms: deque = deque(maxlen=n_alarms)
         self.last: dict = {}
@@ -104,7 +106,6 @@ class LivePage:
         place = math.floor(when / width) * width
         if not self.bins or place > self.bins[-1][0]:
             self.bins.append([place, None, False, 0, 0, 0])
-        # time, highest score, alarm, windows, anomalous ones, those that were not judged
         entry = self.bins[-1]
         if math.isfinite(event.score):
             entry[1] = event.score if entry[1] is None else max(entry[1], event.score)
@@ -225,14 +226,14 @@ class LivePage:
         """
         return {"bins": [list(entry) for entry in self.bins], "alarm_since": self.alarm_since}
 
-    def restore(self, state: dict, alarms: list = ()):  # type: ignore[assignment]
+    def restore(self, state: dict, alarms: Sequence[dict] = ()):
         """Take up what `state` returned, and the alarms of then.
 
         Parameters
         ----------
         state : dict
             Of another page.
-        alarms : list of dict, default=()
+        alarms : sequence of dict, default=()
             Its `alarms`.
         """
         self.bins = deque([list(entry) for entry in state["bins"]])

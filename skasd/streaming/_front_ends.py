@@ -58,9 +58,7 @@ class SlidingWindows:
         """Return the anomaly score of a window and the threshold."""
         found = [part(window)[None] for part in self.parts]
         X = np.hstack(found) if self.is_union else found[0]
-        _, *rest, last = fitted_steps(
-            self.detector
-        )  # looked up for each window: the detector may have learnt
+        _, *rest, last = fitted_steps(self.detector)  # other ones after the detector has learnt
         for step in rest:
             X = step.transform(X)
         scores, threshold = score_clips(last, X)
