@@ -6,7 +6,6 @@ from joblib import parallel_config
 from .. import load, save
 from .._whole_file import check_output
 from ..compose import fitted_steps, set_threshold
-from ..datasets import recordings_of
 from ..scorers.thresholds import expected_rate
 from . import _recordings, _systems
 
@@ -49,8 +48,10 @@ def run(args, console):
     console.note(f"scoring {len(paths)} healthy recordings with {args.model}")
     rate = args.false_alarms or getattr(detector, "contamination", None) or last.calibration_rate_
     before = float(last.threshold_)
-    groups = _groups(paths, args.groups_from or getattr(detector, "read_by_", {}).get("groups_from"))
-
+    groups_from = args.groups_from or getattr(detector, "read_by_", {}).get("groups_from")
+    groups = _recordings.groups(paths, groups_from)
+    if groups is None:  # each file counts as a recording
+        groups = np.array(paths, dtype=object)
     def set_from(clips, rows):
         return set_threshold(detector, clips, contamination=rate, groups=groups[rows])
 
@@ -74,9 +75,3 @@ def run(args, console):
         left_out=[paths[i] for i in bad],
     )
     return 1 if bad else 0
-
-
-def _groups(paths, groups_from):
-    """Return the recording that each file is of: itself, where nothing tells."""
-    groups = recordings_of(paths) if groups_from is None else _recordings.parts(paths, groups_from)
-    return np.array(paths if groups is None else groups, dtype=object)

@@ -42,11 +42,12 @@ def run(args, console):
         read_by = getattr(detector, "read_by_", {})
         table = load_recordings(args.int8, section_from=read_by.get("section_from"))
         _recordings.check_one_machine(table, args.int8[0])
-        table = _recordings.to_learn_from(table).assign(proxy=False)
+        table = _recordings.to_learn_from(table)
+        paths = table["path"].tolist()
         known = _recordings.metadata(table)
         # the default detector has those that it recognised by itself
         if read_by.get("groups_from") is not None or not hasattr(detector, "update"):
-            known["groups"] = _recordings.groups(table, read_by.get("groups_from"))
+            known["groups"] = _recordings.groups(paths, read_by.get("groups_from"))
         console.note(f"rounding by {len(table)} recordings below {args.int8[0]}")
 
         def write(clips, rows):
@@ -54,7 +55,7 @@ def run(args, console):
             own = requested_metadata(fitted_steps(detector)[-1], "fit", own)
             quantize(detector, args.output, clips, **own)
 
-        bad |= _use(table["path"].tolist(), write, detector, console)[1]
+        bad |= _use(paths, write, detector, console)[1]
     size = os.path.getsize(args.output)
     console.say(f"exported: {args.output} ({size / 1e6:.1f} MB)")
     found = {}

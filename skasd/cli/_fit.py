@@ -51,9 +51,10 @@ def run(args, console):
     # proxies have the machine that they stand in for
     metadata = {"machine": np.full(len(table), machine, dtype=object)}
     metadata |= _recordings.metadata(table, ("section", "domain", "attribute", "proxy"))
-    if (groups := _recordings.groups(table, args.groups_from)) is not None:
-        metadata["groups"] = groups
     n_others = int(table["proxy"].sum())
+    groups = _recordings.groups(table.loc[~table["proxy"], "path"].tolist(), args.groups_from)
+    if groups is not None:  # proxies come last, and set no threshold
+        metadata["groups"] = np.append(groups, ["proxy"] * n_others)
     others = f" and {n_others} of other machines below {args.proxies}" if n_others else ""
     console.note(f"learning from {len(table) - n_others} recordings below {where}{others}")
 
@@ -71,7 +72,7 @@ def run(args, console):
     detector.training_paths_ = [os.path.abspath(table["path"].iloc[i]) for i in kept if not proxy[i]]
     detector.read_by_ = {"section_from": args.section_from, "groups_from": args.groups_from}
     if groups is not None:
-        groups = groups[kept][~proxy[kept]]
+        groups = groups[[i for i in kept if not proxy[i]]]
     # groups_: those that the default detector recognised
     console.note(_held_out(detector, args, getattr(detector, "groups_", groups)))
     _remarks.learn(detector, detector.training_paths_, console, args.n_jobs)

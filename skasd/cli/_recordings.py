@@ -115,13 +115,10 @@ def metadata(table, columns=("section", "domain")):
     }
 
 
-def groups(table, pattern):
+def groups(paths, pattern):
     """Return the recording that each file belongs to, by a regular expression or else by the names; None if unknown."""
-    if pattern is not None:
-        return np.array(parts(table["path"].tolist(), pattern), dtype=object)
-    found = recordings_of(table.loc[~table["proxy"], "path"])
-    n_proxies = int(table["proxy"].sum())  # they come last, and set no threshold
-    return None if found is None else np.array([*found, *["proxy"] * n_proxies], dtype=object)
+    found = recordings_of(paths) if pattern is None else parts(paths, pattern)
+    return None if found is None else np.array(found, dtype=object)
 
 
 def check_one_machine(table, where):

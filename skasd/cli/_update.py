@@ -1,6 +1,5 @@
 """``skasd update``: further healthy recordings for a model."""
 
-import numpy as np
 from joblib import parallel_config
 
 from .. import load, save
@@ -75,7 +74,7 @@ def _known(detector, table, groups_from):
         if clips.get(name) is not None:
             known[name] = table[name].to_numpy(dtype=object)
     if groups_from is not None:
-        known["groups"] = np.array(_recordings.parts(table["path"].tolist(), groups_from), dtype=object)
+        known["groups"] = _recordings.groups(table["path"].tolist(), groups_from)
     elif clips.get("groups_given"):
         raise ValueError(
             "The model was fitted with groups=: --groups-from must say what recording a file is of."
