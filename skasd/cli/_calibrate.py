@@ -52,6 +52,7 @@ def run(args, console):
     groups = _recordings.groups(paths, groups_from)
     if groups is None:  # each file counts as a recording
         groups = np.array(paths, dtype=object)
+
     def set_from(clips, rows):
         return set_threshold(detector, clips, contamination=rate, groups=groups[rows])
 
