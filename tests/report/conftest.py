@@ -41,6 +41,7 @@ def look_at(window, page, width, dark=False):
     window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    window.get("about:blank")  # the page before may load itself again
     window.get_log("browser")
     window.get_log("performance")
     window.get(page.resolve().as_uri())
