@@ -51,9 +51,9 @@ def read_state(path):
         zipfile.BadZipFile,
     ) as error:
         raise StreamStateError(f"{name!r} holds no state of a stream ({error}).") from error
-    if values["version"] != _VERSION:
+    if (version := values.get("version")) != _VERSION:
         raise StreamStateError(
-            f"{name!r} was written by another version of skasd (format {values['version']!r}, this one reads "
+            f"{name!r} was written by another version of skasd (format {version!r}, this one reads "
             f"{_VERSION}): begin anew."
         )
     return values, arrays

@@ -98,7 +98,7 @@ class StoredStream:
             self.notes_ = values["notes"]
         except StreamStateError:
             raise
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StreamStateError(f"{str(path)!r} holds no state of a stream ({error}).") from error
         self._front.reset()
         return self

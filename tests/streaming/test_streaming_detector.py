@@ -384,6 +384,18 @@ def test_states_that_do_not_fit(pipeline, default, tmp_path):
     for name in ("other.npz", "objects.npz", "one.npy", "empty", "text", "cut"):
         with pytest.raises(StreamStateError, match="holds no state of a stream"):
             StreamingDetector.load(tmp_path / name, pipeline, window=1.0)
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays.pop("header").tobytes())
+    for values, message in (
+        ({name: value for name, value in header.items() if name != "version"}, "another version of skasd"),
+        ({**header, "settings": None}, "holds no state of a stream"),
+    ):
+        np.savez(
+            tmp_path / "changed.npz", header=np.frombuffer(json.dumps(values).encode(), np.uint8), **arrays
+        )
+        with pytest.raises(StreamStateError, match=message):
+            StreamingDetector.load(tmp_path / "changed.npz", pipeline, window=1.0)
 
 
 def test_drift_of_the_whole_level(pipeline):
