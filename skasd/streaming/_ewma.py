@@ -96,11 +96,15 @@ class Chart:
 
     def averages(self, scores, fresh):
         """Return the average after each of many windows, from 0 on."""
-        averages, average = [], 0.0
-        for z, weight in zip(self.normal_scores(scores), 1 - (1 - _WEIGHT) ** np.asarray(fresh), strict=True):
-            average += weight * (z - average)
-            averages.append(average)
-        return np.array(averages)
+        averages = [0.0]
+        for z, share in zip(self.normal_scores(scores), fresh, strict=True):
+            averages.append(_moved(averages[-1], z, share))
+        return np.array(averages[1:])
+
+
+def _moved(average, z, fresh):
+    """Return the average after a window of normal score z, of whose sound the share ``fresh`` is new."""
+    return average + (1 - (1 - _WEIGHT) ** fresh) * (z - average)
 
 
 class MovingAverageAlarm(AlarmRule):
@@ -128,7 +132,7 @@ class MovingAverageAlarm(AlarmRule):
         score, fresh = window
         may_end = self._count(anomalous)
         z = float(self.chart.normal_scores(score))
-        self.average += (1 - (1 - _WEIGHT) ** fresh) * (z - self.average)
+        self.average = _moved(self.average, z, fresh)
         if not self.alarm:
             self.alarm = self.average >= self.chart.limit
         if self.alarm:

@@ -135,6 +135,41 @@ def test_it_ends_when_the_average_is_back():
     assert rule.evidence == 0
 
 
+def test_a_stream_has_the_averages_of_its_calibration():
+    rng = np.random.default_rng(6)
+    scores, shares = rng.normal(size=300), rng.choice([0.1, 0.5, 1.0], size=300)
+    rule = MovingAverageAlarm(release=3)
+    rule.chart = Chart(scores, shares, 1e6)
+    found = []
+    for window in zip(scores, shares, strict=True):
+        rule.step(False, window)
+        found.append(rule.average)
+    assert not rule.alarm
+    np.testing.assert_allclose(found, rule.chart.averages(scores, shares), rtol=1e-12)
+
+
+def test_it_ends_after_normal_windows_in_a_row():
+    scores = np.random.default_rng(7).normal(size=2000)
+    rule = MovingAverageAlarm(release=4)
+    rule.chart = Chart(scores, fresh(scores, 1.0), 100.0)
+    for _ in range(30):
+        rule.step(True, (30.0, 1.0))
+
+    def alarm_after(n):
+        for _ in range(n):
+            rule.step(False, (-30.0, 1.0))
+        return rule.alarm
+
+    assert alarm_after(3)
+    assert rule.average < 0
+    rule.step(True, (-30.0, 1.0))
+    assert alarm_after(3)
+    rule.interrupt()
+    assert alarm_after(3)
+    assert not alarm_after(1)
+    assert (rule.average, rule.normal_in_a_row) == (0, 0)
+
+
 def test_short_and_equal_calibrations_have_a_limit():
     for scores in (np.zeros(90), np.arange(90.0), np.tile([0.0, 1.0], 45)):
         chart = Chart(scores, fresh(scores, 1.0), 8640.0)
