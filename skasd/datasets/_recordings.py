@@ -101,7 +101,10 @@ def load_recordings(
           ``dev_data`` or ``eval_data``, one of these, its ``raw``, the folder of one machine, just its ``train`` or
           ``test`` folder, or a folder of any name with such clips in it. Detected if in at least one folder called
           ``train``, ``test``, ``source_test``, ``target_test`` or ``supplemental`` at least half of the names are the
-          challenge's. Read by :func:`load_dcase`.
+          challenge's; where there is no such folder, if at least half of the names in the folder itself are the
+          challenge's and say ``normal`` or ``anomaly``, unless it is, or lies in, one called ``ng`` ... Recordings in
+          other folders must not outnumber these names; if some of these say ``normal`` or ``anomaly``, those count
+          alone that lie in folders called ``normal``, ``ng`` ... Read by :func:`load_dcase`.
         - *labelled*: recordings in folders called ``normal``, ``anomalous``, ``ok``, ``ng`` or another word that
           :func:`load_folder` knows. Read by :func:`load_folder`.
         - *plain*: everything else: healthy recordings of one machine. Read by :func:`load_folder`.

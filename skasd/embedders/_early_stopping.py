@@ -21,6 +21,12 @@ class EarlyStopping(callbacks.EarlyStopping):
     --------
     Checkpoint : Resumes an interrupted training.
 
+    Notes
+    -----
+    Clips are held out one by one, at random; embedders take no ``groups=``. Where clips are windows of a few
+    recordings, every held-out one has neighbours among those that are trained on, and the loss goes on falling where
+    that on clips of new recordings no longer does. Training is then rather ended by ``max_epochs``.
+
     Examples
     --------
     >>> import numpy as np

@@ -61,8 +61,8 @@ class OEVAEEmbedder(BaseEmbedder):
         distance between two values.
 
     target_section : hashable or None, default=None
-        The machine, if ``section=`` holds several and no ``proxy=`` is given: clips of all other sections are the
-        proxies. See Notes.
+        The machine, one of the sections in ``section=``: clips of all other sections are proxies, beside those that
+        ``proxy=`` marks. None: proxies are the clips that ``proxy=`` marks. See Notes.
 
     n_segments : int, default=8
         Segments per clip when embedding, of ``patch_frames`` frames each, equally spaced over the clip.
@@ -123,9 +123,9 @@ class OEVAEEmbedder(BaseEmbedder):
     Which clips are exposed to which:
 
     - ``proxy=`` marks clips: they are the pseudo-anomalies for all other clips;
-    - ``target_section`` names a section: the clips of all other sections are pseudo-anomalies;
-    - neither: each section (without sections, each cluster) has its own log-odds, with the clips of all others as
-      pseudo-anomalies. The autoencoder then treats every clip as normal.
+    - ``target_section`` names a section: the clips of all other sections are pseudo-anomalies, as are marked ones;
+    - there are none of either kind: each section (without sections, each cluster) has its own log-odds, with the clips
+      of all others as pseudo-anomalies. The autoencoder then treats every clip as normal.
 
     ``attribute=`` takes one number or string for each clip. Strings are coded 0, 1, 2 ... in the order of the sorted
     values. If there are more than 20 different numbers, each is rounded to a twentieth of their range; v is centred, so

@@ -113,18 +113,15 @@ def _lof(detector: LOFScorer, graph, x, reference):
     others = lof._fit_X
     distances, neighbors = lof.kneighbors()
     k_distance = distances[:, -1]
-
-    def density(reach):
-        return 1 / (reach.mean(axis=1) + 1e-10)  # scikit-learn's guard against duplicates
-
-    densities = density(np.maximum(distances, k_distance[neighbors]))
+    least = 1e-10 * (distances.mean() or 1.0)  # as in LOFScorer
+    densities = 1 / (np.maximum(distances, k_distance[neighbors]).mean(axis=1) + least)
     rows = graph.op("Sub", x, center)
     nearest = _nearest(graph, _squared_distances(graph, rows, others), lof.n_neighbors_)
     found = _exact_squares(graph, rows, others, nearest)
     if detector.metric != "sqeuclidean":
         found = graph.op("Sqrt", found)
     reach = graph.op("Max", found, graph.op("Gather", k_distance, nearest, axis=0))
-    sparsity = graph.op("Add", graph.reduce("Mean", reach, 1), np.float64(1e-10))
+    sparsity = graph.op("Add", graph.reduce("Mean", reach, 1), np.float64(least))
     theirs = graph.reduce("Mean", graph.op("Gather", densities, nearest, axis=0), 1)
     return graph.op("Mul", theirs, sparsity)
 

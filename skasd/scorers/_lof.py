@@ -12,6 +12,15 @@ from ._docs import with_shared_docstring
 
 # distances that a shift of all rows does not change
 SHIFT_INVARIANT = {"minkowski", "euclidean", "l1", "l2", "manhattan", "cityblock", "chebyshev", "sqeuclidean"}
+_SCIKIT_LEARNS = 1e-10
+
+
+def _least_distance(distances):
+    """Return what is added to mean distances against duplicates, given those of the rows to their neighbours.
+
+    scikit-learn adds 1e-10 as it stands, which changes scores where features are small numbers.
+    """
+    return _SCIKIT_LEARNS * (distances.mean() or 1.0)
 
 
 @with_shared_docstring
@@ -64,7 +73,8 @@ class LOFScorer(BaseScorer):
     the next nearest clip takes its place. (`negative_outlier_factor_` of scikit-learn keeps it there.)
 
     A domain needs two clips; a single target clip joins the source clips. A reference row with more than k duplicates
-    has a density of about 1e10, and clips near it have accordingly high scores.
+    has a density of 1e10 over the mean distance between neighbours, and clips near it have accordingly high scores.
+    (scikit-learn has 1e10 whatever the unit of the features; by ours a factor on all features changes no score.)
 
     References
     ----------
@@ -132,7 +142,12 @@ class LOFScorer(BaseScorer):
 
     def _score_reference(self, X, reference):
         lof, center = reference
-        return -lof.score_samples(X - center)
+        others = lof._distances_fit_X_
+        least = _least_distance(others)
+        densities = 1 / (np.maximum(1 / lof._lrd - _SCIKIT_LEARNS, 0) + least)
+        distances, neighbors = lof.kneighbors(X - center)
+        reach = np.maximum(distances, others[neighbors, -1]).mean(axis=1) + least
+        return densities[neighbors].mean(axis=1) * reach
 
     def _leave_one_out(self, X, reference):
         lof = reference[0]
@@ -140,6 +155,7 @@ class LOFScorer(BaseScorer):
         k = min(self.n_neighbors, n - 2)
         # one neighbour more than needed: it steps in where a row is left out of another's neighbourhood
         distances, neighbors = lof.kneighbors(n_neighbors=k + 1)
+        least = _least_distance(lof._distances_fit_X_)
         is_neighbor = np.sort((np.arange(n)[:, None] * n + neighbors[:, :k]).ravel())
 
         def reach(of, distance, without):
@@ -149,7 +165,7 @@ class LOFScorer(BaseScorer):
             return np.maximum(distance, distances[of, k - (is_neighbor[at] != pair)])
 
         def density(reaches):
-            return 1 / (reaches.mean(axis=-1) + 1e-10)  # scikit-learn's guard against duplicates
+            return 1 / (reaches.mean(axis=-1) + least)
 
         scores = np.empty(n)
         chunk = max(1, 2**20 // k**2)

@@ -233,6 +233,31 @@ def test_cross_fitting_few_clips_is_leave_one_out():
     assert single.training_scores_[8] == MedianScorer().fit(X[1:8]).anomaly_score(X[8:9])[0]
 
 
+# units
+
+UNITS = [
+    *(scorer for scorer in ALL if not isinstance(scorer, GammaSoftmaxScorer | OEVAEScorer)),  # given scores
+    KNNScorer(density_normalization="variance"),
+    LOFScorer(metric="l1"),
+    LOFScorer(metric="cosine"),
+    MahalanobisScorer(standardize_features=False),
+    BandScorer(LOFScorer(), bands=2),
+]
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-6, 1e6])
+@pytest.mark.parametrize("scorer", UNITS, ids=repr)
+def test_the_unit_of_the_features_plays_no_part(scorer, factor):
+    X, domain = two_domains()
+    X[20:26] = X[20]  # copies, between which distances are 0
+    new = 2 * clips(20, seed=2)
+    expected = clone(scorer).fit(X, domain=domain).decision_function(new)
+    decisions = clone(scorer).fit(factor * X, domain=domain).decision_function(factor * new)
+    assert_allclose(
+        decisions / np.abs(decisions).max(), expected / np.abs(expected).max(), rtol=1e-7, atol=1e-9
+    )
+
+
 # skipped clips, proxies, ground truth
 
 
