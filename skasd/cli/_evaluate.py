@@ -65,7 +65,7 @@ def run(args, console):
     console.say(f"{n_used} of {len(table)} clips have a score and ground truth; rules of {year}")
     if len(found):
         areas = wide_figures(found).drop(columns=list(_OF_DECISIONS), errors="ignore")
-        if "pAUC" in areas:  # else of one kind alone
+        if "pAUC" in areas:  # missing if all clips are of one class
             console.say("\nRanking, whatever the threshold:")
             console.table(areas)
     if len(decisions):

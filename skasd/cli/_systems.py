@@ -101,7 +101,7 @@ def add_arguments(parser):
 
 def run(args, console):
     """Print names, first lines and arguments."""
-    from .. import systems  # many modules that no other command needs
+    from .. import systems  # slow to import: many modules that no other command needs
 
     listed = {
         DEFAULT: "AnomalousSoundDetector: the encoder that comes with the library and statistics, band by band."

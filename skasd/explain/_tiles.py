@@ -48,7 +48,7 @@ class Tiles:
         self.frequencies, self.samples = frequencies, samples
         self.n_bands, self.n_times = len(frequencies) - 1, len(samples) - 1
         fade = max(2, min(round(_FADE * rate), int(np.diff(samples).min()))) // 2
-        # the samples between which each time step fades in; there is no fading at the ends of a clip
+        # the first and last sample of the fade at each edge; there is none at the ends of a clip
         self._fades = [
             (int(at), int(at)) if at in (0, len(clip)) else (max(0, at - fade), min(len(clip), at + fade))
             for at in map(int, samples)

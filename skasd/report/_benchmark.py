@@ -24,7 +24,7 @@ _OFFICIAL = {
     "ci95": "± seeds",
     "jackknife": "± clips",
 }
-_LISTS = ("scores", "submissions", "files")  # of run.json, of no use to a reader
+_LISTS = ("scores", "submissions", "files")  # of run.json, too long for the section of settings
 
 
 def report_benchmark(

@@ -105,7 +105,7 @@ class Knowledge:
         clip = there.iloc[0]
         try:
             own = -float(np.ravel(self.detector.score_samples([clip["file"]]))[0])
-        except ClipError:  # gone bad since
+        except ClipError:  # the file can no longer be read
             return ""
         if np.isclose(own, clip["anomaly_score"], rtol=0.01, atol=1e-6):
             return ""

@@ -34,7 +34,7 @@ def time_stamp(path):
         rest = text[date.end() :]
         time = _NEAR.match(text, date.end()) or _FAR.match(rest)
         if time is None and rest[:1].isdigit():
-            continue  # a longer number
+            continue  # more digits follow: no date
         year, _, month, day = date.groups()
         hour, _, minute, second = time.groups() if time else ("0", "", "0", "0")
         try:

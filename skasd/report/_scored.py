@@ -123,7 +123,7 @@ def report_scores(
     knowledge = Knowledge(detector, training)
     page = Page(title)
     contradiction = knowledge.contradiction(table)
-    # held-out scores of a detector for one machine
+    # scores of training clips are those of a detector for one machine
     own = knowledge.scores if table["machine"].nunique() == 1 and len(knowledge.scores) else None
     verdicts = {}
     for machine, clips in table.groupby("machine", sort=False):
@@ -158,7 +158,7 @@ def _write_verdicts(page, table, verdicts):
         numbers_["called anomalous"] = f"{(table['decision'] == 'anomalous').sum()}"
     if scored < n:
         numbers_["without a score"] = f"{n - scored}"
-    if (threshold := _threshold(table)) == threshold:
+    if not np.isnan(threshold := _threshold(table)):
         numbers_["threshold"] = f"{threshold:.4g}"
     page.key_figures(numbers_)
     when = table["when"].dropna()

@@ -1,6 +1,7 @@
 """Verdict on a machine from its scores, in a sentence."""
 
 import numpy as np
+import pandas as pd
 from scipy.special import xlog1py
 from scipy.stats import binom, mannwhitneyu
 
@@ -169,7 +170,7 @@ def _since(scored, run, alarms):
 
 def _moment(scored, place):
     row = scored.iloc[place]
-    if row["when"] == row["when"]:  # no NaT
+    if pd.notna(row["when"]):
         return moment(row["when"])
     return f"recording {place + 1} of {len(scored)} in the order of the table ({row['name']})"
 
