@@ -160,6 +160,9 @@ def jless2022_dpt(
     -----
     The report does not say how the two scores are combined. Sizes of the network are the library's, see the embedder.
 
+    With few clips the network's values stay near zero, and its error on decibels is little more than their mean square:
+    loud clips then have low scores. ``standardize_input="bin"`` prevents this.
+
     References
     ----------
     .. [1] J. Bai, Y. Jia, S. Huang, M. Wang, J. Chen, "JLESS submission to DCASE2022 Task 2: batch mixing strategy
