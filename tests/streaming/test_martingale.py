@@ -111,6 +111,45 @@ def test_martingale_ends_when_its_evidence_is_gone():
     assert rule.evidence == 1
 
 
+def test_a_martingale_raises_its_alarm_as_soon_as_the_capital_is_reached():
+    rng = np.random.default_rng(1)
+    rule, alone = MartingaleAlarm(alpha=0.02, release=3), RestartedPowerMartingale()
+    for p in rng.random(400) ** 1.3:
+        expected = alone.bet(p) >= 50
+        rule.step(False, p)
+        assert rule.alarm == expected
+        if expected:
+            return
+    pytest.fail("the alarm was never raised")
+
+
+def test_a_martingale_ends_its_alarm_after_normal_windows_in_a_row():
+    rule = MartingaleAlarm(alpha=0.01, release=4)
+    while not rule.alarm:
+        rule.step(True, 1e-6)
+
+    def alarm_after(n):
+        for _ in range(n):
+            rule.step(False, 1.0)
+        return rule.alarm
+
+    while rule.evidence > 1:  # what is lost is not won back by p-values of 1
+        rule.step(True, 1.0)
+    assert alarm_after(3)
+    rule.step(True, 1.0)
+    assert alarm_after(3)
+    rule.interrupt()
+    assert alarm_after(3)
+    assert not alarm_after(1)
+    while not rule.alarm:
+        rule.step(True, 1e-6)
+    last = np.inf
+    while rule.alarm:
+        last = rule.evidence
+        rule.step(False, 1.0)
+    assert 1 < last < 1.5  # normal windows were enough long before
+
+
 def test_drift_goes_both_ways():
     rng = np.random.default_rng(0)
     for direction, worn in (("up", lambda p: p**3), ("down", lambda p: 1 - p**3)):
