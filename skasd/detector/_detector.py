@@ -21,6 +21,7 @@ from ._networks import with_networks
 from ._reference_clips import bounded, joined, recordings_found, reference_clips, without_copies
 from ._rows import encoders, find_terms, row_scorer, rows_of
 from ._summary import summary
+from ._unusual import warn_about_unusual_clips
 
 _OF_EMBEDDERS = ("sample_rate", "channel", "on_error", "limits", "n_jobs", "verbose")
 
@@ -200,7 +201,8 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
         FewClipsWarning
             If there are too few recordings for the false-alarm rate `contamination`.
         UserWarning
-            If `y` holds anything but 1, some clips are copies of others, or some are more than twice as long as most.
+            If `y` holds anything but 1, some clips are copies of others or more than twice as long as most, or one
+            sounds unlike the others (its held-out score is above 5 times the median).
         """
         checked = check_clips(X)
         warn_about_labels(y, self)
@@ -338,3 +340,4 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
         self.sections_ = sections.sections_
         self.training_scores_ = sections.training_scores_
         self.reference_ = None if self.max_clips == 0 else clips
+        warn_about_unusual_clips(clips, self.training_scores_)

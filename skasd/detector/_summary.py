@@ -42,7 +42,5 @@ def summary(detector):
             f"threshold set later, from {n_clips} healthy clips{of}; expect about {rate:.1%} false alarms on clips "
             "like them"
         )
-    lines.append(
-        f"threshold {detector.threshold_ + 0.0:.4g}; terms of the score: {', '.join(detector.terms_)}"
-    )
+    lines.append(f"threshold {detector.threshold_ + 0.0:.4g}")
     return "\n".join(lines)
