@@ -48,6 +48,7 @@ lint: $(VENV)/.ready
 	$(BIN)/python -m tests.docstrings
 	mkdir -p build && $(BIN)/python tests/readme_code.py > build/readme.py
 	$(BIN)/mypy examples build/readme.py
+	$(BIN)/mypy --config-file benchmarks/mypy.ini benchmarks
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # the site in docs/_build/html; every example of the gallery runs, warnings are errors

@@ -65,7 +65,7 @@ def synthetic(seed):
 
 
 def car_idle(seed):
-    X, table = load_cars()
+    X, table = load_cars("car_idle")
     X = np.asarray(X)
     train = (table["split"] == "train").to_numpy()
     return X[train], X[~train & (table["y"] == 1).to_numpy()]

@@ -82,7 +82,7 @@ def setstate(self, state):
 for room in (augment, compose, embedders, features, scorers):
     for cls in vars(room).values():
         if isinstance(cls, type) and issubclass(cls, BaseEstimator):
-            cls.__getstate__, cls.__setstate__ = getstate, setstate
+            cls.__getstate__, cls.__setstate__ = getstate, setstate  # type: ignore[attr-defined]
 
 
 def allowed(name):

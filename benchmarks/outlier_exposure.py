@@ -43,7 +43,7 @@ def data_folder():
 
 
 def car_idle(seed):
-    X, table = load_cars()
+    X, table = load_cars("car_idle")
     yield X, table, (table["split"] == "train").to_numpy()
 
 

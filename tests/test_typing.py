@@ -6,6 +6,7 @@ import pytest
 from mypy import api
 
 ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.long  # without its cache mypy reads the package for half a minute
 
 WRONG = """
 from skasd import MFNEmbeder

@@ -88,7 +88,7 @@ def test_commands_make_folders_and_find_out_before_they_work(command, tmp_path, 
     def fail(*args, **kwargs):
         raise AssertionError("it has begun to work")
 
-    monkeypatch.setattr("skasd.cli._fit.leave_out_bad", fail)
+    monkeypatch.setattr("skasd.cli._recordings.use", fail)
     monkeypatch.setattr("skasd.cli._score.leave_out_bad", fail)
     monkeypatch.setattr("skasd.cli._report.report_scores", fail)
     monkeypatch.setattr("skasd.cli._evaluate.score_figures", fail)

@@ -43,4 +43,6 @@ def summary(detector):
             "like them"
         )
     lines.append(f"threshold {detector.threshold_ + 0.0:.4g}")
+    if detector.mode == "best":
+        lines.append(f"networks: {', '.join(name for name, _ in detector.steps_[0].transformer_list)}")
     return "\n".join(lines)

@@ -76,4 +76,4 @@ def test_networks_join_the_rows_and_all_else_goes_on(few_are_many, sounds, tmp_p
     assert detector.n_clips_ == 36 + int((y[~train] == 1).sum())
     with pytest.raises(ValueError, match=r"do not know \['99'\]: fit it again"):
         detector.update(X[:2], section=["99", "99"])
-    assert "MFN whole" in detector.summary()
+    assert detector.summary().endswith("networks: skasd, MFN, DPT")
