@@ -137,6 +137,7 @@ def test_full_disk(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are text here")
 def test_names_that_are_no_utf8(tmp_path, capsys):
     _, model, _ = small_case(tmp_path)

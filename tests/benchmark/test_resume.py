@@ -371,7 +371,10 @@ INTERRUPTED = """
 """
 
 
-@pytest.mark.parametrize("backend", ["sequential", pytest.param("loky", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "backend",
+    [pytest.param("sequential", marks=pytest.mark.long), pytest.param("loky", marks=pytest.mark.slow)],
+)
 def test_control_c_ends_the_run(backend, tmp_path):
     checkpoints, out = tmp_path / "checkpoints", tmp_path / "out"
     victim = subprocess.Popen(

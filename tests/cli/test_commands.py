@@ -249,6 +249,7 @@ def test_several_machines_need_a_choice(recordings, tmp_path, capsys):
     assert main(["fit", str(tmp_path / "dev_data" / "fan"), "-o", str(tmp_path / "m"), "-q"]) == 0
 
 
+@pytest.mark.long
 def test_as_a_process(model, tmp_path):
     command = [sys.executable, "-m", "skasd"]
     version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)

@@ -110,6 +110,7 @@ def test_missing_packages_are_named(model, tmp_path, capsys, monkeypatch):
     assert "pip install skasd[onnx]" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_in_a_terminal(recordings, model, tmp_path, in_terminal):
     output = tmp_path / "model.onnx"
     command = [sys.executable, "-m", "skasd", "export", model, "-o", str(output), "--verify"]

@@ -101,6 +101,7 @@ def test_benchmark_and_systems(recordings, tmp_path, in_terminal):
     assert "secom2021(" in listed.out
 
 
+@pytest.mark.long
 def test_control_c_leaves_no_model(recordings, tmp_path, in_terminal):
     model = tmp_path / "m.skasd"
     arguments = ["fit", str(recordings / "train"), "-o", str(model)]
@@ -188,6 +189,7 @@ def test_control_characters_of_names_are_shown_not_obeyed(capsys):
     assert "\\x1b]0;title\\x07\\n.wav" in text.out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [["info", "{model}"], ["systems", "--json"]])
 def test_a_reader_that_has_had_enough(model, command):
     arguments = [part.format(model=model) for part in command]

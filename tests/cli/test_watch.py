@@ -517,6 +517,7 @@ def test_nobody_reads_on(model):
     assert "Traceback" not in err
 
 
+@pytest.mark.long
 def test_in_a_terminal(model, tmp_path, in_terminal):
     folder = tmp_path / "new"
     folder.mkdir()

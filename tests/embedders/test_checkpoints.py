@@ -233,6 +233,7 @@ KILLED = """
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_kills_at_random_moments_change_nothing(tmp_path):
     done = subprocess.run(

@@ -151,6 +151,7 @@ for path in paths:
 """
 
 
+@pytest.mark.long
 def test_in_a_fresh_process(folder):
     for name in ESTIMATORS:  # some of them another test has saved, if it ran in this process
         if not (folder / f"{name}.npz").is_file():
