@@ -25,8 +25,9 @@ class Verification:
     difference : float
         Largest difference of anomaly scores.
     spread : float
-        Standard deviation of the detector's anomaly scores of these clips, or of its training clips if that is greater:
-        clips that are all alike do not ask for more digits.
+        Standard deviation of the detector's anomaly scores of these clips, or the spread of those of its training clips
+        if that is greater, because clips that are all alike do not ask for more digits: their standard deviation or, if
+        less, their interquartile range over 1.349, which outliers do not widen.
     n_changed : int
         Number of clips on which the decisions differ.
     p_value_difference : float
@@ -109,7 +110,7 @@ def verify(path: PathName, detector: Any, clips: Any) -> Verification:
     scores = -detector.score_samples(clips)
     found = exported.judge(waveforms)
     difference = float(np.abs(found["anomaly_score"] - scores).max())
-    spread = max(float(scores.std()), float(last.training_scores_.std())) or 1.0
+    spread = max(float(scores.std()), _usual_spread(last.training_scores_)) or 1.0
     decisions = np.where(-scores - last.offset_ >= 0, 1, -1)
     p_value_difference = np.nan
     if exported.has_p_values:
@@ -117,3 +118,11 @@ def verify(path: PathName, detector: Any, clips: Any) -> Verification:
         p_value_difference = float(np.abs(found["p_value"] - p_values).max())
     n_changed = int((found["decision"] != decisions).sum())
     return Verification(len(scores), difference, spread, n_changed, p_value_difference)
+
+
+def _usual_spread(scores):
+    """Return the standard deviation of scores, NaN left out, or that of a normal distribution of their quartiles."""
+    scores = scores[~np.isnan(scores)]
+    low, high = np.quantile(scores, [0.25, 0.75])
+    deviation = float(scores.std())
+    return min(deviation, float(high - low) / 1.349 or deviation)
