@@ -28,6 +28,22 @@ def test_importing_the_package_imports_nothing_heavy():
     assert heavy.strip() == "[]"
 
 
+def test_help_and_errors_of_usage_import_nothing_heavy():
+    code = """
+import contextlib, io, sys
+from skasd.cli import _COMMANDS, main
+for arguments in ([], ["--version"], *([name, "--help"] for name in _COMMANDS), ["score", "--strickt"]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+    assert code == 0 or "usage: skasd" in err.getvalue(), arguments
+print(sorted({'torch', 'librosa', 'sklearn', 'scipy', 'pandas', 'numpy', 'joblib'} & set(sys.modules)))
+"""
+    assert run(code).strip() == "[]"
+
+
 def test_scorers_features_and_metrics_do_without_torch():
     code = "import sys, skasd.scorers, skasd.features, skasd.metrics, skasd.datasets; print('torch' in sys.modules)"
     assert run(code).strip() == "False"

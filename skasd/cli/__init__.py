@@ -12,11 +12,12 @@ import sys
 import warnings
 
 from .. import __version__
-from ._console import Console, drop_output
+from . import _arguments
 
 __all__ = ["main"]
 
-# each command is a module of this package with add_arguments(parser) and run(args, console), imported when it is called
+# Each command has a function of its name in `_arguments`, and a module of its name with run(args, console), which is
+# imported when the command runs.
 _COMMANDS = {
     "demo": "make recordings of a synthetic machine, then fit, score, evaluate and report",
     "cut": "cut long recordings into windows of one length, each a file: a model takes a file for one clip",
@@ -51,7 +52,9 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     try:
         args = _parser(argv).parse_args(argv)
-    except KeyboardInterrupt:  # during the imports of the command
+        command = importlib.import_module(f"._{args.name}", __package__)
+        from ._console import Console, drop_output  # imports pandas
+    except KeyboardInterrupt:  # during the imports
         print("skasd: error: interrupted", file=sys.stderr)
         return 130
     args.command = shlex.join(["skasd", *argv])
@@ -60,7 +63,7 @@ def main(argv=None):
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = console.show_warning
         try:
-            return args.run(args, console)
+            return command.run(args, console)
         except BrokenPipeError:
             drop_output()
             return 141
@@ -80,16 +83,14 @@ def _parser(argv):
         epilog="Exit codes: 0 done; 1 done, but some clips or systems failed; 2 nothing was done.",
     )
     parser.add_argument("--version", action="version", version=f"skasd {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", required=True, dest="name", metavar="COMMAND")
     wanted = next((word for word in argv if not word.startswith("-")), None)
     for name, what in _COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what)
         if name == wanted:
-            module = importlib.import_module(f"._{name}", __package__)
-            module.add_arguments(command)
+            getattr(_arguments, name)(command)
             command.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings only")
             command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-            command.set_defaults(run=module.run)
     return parser
 
 

@@ -11,6 +11,7 @@ from ..benchmark import as_systems
 from ..benchmark import run as run_benchmark
 from ..datasets import load_recordings
 from . import _systems
+from ._arguments import DEFAULT_SYSTEM
 
 _FIGURES = {
     "official score": "official",
@@ -20,24 +21,6 @@ _FIGURES = {
     "pAUC": "pAUC",
     "F1 score": "F1",
 }
-
-
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument(
-        "folders", nargs="+", metavar="FOLDER", help="data sets, with train and test recordings"
-    )
-    parser.add_argument(
-        "--systems", default=_systems.DEFAULT, metavar="A,B", help="names, separated by commas or semicolons"
-    )
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="number of seeds (1)")
-    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="folder for tables and files")
-    parser.add_argument(
-        "--year",
-        type=int,
-        help="year of the challenge whose rules apply, as in files of submissions (default: by the domains)",
-    )
-    parser.add_argument("--n-jobs", type=int, metavar="N", help="detectors fitted at a time")
 
 
 def split_names(text):
@@ -54,7 +37,7 @@ def split_names(text):
 def run(args, console):
     """Run, print the summary."""
     names = split_names(args.systems)
-    systems = {name: _systems.default_detector() if name == _systems.DEFAULT else name for name in names}
+    systems = {name: _systems.default_detector() if name == DEFAULT_SYSTEM else name for name in names}
     as_systems(systems, None)  # raises for an unknown name before anything is read
     data = {Path(folder).resolve().name: load_recordings(folder) for folder in args.folders}
     if len(data) < len(args.folders):

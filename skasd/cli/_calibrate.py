@@ -10,26 +10,6 @@ from ..scorers.thresholds import expected_rate
 from . import _recordings, _systems
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument("model", help="model file that 'skasd fit' wrote")
-    _recordings.add_arguments(parser)
-    parser.add_argument(
-        "--false-alarms",
-        type=float,
-        metavar="RATE",
-        help="share of healthy recordings that may be called anomalous (default: what the model was fitted for)",
-    )
-    parser.add_argument(
-        "--groups-from",
-        metavar="REGEX",
-        help="where the recording, day or unit comes from that a file is a piece of, as of 'skasd fit' (default: what "
-        "'skasd fit' was given)",
-    )
-    parser.add_argument("-o", "--output", metavar="MODEL", help="model file to write (default: in place)")
-    parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
-
-
 def run(args, console):
     """Score, set the threshold, save."""
     if args.false_alarms is not None and not 0 < args.false_alarms <= 0.5:

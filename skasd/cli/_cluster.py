@@ -5,16 +5,6 @@ from contextlib import contextmanager, nullcontext
 from joblib import parallel_config
 
 
-def add_argument(parser):
-    """Declare --scheduler."""
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="scheduler of a dask cluster, as tcp://10.0.0.1:8786, whose workers read the files, which they find under "
-        "the same paths, and compute features",
-    )
-
-
 def cluster(args):
     """Return a context in which joblib runs on the workers of the cluster, if there is one."""
     return nullcontext() if args.scheduler is None else _connected(args.scheduler)

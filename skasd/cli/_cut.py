@@ -12,22 +12,6 @@ from ..datasets import find_recordings
 from . import _recordings
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument("recordings", nargs="+", metavar="FOLDER", help="folders, sound files or wildcards")
-    parser.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        metavar="FOLDER",
-        help="new folder for the windows; folders below FOLDER are made there, too",
-    )
-    parser.add_argument("--window", type=float, default=10.0, metavar="S", help="length of a window (10)")
-    parser.add_argument(
-        "--hop", type=float, metavar="S", help="from one window to the next (default: a window, no overlap)"
-    )
-
-
 def run(args, console):
     """Read, cut, write."""
     if not (args.window > 0 and (args.hop is None or 0 < args.hop <= args.window)):

@@ -5,18 +5,7 @@ import shlex
 from pathlib import Path
 
 from ..datasets import write_machine_sounds
-from . import _evaluate, _fit, _report, _score
-
-
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument(
-        "-o", "--output", default="skasd-demo", metavar="FOLDER", help="where to work (skasd-demo)"
-    )
-    parser.add_argument(
-        "--clips", type=int, default=200, metavar="N", help="healthy recordings to learn from (200)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the sounds (0)")
+from . import _arguments, _evaluate, _fit, _report, _score
 
 
 def run(args, console):
@@ -40,7 +29,7 @@ def run(args, console):
         command = shlex.join(["skasd", name, *arguments])
         console.say(f"\n$ {command}")
         parser = argparse.ArgumentParser(prog=f"skasd {name}")
-        module.add_arguments(parser)
+        getattr(_arguments, name)(parser)
         parser.set_defaults(command=command)
         if code := module.run(parser.parse_args(arguments), console):
             return code

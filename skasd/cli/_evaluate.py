@@ -17,25 +17,6 @@ _PLACE = ["machine", "section", "domain"]
 _OF_DECISIONS = ("false alarms", "hit rate", "precision", "F1")
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument(
-        "scores",
-        nargs="+",
-        help="table that 'skasd score' wrote, all its shards (files or wildcards), or folder of challenge files "
-        "(anomaly_score_*.csv)",
-    )
-    parser.add_argument(
-        "ground_truth",
-        help="folder of recordings whose names or subfolders tell, CSV file with path and y, or checkout of the "
-        "official evaluator",
-    )
-    parser.add_argument("-o", "--output", metavar="CSV", help="table of all figures to write")
-    parser.add_argument(
-        "--year", type=int, help="year of the challenge whose rules apply (default: by the domains)"
-    )
-
-
 def run(args, console):
     """Join, evaluate, print."""
     if args.output is not None:

@@ -16,35 +16,6 @@ from ._console import printable
 _MOST_FOR_ALARMS = 100  # healthy recordings, so that a watch begins within seconds
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument("model", help="model file that 'skasd fit' wrote")
-    parser.add_argument("file", help="the recording")
-    parser.add_argument(
-        "--healthy",
-        nargs="+",
-        metavar="FOLDER",
-        help="healthy recordings to hold it against: folders, wildcards or files (default: those learnt from, where "
-        "they are still there)",
-    )
-    parser.add_argument(
-        "-o", "--output", metavar="HTML", help="page to write (default: print the sentence alone)"
-    )
-    parser.add_argument(
-        "--from", dest="start", type=float, metavar="S", help="look at the part from this second on"
-    )
-    parser.add_argument(
-        "--to", dest="end", type=float, metavar="S", help="look at the part up to this second"
-    )
-    parser.add_argument(
-        "--max-healthy",
-        type=int,
-        default=200,
-        metavar="N",
-        help="healthy recordings looked at, evenly drawn (200)",
-    )
-
-
 def run(args, console):
     """Explain, write, report."""
     detector = load(args.model)

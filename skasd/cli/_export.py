@@ -9,25 +9,6 @@ from ..datasets import find_recordings, load_recordings
 from . import _recordings, _systems
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument("model", help="model file that 'skasd fit' wrote")
-    parser.add_argument("-o", "--output", required=True, metavar="ONNX", help="file to write")
-    parser.add_argument(
-        "--verify",
-        nargs="+",
-        metavar="FILE",
-        help="sound files, wildcards or folders: score them with the file and with the model, and compare",
-    )
-    parser.add_argument(
-        "--int8",
-        nargs="+",
-        metavar="FOLDER",
-        help="the recordings that were learnt from, as for 'skasd fit': the network in 8-bit integers, and references "
-        "and threshold learnt anew",
-    )
-
-
 def run(args, console):
     """Export, compare, report."""
     from ..export import quantize, to_onnx, verify  # takes packages of the extra "onnx"

@@ -13,30 +13,6 @@ from ..datasets import load_recordings
 from . import _recordings, _remarks, _systems
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    _recordings.add_arguments(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="model file to write")
-    _systems.add_choice(parser)
-    parser.add_argument(
-        "--section-from",
-        metavar="REGEX|parent",
-        help="where sections (settings, units) come from: a regular expression on the path, or the parent folder",
-    )
-    parser.add_argument(
-        "--groups-from",
-        metavar="REGEX",
-        help="the part of a path that names the recording, day or unit of which the file is a piece; the threshold "
-        "then holds for other ones",
-    )
-    parser.add_argument(
-        "--proxies", metavar="FOLDER", help="recordings of other machines, for outlier exposure"
-    )
-    parser.add_argument("--contamination", type=float, metavar="RATE", help="false-alarm rate wanted (0.1)")
-    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="sample rate to work at (16000)")
-    parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
-
-
 def run(args, console):
     """Fit, save, report."""
     table, where = _recordings.of_one_machine(args, args.section_from)

@@ -11,11 +11,6 @@ from ..scorers.thresholds import FEWEST
 from . import _systems
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument("model", help="model file")
-
-
 def run(args, console):
     """Read and print."""
     file = describe(args.model)

@@ -90,22 +90,6 @@ def say_left_out(paths, bad, console):
         console.trouble(f"skasd: left out {printable(paths[position])}: {cause}")
 
 
-def add_arguments(parser):
-    """Declare the arguments about healthy recordings."""
-    parser.add_argument(
-        "recordings",
-        nargs="+",
-        metavar="FOLDER",
-        help="folders of healthy recordings (or with subfolders normal/ ...), sound files, wildcards, or a CSV file",
-    )
-    parser.add_argument("--machine", help="the machine, where the folder holds several (challenge layout)")
-    parser.add_argument(
-        "--healthy",
-        action="store_true",
-        help="take all recordings as healthy, though their folder be called ng, faulty ...",
-    )
-
-
 def metadata(table, columns=("section", "domain")):
     """Return the columns of a table that have a value for every recording, and different ones, as arrays by name."""
     return {

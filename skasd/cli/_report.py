@@ -9,25 +9,6 @@ from ..report import report_benchmark, report_scores
 from . import _recordings
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument(
-        "source",
-        nargs="+",
-        help="table that 'skasd score' wrote, all its shards (files or wildcards), or folder that 'skasd benchmark' "
-        "wrote",
-    )
-    parser.add_argument("-o", "--output", required=True, metavar="HTML", help="file to write")
-    parser.add_argument("--model", help="model file that made the scores: adds embeddings, maps and settings")
-    parser.add_argument(
-        "--ground-truth", metavar="WHERE", help="as for 'skasd evaluate': adds figures and ROC curves"
-    )
-    parser.add_argument("--year", type=int, help="year of the challenge: adds its published baselines")
-    parser.add_argument(
-        "--clips", type=int, metavar="N", help="most anomalous recordings to show (6; of a benchmark 3)"
-    )
-
-
 def run(args, console):
     """Write the report."""
     source = _recordings.tables(args.source)

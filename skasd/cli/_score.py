@@ -14,38 +14,6 @@ from . import _cluster, _remarks, _systems
 from ._console import printable
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument("model", help="model file that 'skasd fit' wrote")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="sound files, wildcards or folders")
-    parser.add_argument("-o", "--output", metavar="CSV", help="table to write (default: print it)")
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="do not judge recordings on which there is a remark (silent, clipped, another level ...): an error each",
-    )
-    limit = parser.add_mutually_exclusive_group()
-    limit.add_argument(
-        "--threshold",
-        type=float,
-        metavar="X",
-        help="call anomalous what scores above X (default: the model's own)",
-    )
-    limit.add_argument(
-        "--false-alarms",
-        type=float,
-        metavar="RATE",
-        help="set the threshold for this rate of false alarms, from the model's held-out training scores",
-    )
-    parser.add_argument(
-        "--shard",
-        metavar="K/N",
-        help="score the K-th of N parts of the recordings; 'evaluate' and 'report' take the tables of all parts",
-    )
-    _cluster.add_argument(parser)
-    parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
-
-
 def run(args, console):
     """Score, write, report."""
     detector = _systems.configured(load(args.model), n_jobs=args.n_jobs)

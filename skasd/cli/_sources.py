@@ -9,8 +9,8 @@ import numpy as np
 import soxr
 
 from ..datasets import find_recordings
+from ._formats import FORMATS
 
-FORMATS = {"u8": "u1", "s16le": "<i2", "s24le": None, "s32le": "<i4", "f32le": "<f4"}
 _BYTES = {"u8": 1, "s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4}
 _OF_WAV = {(1, 8): "u8", (1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le", (3, 32): "f32le"}
 _EXTENSIBLE = 0xFFFE

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from sklearn.base import BaseEstimator
 
 from .. import AnomalousSoundDetector
-
-DEFAULT = "default"
+from ._arguments import DEFAULT_SYSTEM
 
 
 def default_detector():
@@ -15,22 +14,11 @@ def default_detector():
     return AnomalousSoundDetector()
 
 
-def add_choice(parser):
-    """Declare --system and --seed."""
-    parser.add_argument(
-        "--system",
-        default=DEFAULT,
-        metavar="NAME",
-        help="published system, as 'secom2021' or 'secom2021:detector=knn,max_epochs=5'; see 'skasd systems'",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (0)")
-
-
 def make(args, machine):
     """Return the unfitted detector that the arguments describe."""
     from ..benchmark import System  # not needed to score
 
-    source = default_detector() if args.system == DEFAULT else args.system
+    source = default_detector() if args.system == DEFAULT_SYSTEM else args.system
     detector = System(args.system, source).make(args.seed, machine)
     return configured(
         detector, contamination=args.contamination, sample_rate=args.sample_rate, n_jobs=args.n_jobs
@@ -95,16 +83,12 @@ def _parts(detector):
             waiting += part
 
 
-def add_arguments(parser):
-    """Declare the arguments: none."""
-
-
 def run(args, console):
     """Print names, first lines and arguments."""
     from .. import systems  # slow to import: many modules that no other command needs
 
     listed = {
-        DEFAULT: "AnomalousSoundDetector: the encoder that comes with the library and statistics, band by band."
+        DEFAULT_SYSTEM: "AnomalousSoundDetector: the encoder that comes with the library and statistics, band by band."
     }
     for name in systems.__all__:
         listed[name] = inspect.getdoc(getattr(systems, name)).splitlines()[0]
@@ -112,7 +96,7 @@ def run(args, console):
         plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
         arguments = signature.replace(parameters=plain, return_annotation=signature.empty)
         console.say(f"{name}\n    {listed[name]}\n    {name}{arguments}")
-    console.say(f"{DEFAULT}\n    {listed[DEFAULT]}")
+    console.say(f"{DEFAULT_SYSTEM}\n    {listed[DEFAULT_SYSTEM]}")
     console.say(f"submissions, by name: {', '.join(systems.SECOM2021_SUBMISSIONS)}")
     console.result(systems=listed, submissions=list(systems.SECOM2021_SUBMISSIONS))
     return 0

@@ -7,23 +7,6 @@ from .._whole_file import check_output
 from . import _recordings, _remarks, _systems
 
 
-def add_arguments(parser):
-    """Declare the arguments."""
-    parser.add_argument("model", help="model file that 'skasd fit' wrote, of the default detector")
-    _recordings.add_arguments(parser)
-    for name, what in (
-        ("--section-from", "sections come from"),
-        ("--groups-from", "the recording, day or unit comes from that a file is a piece of"),
-    ):
-        parser.add_argument(
-            name,
-            metavar="REGEX",
-            help=f"where {what}, as of 'skasd fit' (default: what 'skasd fit' was given)",
-        )
-    parser.add_argument("-o", "--output", metavar="MODEL", help="model file to write (default: in place)")
-    parser.add_argument("--n-jobs", type=int, metavar="N", help="threads that read and compute features")
-
-
 def run(args, console):
     """Read, update, save."""
     output = args.model if args.output is None else args.output

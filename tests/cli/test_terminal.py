@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator
 import skasd
 from skasd.benchmark import System
 from skasd.cli import main
+from skasd.cli._arguments import DEFAULT_SYSTEM
 from skasd.cli._console import Console, printable
-from skasd.cli._systems import DEFAULT, default_detector, show_progress
+from skasd.cli._systems import default_detector, show_progress
 from skasd.datasets import write_machine_sounds
 
 SKASD = [sys.executable, "-m", "skasd"]
@@ -21,7 +22,7 @@ SKASD = [sys.executable, "-m", "skasd"]
 QUICK_SYSTEM = "official_autoencoder:max_epochs=2"
 # settings that make a system small
 SMALL = {
-    DEFAULT: "",
+    DEFAULT_SYSTEM: "",
     "cqupt2023": "width=0.25",
     "cqupt2023_ensemble": "number=2",
     "itmo2022": "n_clips=4,n_added=8,batch_size=8",
@@ -42,7 +43,7 @@ SMALL = {
 
 
 def small(name):
-    settings = [part for part in (SMALL[name], "max_epochs=1" * (name != DEFAULT)) if part]
+    settings = [part for part in (SMALL[name], "max_epochs=1" * (name != DEFAULT_SYSTEM)) if part]
     return f"{name}:{','.join(settings)}" if settings else name
 
 
@@ -131,7 +132,7 @@ def test_all_systems_are_tried():
 @pytest.mark.parametrize("name", SMALL)
 def test_bars_are_valid_parameters_of_every_system(name):
     """Each part is judged by its own rules, without being fitted."""
-    source = default_detector() if name == DEFAULT else small(name)
+    source = default_detector() if name == DEFAULT_SYSTEM else small(name)
     detector = System(name, source).make(0, "fan")
     before = detector.get_params(deep=True)
     show_progress(detector, True)

@@ -19,9 +19,9 @@ import soundfile
 from sklearn.pipeline import make_pipeline
 
 from skasd import ClipStatistics, LogMelTransformer, MahalanobisScorer, save
-from skasd.cli import main
+from skasd.cli import _arguments, main
 from skasd.cli._sources import Folder, Microphone, Pcm
-from skasd.cli._watch import _parameters, add_arguments
+from skasd.cli._watch import _parameters
 from skasd.clips import RecordingConditions
 from skasd.streaming import StreamingDetector
 
@@ -263,7 +263,7 @@ def test_a_folder(model, detector, tmp_path, capsys):
 
 def test_the_window_lies_within_the_lengths_learnt_from(detector, model):
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
+    _arguments.watch(parser)
     args = parser.parse_args([model, "-"])
 
     def window(*seconds):
