@@ -12,6 +12,7 @@ from .._metadata import check_ground_truth
 from .._sklearn_compat import num_samples, safe_indexing
 from ..datasets import load_recordings
 from ..labels import as_labels, label_names
+from ..metrics import year_of_rules
 from ._identity import clip_identity
 
 _KEPT = ("path", "machine", "section", "domain", "y", "attribute")
@@ -69,7 +70,11 @@ class DataSet:
         self._test = np.array((table["split"] == "test") & ~proxy)
         self.machines = list(dict.fromkeys(table.loc[~proxy & (self._train | self._test), "machine"]))
         self._check_splits()
-        self.year = self._year_of_rules(year)
+        if year is None:
+            labelled = table[self._test & table["y"].notna()]
+            # evaluation clips without labels may have no domain either
+            year = year_of_rules(labelled if len(labelled) else table[self._train & ~proxy])
+        self.year = int(year)
 
     def _check_splits(self):
         for kind, mask in (("training", self._train & ~self.table["proxy"].to_numpy()), ("test", self._test)):
@@ -79,22 +84,6 @@ class DataSet:
                     f"The data {self.name!r} have no {kind} clips of {', '.join(lacking) or 'any machine'}: the column "
                     '"split" must say "train" for healthy clips to learn from and "test" for those to be scored.'
                 )
-
-    def _year_of_rules(self, year):
-        """Return the year: as given, else that of the table, else by whether there are two domains.
-
-        Evaluation clips without labels do not show it.
-        """
-        if year is None:
-            year = self.table.attrs.get("year")
-        if year is not None:
-            return int(year)
-        labelled = self._test & self.table["y"].notna().to_numpy()
-        known = (
-            self._domains_known(labelled)
-            and (self.table.loc[labelled if labelled.any() else slice(None), "domain"] == "target").any()
-        )
-        return 2026 if known else 2020
 
     def _domains_known(self, mask):
         return "domain" in self.table and self.table.loc[mask, "domain"].notna().all()

@@ -9,7 +9,7 @@ import pandas as pd
 from .._csv_tables import write_csv
 from .._whole_file import check_output
 from ..datasets import load_recordings
-from ..metrics import decision_figures, evaluate_submission, score_figures, write_submission
+from ..metrics import decision_figures, evaluate_submission, score_figures, write_submission, year_of_rules
 from ..report import scores_table, wide_figures
 from . import _recordings
 
@@ -36,14 +36,13 @@ def run(args, console):
     truth = load_recordings(args.ground_truth)
     console.note(truth.attrs["decided"])
     table = scores_table(scores, truth)
-    domains = set(table["domain"].dropna()) if "domain" in table else set()
-    year = args.year or (2026 if {"source", "target"} <= domains else 2020)
-    n_used = int((table["y"].notna() & table["anomaly_score"].notna()).sum())
+    used = table[table["y"].notna() & table["anomaly_score"].notna()]
+    year = year_of_rules(used) if args.year is None else args.year
     found, problem = score_figures(table, year)
     decisions = _decisions(table)
     if found.empty and decisions.empty:
         raise ValueError(f"No figure can be computed: {problem}.")
-    console.say(f"{n_used} of {len(table)} clips have a score and ground truth; rules of {year}")
+    console.say(f"{len(used)} of {len(table)} clips have a score and ground truth; rules of {year}")
     if len(found):
         areas = wide_figures(found).drop(columns=list(_OF_DECISIONS), errors="ignore")
         if "pAUC" in areas:  # missing if all clips are of one class
@@ -54,7 +53,7 @@ def run(args, console):
         console.table(_shown(decisions))
     if problem:
         console.trouble(f"skasd: no official score: {problem}")
-    console.result(year=year, n_clips=n_used, figures=found, decisions=decisions)
+    console.result(year=year, n_clips=len(used), figures=found, decisions=decisions)
     if args.output is not None:
         rates = (
             decisions.melt(_PLACE, ["false alarms", "hit rate"], "metric") if len(decisions) else decisions

@@ -7,7 +7,7 @@ Everywhere in this package ``y_true`` and decisions are coded +1 normal and -1 a
 from ._auc import auc_by_domain, harmonic_auc, partial_auc
 from ._baselines import published_baseline
 from ._decisions import decision_figures, f1_ev, precision_recall_f1_by_domain
-from ._figures import score_figures
+from ._figures import score_figures, year_of_rules
 from ._jackknife import JackknifeInterval, jackknife_interval
 from ._official import OfficialScore, official_score
 from ._scorer import HarmonicAUCScorer, harmonic_auc_scorer
@@ -30,4 +30,5 @@ __all__ = [
     "published_baseline",
     "score_figures",
     "write_submission",
+    "year_of_rules",
 ]

@@ -15,7 +15,40 @@ from ._official import official_score
 _COLUMNS = ["machine", "section", "domain", "metric", "value"]
 
 
-def score_figures(scores: pd.DataFrame, year: int) -> tuple[pd.DataFrame, str]:
+def year_of_rules(clips: pd.DataFrame) -> int:
+    """Return the year of the challenge whose rules apply to clips, if none is named.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        One row per clip that counts, with their ``domain`` ("source" or "target") where known.
+
+    Returns
+    -------
+    year : int
+        ``clips.attrs["year"]``, which loaders set, if it is there; else 2026, whose figures are those of all years
+        since 2022, if the domain of every clip is known and some are of the target domain; else 2020.
+
+    See Also
+    --------
+    score_figures : Figures by the rules of a year.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skasd.metrics import year_of_rules
+    >>> year_of_rules(pd.DataFrame({"domain": ["source", "target"]}))
+    2026
+    >>> year_of_rules(pd.DataFrame({"path": ["a.wav", "b.wav"]}))
+    2020
+    """
+    if clips.attrs.get("year") is not None:
+        return int(clips.attrs["year"])
+    domain = clips.get("domain", pd.Series(dtype=object))
+    return 2026 if domain.notna().all() and (domain == "target").any() else 2020
+
+
+def score_figures(scores: pd.DataFrame, year: int | None = None) -> tuple[pd.DataFrame, str]:
     """Return the figures of one detector on the clips of one or several machines.
 
     Parameters
@@ -24,8 +57,8 @@ def score_figures(scores: pd.DataFrame, year: int) -> tuple[pd.DataFrame, str]:
         One row per clip: ``path``, ``anomaly_score``, ``decision`` ("normal" or "anomalous"), ``machine``,
         ``section``, ``y`` (+1 normal, -1 anomalous) and, where known, ``domain`` ("source" or "target"). Clips without
         a finite score or without ``y`` do not count.
-    year : int
-        Year of the challenge whose rules apply, 2020 to 2026.
+    year : int or None, default=None
+        Year of the challenge whose rules apply, 2020 to 2026. None: by `year_of_rules` of the clips that count.
 
     Returns
     -------
@@ -46,6 +79,7 @@ def score_figures(scores: pd.DataFrame, year: int) -> tuple[pd.DataFrame, str]:
     See Also
     --------
     official_score : The official score alone.
+    year_of_rules : The year, if none is named.
     decision_figures : Rates of decisions.
 
     Examples
@@ -75,6 +109,7 @@ def score_figures(scores: pd.DataFrame, year: int) -> tuple[pd.DataFrame, str]:
                 f"{name} is missing for {len(missing)} of {len(clips)} clips, among them {missing.iloc[0]}: give every "
                 f"clip a {name}."
             )
+    year = year_of_rules(clips) if year is None else year
     rows: list[dict] = []
     every: list[dict] = []
     problem = "" if len(clips) else "no test clip has both a label and a score"

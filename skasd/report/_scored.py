@@ -9,7 +9,7 @@ import pandas as pd
 
 from .. import __version__
 from .._typing import PathName
-from ..metrics import score_figures
+from ..metrics import score_figures, year_of_rules
 from ._clips import truth, worst_clips, write_clips
 from ._figures import wide_figures, write_baselines
 from ._knowledge import Knowledge
@@ -279,8 +279,7 @@ def _write_figures(page, table, year):
         page.paragraph(
             f"Over the {len(clips)} of {len(table)} clips that have both a score and ground truth."
         )
-    domains = set(clips["domain"]) if "domain" in clips else set()
-    rules = year if year is not None else 2026 if {"source", "target"} <= domains else 2020
+    rules = year_of_rules(clips) if year is None else year
     figures, problem = score_figures(clips, rules)
     figures = pd.concat(
         [figures, pd.DataFrame(_false_alarms(clips), columns=figures.columns)], ignore_index=True

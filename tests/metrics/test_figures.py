@@ -111,6 +111,15 @@ def test_clips_without_label_or_score_do_not_count(scores):
     assert problem == "no test clip has both a label and a score"
 
 
+def test_without_a_year_the_clips_that_count_tell_the_rules(scores):
+    more = pd.concat([scores, scores.tail(9).assign(anomaly_score=np.nan, domain=None)])
+    pd.testing.assert_frame_equal(score_figures(more)[0], score_figures(scores, 2026)[0])
+    for of_2020 in (scores.drop(columns="domain"), scores.assign(domain="source")):
+        pd.testing.assert_frame_equal(score_figures(of_2020)[0], score_figures(of_2020, 2020)[0])
+    more.attrs["year"] = 2021
+    pd.testing.assert_frame_equal(score_figures(more)[0], score_figures(scores, 2021)[0])
+
+
 @pytest.mark.parametrize("name", ["machine", "section"])
 def test_clips_without_machine_or_section_are_named_not_dropped(scores, name):
     scores[name] = scores[name].astype(object)
