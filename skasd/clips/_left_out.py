@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from .._sklearn_compat import num_samples, safe_indexing
-from ._errors import ClipError
+from ._audio_file import read_header
+from ._checks import is_path
+from ._errors import BadClip, ClipError
 
 
 def leave_out_bad(
     function: Callable, X: Any, *, allow_empty: bool = False
 ) -> tuple[Any, np.ndarray, dict[int, str]]:
-    """Call a function with clips, and again without those that it reports as unusable.
+    """Call a function with clips that can be opened, and again without those that it reports as unusable.
 
     For work on many clips that a few unreadable ones should not abort. ``on_error="skip"`` of front ends keeps the rows
     of such clips, as NaN; here they are removed, so that any detector can be fitted.
@@ -53,7 +55,12 @@ def leave_out_bad(
     ((2, 8, 5), array([0, 2]), [1])
     """
     clips, rows = X, np.arange(num_samples(X))
-    causes: dict[int, str] = {}
+    causes = _unreadable(X)  # first: the function may take hours to find them
+    if len(causes) == len(rows) and not allow_empty:
+        causes = {}  # the function's error says it
+    if causes:
+        rows = np.delete(rows, list(causes))
+        clips = safe_indexing(X, rows)
     while len(rows) or not allow_empty:
         try:
             return function(clips, rows), rows, causes
@@ -65,6 +72,18 @@ def leave_out_bad(
             left = np.array([i for i in range(len(rows)) if i not in found], dtype=int)
             clips, rows = safe_indexing(clips, left), rows[left]
     return None, rows, causes
+
+
+def _unreadable(X):
+    """Return the causes, by position, of files that nobody can read, judging by their headers."""
+    causes = {}
+    for i, clip in enumerate(X) if getattr(X, "ndim", 1) == 1 else ():
+        if is_path(clip):
+            try:
+                read_header(clip)
+            except BadClip as bad:
+                causes[i] = str(bad)
+    return causes
 
 
 def _positions(error, clips):

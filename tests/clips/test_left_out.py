@@ -29,7 +29,7 @@ def test_the_others_are_used(files):
         return FRONT.transform(clips)
 
     features, rows, causes = leave_out_bad(transform, files)
-    assert calls == [(files, [0, 1, 2, 3, 4]), ([files[0], files[2], files[3]], [0, 2, 3])]
+    assert calls == [([files[0], files[2], files[3]], [0, 2, 3])]  # none is read twice
     assert rows.tolist() == [0, 2, 3]
     assert sorted(causes) == [1, 4]
     assert all("not an audio file" in cause for cause in causes.values())
@@ -46,6 +46,7 @@ def test_arrays(files):
 
 def test_files_that_a_part_of_the_work_has_seen(files):
     """Positions in the error are those in the part; files are found by their names, also where they come twice."""
+    soundfile.write(files[4], np.full(500, np.nan), 2000, subtype="FLOAT")  # its header is good
     given = [files[0], files[4], files[2], files[4]]
     _, rows, causes = leave_out_bad(
         lambda clips, rows: FRONT.transform(clips[1:]) if len(clips) > 1 else 0, given
