@@ -190,6 +190,7 @@ class Player:
     def __init__(self, page):
         self.page = page
         self.bytes_left = _MOST_BYTES
+        self._held: set[bytes] = set()
 
     def write_half(self, title, sound, picture):
         """Add one recording of a pair: its picture (source, alternative text), its sound and its name."""
@@ -204,10 +205,12 @@ class Player:
         """Add the sound of a recording, or say why not."""
         waveform, rate = sound.waveform, sound.rate
         content = encoded(waveform[: int(_MOST_SECONDS * rate)], rate)
-        if len(content) > self.bytes_left:
-            self.page.missing("The sound is left out: the report holds no more than 12 MB of sound.")
-            return
-        self.bytes_left -= len(content)
+        if content not in self._held:
+            if len(content) > self.bytes_left:
+                self.page.missing("The sound is left out: the report holds no more than 12 MB of sound.")
+                return
+            self.bytes_left -= len(content)
+            self._held.add(content)
         self.page.audio(data_uri(content, "audio/flac"), f"Sound of {sound.name}")
         if len(waveform) > _MOST_SECONDS * rate:
             self.page.paragraph(f"The first {_MOST_SECONDS:g} of {len(waveform) / rate:.4g} seconds.")

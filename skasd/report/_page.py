@@ -57,6 +57,7 @@ class Page:
         self._contents: list[str] = []
         self._body: list[str] = []
         self._n_tables = 0
+        self._sounds: dict[str, str] = {}  # ids of their players
         self._script = ""
         self._reload = ""
 
@@ -145,10 +146,16 @@ class Page:
         self._parts.append(f'<figure><img src="{source}" alt="{escape(alt)}">{below}</figure>')
 
     def audio(self, source, label):
-        """Add a player for sound given as a data URI."""
-        self._parts.append(
-            f'<audio controls preload="metadata" aria-label="{escape(label)}" src="{source}"></audio>'
-        )
+        """Add a player for sound given as a data URI; a sound that the page holds already is not added again."""
+        name = f"a{len(self._sounds) + 1}"
+        first = self._sounds.setdefault(source, name)
+        what = f'id="{name}" src="{source}"'
+        if first != name:
+            what = f'data-as="{first}"'
+            self._script = f"<script>{SCRIPT}</script>"
+        self._parts.append(f'<audio controls preload="metadata" aria-label="{escape(label)}" {what}></audio>')
+        if first != name:
+            self._parts.append(f'<noscript><p class="note"><a href="#{first}">Its player</a></p></noscript>')
 
     def text_block(self, text):
         """Add preformatted text."""

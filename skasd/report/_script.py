@@ -1,6 +1,9 @@
-"""The scripts of a page: one sorts and searches long tables, the other reloads live pages."""
+"""The scripts of a page: one sorts and searches long tables and shares sounds, the other reloads live pages."""
 
 SCRIPT = """
+for (const player of document.querySelectorAll('audio[data-as]')) {
+  player.src = document.getElementById(player.dataset.as).src;
+}
 for (const box of document.querySelectorAll('.long')) {
   const body = box.querySelector('tbody'), rows = [...body.rows], heads = [...box.querySelectorAll('thead th')];
   const texts = rows.map(row => [...row.cells].map(cell => cell.textContent).join(' ').toLowerCase());

@@ -13,7 +13,10 @@ import skasd
 from skasd import ClipStatistics, KNNScorer, LogMelTransformer
 from skasd.report import USUAL_CAUSES, report_scores, scores_table
 from skasd.report._bands import band_edges, band_fluctuations, band_levels, differing_bands, in_words
+from skasd.report._clips import _MOST_BYTES, Player, encoded
+from skasd.report._healthy import Sound
 from skasd.report._order import in_order, time_stamp
+from skasd.report._page import Page
 from skasd.report._verdict import Verdict, alarm_run
 
 from .conftest import sounds
@@ -264,6 +267,22 @@ def test_the_nearest_training_recording_stands_beside(scored, detector, healthy,
     assert f"{len(healthy)} recordings learnt from are on it" in found.text
     # a tone of 2 kHz in noise: the words, and the alternative text of the map of the anomaly
     assert "dB between 1810 and 2030 Hz" in found.text
+
+
+def test_a_healthy_recording_beside_several_is_embedded_once(tmp_path):
+    page = Page("page")
+    player = Player(page)
+    one, other = (
+        Sound("", name, np.full(800, level), 8000) for name, level in (("one", 0.1), ("other", 0.2))
+    )
+    for sound in (one, other, one):
+        player.write_half("heading", sound, ("data:,", "picture"))
+        left = player.bytes_left
+    assert left == _MOST_BYTES - sum(len(encoded(sound.waveform, 8000)) for sound in (one, other))
+    players = Elements(page.write(tmp_path / "p.html", "skasd")).all("audio")
+    assert ["src" in each for each in players] == [True, True, False]
+    assert players[2]["data-as"] == players[0]["id"] != players[1]["id"]
+    assert "player.dataset.as" in (tmp_path / "p.html").read_text()  # the script, which is what plays it
 
 
 def test_the_model_file_names_the_recordings_learnt_from(scored, detector, healthy, tmp_path):
