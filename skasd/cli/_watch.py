@@ -78,6 +78,7 @@ class _Watch:
         self.folder = None
         self.n_judged = self.n_failed = 0
         self.status, self.learning, self.alarm = "ok", False, False
+        self.calibrated_by = None
         self.children = []
 
     def resume(self):
@@ -103,8 +104,11 @@ class _Watch:
 
     def calibrate(self):
         """Let the stream calibrate itself, unless it was not requested or was begun in an earlier run."""
+        asked = [self.args.calibrate, self.args.false_alarms]
+        self.calibrated_by = self.stream.notes_.get("calibrated_by")
         if self.stream.calibration_scores_ is None:
             if self.args.calibrate is not None:
+                self.calibrated_by = asked
                 self.stream.acknowledge()  # --calibrate says that the sound from now on is healthy
                 self.stream.calibrate(self.args.calibrate, contamination=self.args.false_alarms)
                 self.console.note(f"calibrating: {self.args.calibrate:g} s of sound are taken as healthy")
@@ -112,6 +116,13 @@ class _Watch:
                 raise ValueError(
                     "--hours-per-false-alarm takes its limit from healthy sound: give --calibrate 3600."
                 )
+        elif self.args.calibrate is not None and self.calibrated_by not in (None, asked):
+            options = zip(("--calibrate", "--false-alarms"), self.calibrated_by, strict=True)
+            before = " ".join(f"{name} {value:g}" for name, value in options if value is not None)
+            self.console.trouble(
+                f"skasd: warning: the calibration of an earlier start ({before}) stands, other options for it are not "
+                f"used. A new one takes another --state, or none kept: remove {self.state} first."
+            )
         self.learning = self.stream.state_ == "learning"
 
     def hear(self, samples):
@@ -190,7 +201,7 @@ class _Watch:
 
     def keep(self):
         """Write the state."""
-        notes = {"clock": time.time()}
+        notes = {"clock": time.time(), "calibrated_by": self.calibrated_by}
         if self.page is not None:
             notes["page"] = self.page.state()
         if self.folder is not None:

@@ -122,6 +122,11 @@ def test_calibrated_on_what_is_heard_first(model, detector, pipe, capsys):
     scores = np.array([event["score"] for event in watching if event["end"] <= 50])
     assert np.mean(scores > watching[0]["threshold"]) < 0.3 < 0.9 < np.mean(scores > events[0]["threshold"])
     assert [event["end"] for event in watching if event["change"] == "raised"][-1] > 50
+    assert "not used" not in captured.err
+    pipe(b"")
+    assert main([*asked, "--false-alarms", "0.2"]) == 0
+    said = capsys.readouterr().err
+    assert "the calibration of an earlier start (--calibrate 30 --false-alarms 0.05) stands, other options" in said
 
 
 def test_moving_average_with_a_stated_time_between_false_alarms(model, pipe, capsys):
