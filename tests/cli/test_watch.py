@@ -126,7 +126,10 @@ def test_calibrated_on_what_is_heard_first(model, detector, pipe, capsys):
     pipe(b"")
     assert main([*asked, "--false-alarms", "0.2"]) == 0
     said = capsys.readouterr().err
-    assert "the calibration of an earlier start (--calibrate 30 --false-alarms 0.05) stands, other options" in said
+    assert (
+        "the calibration of an earlier start (--calibrate 30 --false-alarms 0.05) stands, other options"
+        in said
+    )
 
 
 def test_moving_average_with_a_stated_time_between_false_alarms(model, pipe, capsys):
