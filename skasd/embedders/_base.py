@@ -23,7 +23,7 @@ from ._choices import CONSTRAINTS, make_mixing, make_objective, names_of
 from ._classes import pseudo_labels, section_labels
 from ._clips import check_single_precision, moments, take_rows, target_clips, training_rows
 from ._docs import with_fit_docstring, with_shared_docstring
-from ._embedding import check_finite, class_outputs, embed, fold, merge
+from ._embedding import check_finite, class_outputs, embed, embedding_dim_of, fold, merge
 from ._patches import ClipPatches
 from ._stored import net_state, restore_net
 from ._training import initialise, make_net, train
@@ -45,10 +45,11 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     Notes
     -----
-    A subclass may also define ``_make_network(backbone, mean, scale, n_classes)``, which returns the module to be
-    trained, whose ``objective`` is the criterion; ``_make_patches(clips, patch_frames)``, which returns the object that
-    cuts patches out of clips; ``_learn_classes``, ``_make_targets`` and ``_make_batch``, which prepare the input of the
-    objective; and ``_patch_outputs``, which computes what ``output`` may name.
+    A subclass may also define ``_load_pretrained(backbone, mean, scale)``, which gives the network weights to begin with
+    and returns the standardisation of its input; ``_make_network(backbone, mean, scale, n_classes)``, which returns the
+    module to be trained, whose ``objective`` is the criterion; ``_make_patches(clips, patch_frames)``, which returns
+    the object that cuts patches out of clips; ``_learn_classes``, ``_make_targets`` and ``_make_batch``, which prepare
+    the input of the objective; and ``_patch_outputs``, which computes what ``output`` may name.
     """
 
     __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
@@ -153,8 +154,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _make_network(self, backbone, mean, scale, n_classes) -> Any:
         """Return the module to be trained; its ``objective`` is the criterion."""
-        objective = make_objective(self.loss, backbone.embedding_dim, n_classes)
-        return nn.StandardizedNetwork(backbone, objective, mean, scale)
+        dim = embedding_dim_of(backbone, self._n_rows, self.patch_frames_, type(self).__name__)
+        return nn.StandardizedNetwork(backbone, make_objective(self.loss, dim, n_classes), mean, scale)
 
     def _patch_outputs(self, network, x, names):
         """Return the outputs ``names`` of a batch of patches, by name, each of shape (n_patches, ...)."""
@@ -238,9 +239,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         )
 
     def _first_network(self, clips):
-        mean, scale = 0.0, 1.0
-        if self.standardize_input is not None:
-            mean, scale = moments(clips, per_bin=self.standardize_input == "bin")
+        per_bin = self.standardize_input == "bin"
+        mean, scale = (0.0, 1.0) if self.standardize_input is None else moments(clips, per_bin=per_bin)
         backbone = self._make_backbone(clips[0].shape[0], self.patch_frames_)
         mean, scale = self._load_pretrained(backbone, mean, scale)
         return self._make_network(backbone, mean, scale, len(self.classes_))

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import torch
 
 from .. import nn
-from .._sklearn_compat import Interval, Options, StrOptions
+from .._sklearn_compat import Interval, StrOptions
 
 OBJECTIVES = {
     "arcface": nn.ArcFace,
@@ -40,7 +40,7 @@ CONSTRAINTS: dict = {
     "lr_schedule": [StrOptions({"onecycle", "constant"})],
     "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "device": [str, Options(torch.device, set())],
+    "device": [str],
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     "callbacks": [list, None],
@@ -51,9 +51,15 @@ CONSTRAINTS: dict = {
 
 def make_objective(loss, embedding_dim, n_classes):
     """Return the objective of a name, or of a factory ``loss(embedding_dim, n_classes)``."""
-    objective = (loss if callable(loss) else OBJECTIVES[loss])(embedding_dim, n_classes)
-    missing = [name for name in ("forward", "log_proba") if not hasattr(objective, name)]
-    if missing or not isinstance(objective, torch.nn.Module):
+    if isinstance(loss, torch.nn.Module):
+        raise TypeError(
+            f"loss={loss!r} is an objective that has been made: pass its class, or functools.partial of it with its "
+            "arguments. An embedder makes the objective in fit, when it knows the number of classes."
+        )
+    factory = loss if callable(loss) else OBJECTIVES[loss]
+    is_other_class = isinstance(factory, type) and not hasattr(factory, "log_proba")
+    objective = factory if is_other_class else factory(embedding_dim, n_classes)
+    if not isinstance(objective, torch.nn.Module) or not hasattr(objective, "log_proba"):
         raise TypeError(
             f"loss={loss!r} made {objective!r}: an objective is a torch.nn.Module with forward(embedding, target) and "
             "log_proba(embedding), as skasd.nn.ArcFace."

@@ -51,7 +51,8 @@ lr : float, default=0.001
     Learning rate; with ``lr_schedule="onecycle"`` its maximum.
 
 lr_schedule : {"onecycle", "constant"}, default="onecycle"
-    How the learning rate changes from batch to batch.
+    How the learning rate changes from batch to batch. Other schedules: "constant", and skorch's ``LRScheduler`` among
+    ``callbacks``.
 
 optimizer : {"adam", "adamw", "adamax", "sgd"} or a torch.optim.Optimizer class, default="adamw"
     Optimiser of network and class weights.

@@ -1,5 +1,7 @@
 """Embedding clips: patches on a regular grid, through the network, merged into one row per clip."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
 from tqdm.auto import tqdm
@@ -7,6 +9,32 @@ from tqdm.auto import tqdm
 from .. import nn
 
 _STEP = 16  # patches at a time: so few that activations stay in the cache and in memory that malloc keeps
+
+
+def embedding_dim_of(backbone, n_bins, n_frames, name):
+    """Return the length of the embeddings that a backbone, the network of an embedder ``name``, makes of patches.
+
+    Raises TypeError or ValueError where it is not what ``_make_backbone`` has to return.
+    """
+    dim = getattr(backbone, "embedding_dim", None)
+    if not isinstance(backbone, torch.nn.Module) or not isinstance(dim, Integral):
+        raise TypeError(
+            f"_make_backbone of {name} returned an object of class {type(backbone).__name__} whose embedding_dim is "
+            f"{dim!r}: it must be a torch.nn.Module with the length of its embeddings in embedding_dim."
+        )
+    is_training, patch = backbone.training, (1, 1, n_bins, n_frames)
+    try:
+        with torch.no_grad():
+            shape = tuple(backbone.eval()(torch.zeros(patch)).shape)
+    except RuntimeError as error:
+        raise ValueError(f"The network of {name} fails for a patch of shape {patch}: {error}") from error
+    backbone.train(is_training)
+    if shape != (1, dim):
+        raise ValueError(
+            f"The network of {name} makes {shape} of a patch of shape {patch}; with embedding_dim={dim} it must be "
+            f"{(1, dim)}."
+        )
+    return dim
 
 
 def fold(network, precision="auto"):

@@ -100,7 +100,7 @@ def train(
         last.append(checkpoint)
     net.callbacks = [*first, *own, *last]
     net.initialize_callbacks()
-    _check_monitored(net)
+    _check_callbacks(net)
     finished = not max_epochs
     if checkpoint is not None:
         finished = checkpoint.load(net) or finished
@@ -156,8 +156,14 @@ def _only(cls, given):
     return found[0] if found else None
 
 
-def _check_monitored(net):
-    """Raise ValueError where skorch's own EarlyStopping waits for the loss of clips that nobody holds out."""
+def _check_callbacks(net):
+    """Raise ValueError for two schedules, and where skorch's own EarlyStopping waits for clips that nobody holds out."""
+    kinds = [type(callback) for _, callback in net.callbacks_]
+    if OneCycle in kinds and any(issubclass(kind, callbacks.LRScheduler) for kind in kinds):
+        raise ValueError(
+            "callbacks has a LRScheduler, but lr_schedule='onecycle' sets the learning rate of every batch: set "
+            "lr_schedule='constant'."
+        )
     for _, callback in net.callbacks_:
         waits = isinstance(callback, callbacks.EarlyStopping) and callback.monitor == "valid_loss"
         if waits and net.train_split is None:

@@ -35,4 +35,11 @@ def resolve_device(device: str | torch.device) -> str:
         raise ValueError(f"device={device!r} is no torch device: use 'auto', 'cpu' or 'cuda'.") from error
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device!r}, but torch sees no CUDA device: use device='auto' or 'cpu'.")
+    try:
+        torch.zeros(1, device=resolved).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"device={device!r} cannot be used ({reason}): use 'auto', 'cpu' or 'cuda'."
+        ) from error
     return str(resolved)

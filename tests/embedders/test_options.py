@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
 
 from skasd import embedders, nn
@@ -147,6 +147,65 @@ def test_loss_by_factory():
         TypeError, match=r"an objective is a torch.nn.Module with forward.* as skasd.nn.ArcFace"
     ):
         fit(loss=lambda embedding_dim, n_classes: torch.nn.Linear(embedding_dim, n_classes))
+    with pytest.raises(
+        TypeError, match=r"class 'torch.nn.modules.loss.CrossEntropyLoss'>: an objective is a"
+    ):
+        fit(loss=torch.nn.CrossEntropyLoss)
+    with pytest.raises(
+        TypeError, match=r"loss=ArcFace\(.*has been made: pass its class, or functools.partial"
+    ):
+        fit(loss=nn.ArcFace(16, 3))
+
+
+class OfOnesOwn(embedders.BaseEmbedder):
+    """Its network is what the test says."""
+
+    make = staticmethod(lambda n_bins: None)
+
+    def __init__(self, patch_frames=16, max_epochs=2, random_state=0):
+        super().__init__(patch_frames=patch_frames, max_epochs=max_epochs, random_state=random_state)
+
+    def _make_backbone(self, n_bins, n_frames):
+        return self.make(n_bins)
+
+
+def network(*layers, embedding_dim=8):
+    made = torch.nn.Sequential(*layers)
+    made.embedding_dim = embedding_dim
+    return made
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda n: None, TypeError, "an object of class NoneType whose embedding_dim is None"),
+        (lambda n: torch.nn.Flatten(), TypeError, "class Flatten whose embedding_dim is None: it must be"),
+        (
+            lambda n: network(torch.nn.Flatten()),
+            ValueError,
+            r"makes \(1, 256\) of a patch .* must be \(1, 8\)",
+        ),
+        (lambda n: network(torch.nn.Conv2d(1, 8, 3)), ValueError, r"makes \(1, 8, 14, 14\) of a patch"),
+        (
+            lambda n: network(torch.nn.Conv2d(1, 8, 40)),
+            ValueError,
+            r"fails for a patch .* \(1, 1, 16, 16\): .*size",
+        ),
+    ],
+)
+def test_a_network_that_makes_no_embeddings_is_told(make, error, match):
+    embedder = OfOnesOwn()
+    embedder.make = make
+    with pytest.raises(error, match=match):
+        embedder.fit(X, section=SECTION)
+
+
+def test_layers_may_learn_their_sizes_from_the_first_patch():
+    embedder = OfOnesOwn()
+    embedder.make = lambda n: network(torch.nn.Flatten(), torch.nn.LazyLinear(8))
+    first = embedder.fit(X, section=SECTION).transform(X)
+    assert first.shape == (24, 8)
+    np.testing.assert_array_equal(embedder.fit(X, section=SECTION).transform(X), first)
 
 
 class Targets(ViTEmbedder):
@@ -231,6 +290,8 @@ def test_callbacks_of_our_own_are_cloned(tmp_path):
         fit(callbacks=[embedders.EarlyStopping(), ("second", embedders.EarlyStopping())])
     with pytest.raises(ValueError, match="needs held-out clips"):
         fit(callbacks=[SkorchEarlyStopping()])
+    with pytest.raises(ValueError, match="callbacks has a LRScheduler, but lr_schedule='onecycle'"):
+        fit(callbacks=[LRScheduler("StepLR", step_size=1)])
 
 
 def test_constructors_stay_small():

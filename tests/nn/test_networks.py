@@ -130,6 +130,11 @@ def test_devices():
     assert nn.resolve_device("auto") in ("cpu", "cuda")
     with pytest.raises(ValueError, match="device='gpu7' is no torch device"):
         nn.resolve_device("gpu7")
+    for absent in {"mps", "xpu"} - {str(torch.accelerator.current_accelerator())}:
+        with pytest.raises(ValueError, match=f"device='{absent}' cannot be used .*: use 'auto', 'cpu'"):
+            nn.resolve_device(absent)
+    with pytest.raises(ValueError, match="device='meta' cannot be used"):
+        nn.resolve_device("meta")
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="torch sees no CUDA device"):
             nn.resolve_device("cuda:1")
