@@ -45,7 +45,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     Notes
     -----
-    A subclass may also define ``_load_pretrained(backbone, mean, scale)``, which gives the network weights to begin with
+    A subclass may also define ``_load_pretrained(backbone, mean, scale)``, which gives the network its first weights
     and returns the standardisation of its input; ``_make_network(backbone, mean, scale, n_classes)``, which returns the
     module to be trained, whose ``objective`` is the criterion; ``_make_patches(clips, patch_frames)``, which returns
     the object that cuts patches out of clips; ``_learn_classes``, ``_make_targets`` and ``_make_batch``, which prepare

@@ -74,7 +74,8 @@ class Checkpoint(Callback):
         except Exception as error:  # whatever their pickling raises; joblib adds a print of all there is
             raise ValueError(
                 f"Checkpoint({str(self.folder)!r}) needs parameters that can be told from others of their kind, and "
-                f"one of {name} cannot be pickled ({error.args[0]}): define its class or function at the top of a module."
+                f"one of {name} cannot be pickled ({error.args[0]}): define its class or function at the top of a "
+                "module."
             ) from error
 
 

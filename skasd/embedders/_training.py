@@ -157,7 +157,7 @@ def _only(cls, given):
 
 
 def _check_callbacks(net):
-    """Raise ValueError for two schedules, and where skorch's own EarlyStopping waits for clips that nobody holds out."""
+    """Raise ValueError for two schedules, and where skorch's EarlyStopping waits for clips that nobody holds out."""
     kinds = [type(callback) for _, callback in net.callbacks_]
     if OneCycle in kinds and any(issubclass(kind, callbacks.LRScheduler) for kind in kinds):
         raise ValueError(
