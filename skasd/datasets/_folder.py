@@ -11,18 +11,8 @@ from .._csv_tables import read_text_csv
 from .._typing import PathName
 from ._dcase import COLUMNS, as_table
 from ._names import AUDIO_EXTENSIONS, parse_attributes, parse_clip_name, sound_files
+from ._words import ANOMALOUS, DOMAINS, HEALTHY, LABELS, SPLITS, as_word, has_meaning, innermost
 
-_FAULTY = (
-    *("abnormal", "faulty", "fault", "broken", "defective", "failed", "bad", "ng", "nok", "nio"),
-    *("defekt", "fehlerhaft", "kaputt", "schlecht"),
-)
-LABELS = {
-    **dict.fromkeys(("normal", "healthy", "good", "ok", "io", "gut"), 1),
-    **dict.fromkeys(("anomalous", "anomaly", "anomalies", *_FAULTY), -1),
-}
-_DOMAINS = ("source", "target")
-_SPLITS = ("train", "test", "supplemental")
-WORDS = (*LABELS, *_DOMAINS, *_SPLITS)  # names of folders with a meaning
 _ABOVE = 3  # a folder's own name and those of the two above it
 _PATH_COLUMNS = ("path", "file", "filename", "file_name")
 
@@ -45,10 +35,11 @@ def load_folder(
 
         In a folder, these names of subfolders, at any depth and in any case, have a meaning:
 
-        - normal: ``normal``, ``healthy``, ``good``, ``ok``, ``io``, ``gut``;
+        - normal: ``normal``, ``healthy``, ``good``, ``ok``;
         - anomalous: ``anomalous``, ``anomaly``, ``anomalies``, ``abnormal``, ``faulty``, ``fault``, ``broken``,
-          ``defective``, ``failed``, ``bad``, ``ng``, ``nok``, ``nio``, ``defekt``, ``fehlerhaft``, ``kaputt``,
-          ``schlecht``;
+          ``defective``, ``failed``, ``bad``, ``ng``, ``nok``;
+        - some words for either in Chinese, French, German, Italian, Japanese and Spanish, which the user guide on data
+          sets lists;
         - split: ``train``, ``test``, ``supplemental``; domain: ``source``, ``target``.
 
         The innermost name counts. An anomalous name also counts if it belongs to the given folder or to one of the two
@@ -144,7 +135,7 @@ def _completed(table, base, machine, section_from):
     """Fill in the columns that are still missing."""
     if "machine" not in table:
         table["machine"] = machine or next(
-            (part for part in reversed(base.resolve().parts[1:]) if part.lower() not in WORDS), "machine"
+            (part for part in reversed(base.resolve().parts[1:]) if not has_meaning(part)), "machine"
         )
     if "section" not in table:
         table["section"] = sections_of(table["path"], base, section_from)
@@ -172,14 +163,9 @@ def _compile(section_from):
         ) from error
 
 
-def _meaning(parts, names):
-    """Return the innermost of the folder names that has a meaning, or None."""
-    return next((part.lower() for part in reversed(parts) if part.lower() in names), None)
-
-
 def is_anomalous_place(folder):
     """Return the name that marks a folder as anomalous: its own or that of one of the two above it; else None."""
-    label = _meaning(folder.resolve().parts[-_ABOVE:], LABELS)
+    label = innermost(folder.resolve().parts[-_ABOVE:], LABELS)
     return label if LABELS.get(label) == -1 else None
 
 
@@ -188,7 +174,7 @@ def _from_folder(folder, files, healthy):
     rows, sorted_in = [], False
     for path in files:
         folders = path.relative_to(folder).parts[:-1]
-        label = None if healthy else _meaning(folders, LABELS) or above
+        label = None if healthy else innermost(folders, LABELS) or above
         sorted_in |= label is not None
         name = parse_clip_name(path.name)
         if name is not None and name.y is None:
@@ -197,8 +183,8 @@ def _from_folder(folder, files, healthy):
             {
                 "path": str(path),
                 "y": LABELS[label] if label else name and name.y,
-                "domain": _meaning(folders, _DOMAINS) or (name.domain if name else "source"),
-                "split": _meaning(folders, _SPLITS) or (name and name.split),
+                "domain": innermost(folders, DOMAINS) or (name.domain if name else "source"),
+                "split": innermost(folders, SPLITS) or (name and name.split),
                 "attribute": name.attribute if name else "",
                 "section": name.section if name else "00",
             }
@@ -255,7 +241,8 @@ def _labels(table, path, healthy):
         expected = "+1 (normal), -1 (anomalous; for 0 and 1 call the column 'label')"
     elif column == "label":
         allowed = {"0": 1, "0.0": 1, "1": -1, "1.0": -1, **LABELS}
-        expected = f"0 (normal), 1 (anomalous) or one of {', '.join(LABELS)}"
+        words = ", ".join((*HEALTHY["English"], *ANOMALOUS["English"]))
+        expected = f"0 (normal), 1 (anomalous) or one of {words} (or the like in another language)"
     else:
         tested = table.split == "test" if "split" in table else [False] * len(table)
         folders = [Path(clip).parent for clip in table.path]
@@ -264,7 +251,7 @@ def _labels(table, path, healthy):
             -1 if folder in anomalous else None if is_test else 1
             for is_test, folder in zip(tested, folders, strict=True)
         ]
-    cells = table[column].str.strip().str.lower()
+    cells = table[column].str.strip().map(as_word, na_action="ignore")
     wrong = sorted(set(cells.dropna()) - set(allowed))
     if wrong:
         raise ValueError(f"{path}: column {column!r} has {wrong}, expected {expected} or an empty cell")
@@ -280,7 +267,7 @@ def sections_of(paths, base, section_from):
     for path in map(Path, paths):
         relative = path.relative_to(base) if path.is_relative_to(base) else path
         if pattern is None:
-            sections.append(next((p for p in reversed(relative.parts[:-1]) if p.lower() not in WORDS), "00"))
+            sections.append(next((p for p in reversed(relative.parts[:-1]) if not has_meaning(p)), "00"))
             continue
         match = pattern.search(relative.as_posix())
         if match is None:

@@ -11,8 +11,6 @@ import pandas as pd
 from .._csv_tables import read_text_csv
 from ._dcase import challenge_table, check_year, chosen_machines, clip_folders
 from ._folder import (
-    LABELS,
-    WORDS,
     csv_table,
     folder_table,
     is_anomalous_place,
@@ -28,6 +26,7 @@ from ._names import (
     warn_of,
     warn_of_unreadable,
 )
+from ._words import LABELS, as_word, has_meaning
 
 _TABLES = (".csv", ".tsv", ".txt")
 
@@ -263,7 +262,7 @@ def _layout(base, files):
 
 
 def _has_label(base, path):
-    return any(part.lower() in LABELS for part in path.relative_to(base).parts[:-1])
+    return any(as_word(part) in LABELS for part in path.relative_to(base).parts[:-1])
 
 
 def _why_folder(base, files, layout, section_from, healthy):
@@ -275,12 +274,12 @@ def _why_folder(base, files, layout, section_from, healthy):
         tables = sorted(path.name for path in base.glob("*.csv") if not is_hidden(path.name))
         if tables:
             why += f" (not looked at: {', '.join(tables[:5])}, which may know more and can be given instead)"
-    elif labels := sorted(name for name in folders if name.lower() in LABELS):
+    elif labels := sorted(name for name in folders if as_word(name) in LABELS):
         why = f"labelled by folders called {', '.join(labels)}"
     else:
         name = is_anomalous_place(base)
         why = f"anomalous, as in a folder called {name} (healthy=True, --healthy: taken as healthy)"
-    others = sorted(name for name in folders if name.lower() not in WORDS)
+    others = sorted(name for name in folders if not has_meaning(name))
     if len(others) > 1 and section_from is None:
         listed = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
         why += f"; folders {listed} taken together (section_from, --section-from parent: told apart)"
