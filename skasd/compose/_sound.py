@@ -20,7 +20,7 @@ def only_parameter(detector, name):
 
 def sample_rate_of(detector, given=None):
     """Return the sample rate of a detector in Hz, which must be the one given, if any is."""
-    rate = only_parameter(detector, "sample_rate")
+    rate = only_parameter(detector, "sample_rate") or getattr(detector, "sample_rate", None)
     if rate is None and given is None:
         raise ValueError(f"{type(detector).__name__} does not say its sample rate: give sample_rate=.")
     if None not in (rate, given) and rate != given:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from ..compose import DomainDependent, PerSection, ScoreEnsemble, fitted_steps
+from ..compose import DomainDependent, PerMachine, PerSection, ScoreEnsemble, SelectBest, fitted_steps
 from ._front_ends import transform_by
 from ._refusal import ExportError, check_setting
 from ._scorers import score
@@ -29,6 +29,11 @@ def fronts(detector: Any) -> list:
     elif isinstance(first, (PerSection, DomainDependent, ScoreEnsemble)):
         own: Any = first.estimators_
         parts = list(own.values()) if isinstance(own, dict) else own
+    elif isinstance(first, (PerMachine, SelectBest)):
+        raise ExportError(
+            f"{type(first).__name__} cannot be exported: export the detector of one machine, such as "
+            f"estimators_[{next(iter(first.estimators_))!r}]."
+        )
     else:
         return [first]
     return [front for part in parts for front in fronts(part)]

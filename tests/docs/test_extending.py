@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skasd import LogMelTransformer, MahalanobisScorer
+from skasd import LogMelTransformer, MahalanobisScorer, ViTEmbedder
 from skasd.datasets import make_machine_sounds
 
 from ..estimator_excuses import EXPECTED_FAILURES
@@ -30,6 +31,7 @@ def load(name):
 
 MedianScorer = load("scorer").MedianScorer
 TemporalEmbedder = load("embedder").TemporalEmbedder
+AdaProj = load("loss").AdaProj
 two_resolutions = load("system").two_resolutions
 
 
@@ -85,6 +87,33 @@ def test_the_embedder_learns_what_it_is_taught(sounds):
         spectra[train]
     )
     assert np.isfinite(detector.score_samples(spectra[:5])).all()
+
+
+def test_the_loss_computes_its_formula_and_teaches(sounds):
+    generator = torch.Generator().manual_seed(0)
+    loss = AdaProj(5, 3, subspace_dim=2, scale=7.0)
+    rows = torch.randn(4, 5, generator=generator)
+    cosines = np.empty((4, 3))
+    for i, x in enumerate(rows.numpy()):
+        for c, basis in enumerate(loss.basis.numpy()):
+            directions = basis / np.linalg.norm(basis, axis=1, keepdims=True)
+            projection = sum((x @ w) * w for w in directions)
+            cosines[i, c] = x @ projection / np.linalg.norm(x) / np.linalg.norm(projection)
+    log_p = 7 * cosines - np.log(np.exp(7 * cosines).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(loss.log_proba(rows), log_p, rtol=1e-4)
+    target = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0.25, 0.75], [0, 0, 1]])
+    assert loss(rows, target).item() == pytest.approx(-(target.numpy() * log_p).sum() / 4, rel=1e-4)
+
+    X, table = sounds
+    spectra = LogMelTransformer(n_mels=32).fit_transform(X)
+    train = (table["split"] == "train").to_numpy()
+    embedder = ViTEmbedder(
+        loss=AdaProj, dim=16, patch=8, patch_frames=16, max_epochs=8, lr=0.01, random_state=0
+    )
+    embedder.fit(spectra[train], section=table["section"][train])
+    healthy = ~train & (table["y"] == 1).to_numpy()
+    named = embedder.classes_[embedder.predict_log_proba(spectra[healthy]).argmax(axis=1)]
+    assert (named == table["section"][healthy]).mean() > 0.9
 
 
 def test_the_system_detects_and_is_an_ordinary_estimator(sounds):

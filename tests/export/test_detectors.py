@@ -94,6 +94,16 @@ def test_what_has_no_such_form_is_refused(sounds, tmp_path, detector, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_of_detectors_of_several_machines_one_is_exported(sounds, tmp_path):
+    detector = PerMachine([("knn", statistics(KNNScorer(contamination=0.3)))], {"fan": "knn"})
+    detector.fit(sounds.healthy, machine=["fan"] * len(sounds.healthy))
+    with pytest.raises(
+        ExportError, match=r"export the detector of one machine, such as estimators_\['fan'\]"
+    ):
+        to_onnx(detector, tmp_path / "model.onnx")
+    check_agreement(detector.estimators_["fan"], tmp_path, sounds.mixed)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     # NumPy's own is infinite between knots that are next to each other

@@ -9,6 +9,7 @@ import pytest
 
 from skasd import AnomalousSoundDetector
 from skasd.export import OnnxDetector, onnx_detector, to_onnx
+from skasd.streaming import StreamingDetector
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,18 @@ def test_scores_decisions_and_p_values_are_those_of_the_detector(path, detector,
     assert (found["decision"] == decisions).all()
     assert exported.threshold_ == detector.threshold_ == -exported.offset_
     assert exported.sample_rate == 16000
+
+
+def test_it_listens_to_streams(path, detector, sounds):
+    found = [
+        [
+            (event.score, event.decision)
+            for event in StreamingDetector(each, window=1.0).process(np.concatenate(sounds.mixed))
+        ]
+        for each in (OnnxDetector(path), detector)
+    ]
+    assert len(found[0]) > 2
+    np.testing.assert_allclose(*found, rtol=1e-4)
 
 
 def test_a_clip_scores_the_same_whatever_stands_beside_it(path, sounds):
