@@ -69,8 +69,7 @@ def run(
     year : int or None, default=None
         Year of the challenge whose rules the figures follow. None: ``table.attrs["year"]`` if present; else 2026 (same
         figures as all years since 2022) if there are clips of the target domain, 2020 if there is one domain.
-        Evaluation clips without labels may have none. The year also determines the names of submission files: give it
-        for those of 2021.
+        Evaluation clips without labels may have none. The year also determines the names of submission files.
     joint : collection of str or None, default=None
         Names of systems with one detector for all machines of a data set, where each section of each machine is a
         separate section. None: those published this way, `cqupt2023`, `cqupt2023_ensemble` and

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .._csv_tables import write_csv
+from .._csv_tables import read_csv, write_csv
 from .._whole_file import check_output
 from ..datasets import load_recordings
 from ..metrics import decision_figures, evaluate_submission, score_figures, write_submission, year_of_rules
@@ -21,19 +21,18 @@ def run(args, console):
     """Join, evaluate, print."""
     if args.output is not None:
         check_output(args.output)
-    official = Path(args.ground_truth, "ground_truth_data").is_dir() or Path(
-        args.ground_truth
-    ).name.startswith("eval_data_list")
     scores = _recordings.tables(args.scores)
-    if official or Path(scores[0]).is_dir():
-        if not official and args.year != 2020:
-            raise ValueError(
-                f"{scores[0]!r} is a folder of challenge files, which are compared with a checkout of the official "
-                f"evaluator, and {args.ground_truth!r} is none: it holds no folder ground_truth_data. With recordings "
-                "of which the labels are known, give the tables that 'skasd score' or 'skasd benchmark' wrote."
-            )
+    is_folder, official = Path(scores[0]).is_dir(), _is_evaluator(args.ground_truth)
+    if is_folder and not official:
+        raise ValueError(
+            f"{scores[0]!r} is a folder of challenge files, which are compared with a checkout of the official "
+            f"evaluator, and {args.ground_truth!r} is none: it holds neither a folder ground_truth_data nor an "
+            "eval_data_list. With recordings of which the labels are known, give the tables that 'skasd score' or "
+            "'skasd benchmark' wrote."
+        )
+    if is_folder or (official and "machine" in read_csv(scores[0])):
         return _run_official(scores, args, console)
-    truth = load_recordings(args.ground_truth)
+    truth = ground_truth(args.ground_truth, scores, args.year)
     console.note(truth.attrs["decided"])
     table = scores_table(scores, truth)
     used = table[table["y"].notna() & table["anomaly_score"].notna()]
@@ -61,6 +60,25 @@ def run(args, console):
         write_csv(pd.concat([found, rates]), args.output)
         console.note(f"figures: {args.output}")
     return 1 if problem else 0
+
+
+def ground_truth(where, scores, year=None):
+    """Return the table of what is known of scored clips: from recordings, a CSV file, or an official evaluator."""
+    if not _is_evaluator(where):
+        return load_recordings(where)
+    clips = scores_table(scores)
+    paths = clips["file"].where(clips["file"].notna(), clips["path"]).tolist()
+    return load_recordings(paths, year=year, ground_truth=where)
+
+
+def _is_evaluator(where):
+    """Return whether a path is a checkout of an official evaluator, or a list of labels of the organisers."""
+    where = Path(where)
+    return (
+        where.name.startswith("eval_data_list")
+        or (where / "ground_truth_data").is_dir()
+        or any(where.glob("eval_data_list*.csv"))
+    )
 
 
 def _decisions(table):

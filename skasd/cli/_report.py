@@ -4,9 +4,9 @@ from pathlib import Path
 
 from .. import load
 from .._whole_file import check_output
-from ..datasets import load_recordings
 from ..report import report_benchmark, report_scores
 from . import _recordings
+from ._evaluate import ground_truth
 
 
 def run(args, console):
@@ -22,7 +22,7 @@ def run(args, console):
             )
         report_benchmark(source[0], args.output, **shown)
     else:
-        truth = None if args.ground_truth is None else load_recordings(args.ground_truth)
+        truth = None if args.ground_truth is None else ground_truth(args.ground_truth, source, args.year)
         if truth is not None:
             console.note(truth.attrs["decided"])
         report_scores(

@@ -73,7 +73,8 @@ def load_dcase(
           ``attributes_NN.csv`` if there is one. Supplemental clips have the extra key "supplemental" ("machine" or
           "noise").
 
-        ``table.attrs["year"]`` is the year, if given: the rules by which `skasd.benchmark` evaluates.
+        ``table.attrs["year"]`` is the year, if given or shown by the folders (2021: ``source_test``, ``target_test``):
+        the rules by which `skasd.benchmark` evaluates.
 
     Raises
     ------
@@ -150,6 +151,8 @@ def challenge_table(base, files, machine=None, year=None, ground_truth=None):
         key=lambda row: (row["machine"], row["set"], row["split"] != "train", row["split"], row["path"])
     )
     table = as_table([{name: row[name] for name in COLUMNS} for row in rows])
+    if year is None and any(folder.domain is not None for folder in folders):
+        year = 2021  # test clips lie in source_test and target_test, as in no other year
     if year is not None:
         table.attrs["year"] = int(year)
     return table

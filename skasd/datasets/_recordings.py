@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from .._csv_tables import read_text_csv
+from .._typing import PathName
 from ._dcase import challenge_table, check_year, chosen_machines, clip_folders
 from ._folder import (
     csv_table,
@@ -84,6 +85,7 @@ def load_recordings(
     section_from: Literal["parent"] | str | None = None,
     year: int | None = None,
     healthy: bool = False,
+    ground_truth: str | PathName | None = None,
 ) -> pd.DataFrame:
     """Detect the layout of a folder of recordings, and load it as one table.
 
@@ -120,6 +122,8 @@ def load_recordings(
     healthy : bool, default=False
         Treat all recordings as healthy, whatever the folders are called. Labels in the challenge's file names and in
         CSV files are kept.
+    ground_truth : str or path-like, default=None
+        Source of the labels of the challenge's evaluation clips, as in :func:`load_dcase`.
 
     Returns
     -------
@@ -185,13 +189,17 @@ def load_recordings(
         base, files = _files(given)
         layout = _layout(base, files)
         if layout == "challenge":
-            table = challenge_table(base, files, machine, year)
+            table = challenge_table(base, files, machine, year, ground_truth)
             if section_from is not None:
                 table["section"] = sections_of(table["path"], base, section_from)
             why = f"DCASE Challenge layout (names such as {Path(table['path'].iloc[0]).name})"
         else:
             table = folder_table(base, files, section_from=section_from, healthy=healthy)
             why = _why_folder(base, files, layout, section_from, healthy)
+    if ground_truth is not None and layout != "challenge":
+        raise ValueError(
+            f"ground_truth={str(ground_truth)!r} is about the challenge's clips, and {label} holds none ({why})."
+        )
     table = table[table["machine"].isin(chosen_machines(machine, set(table["machine"]), label))]
     table = table.reset_index(drop=True)
     if year is not None:

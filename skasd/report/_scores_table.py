@@ -108,6 +108,7 @@ def _joined(table, truth):
             if column in _TEXT:
                 values = values.astype(object).where(values.notna(), "").astype(str)
             table[column] = values
+        table.attrs |= {name: truth.attrs[name] for name in {"year"} & set(truth.attrs)}
         return table
     raise ValueError(
         f"None of the {len(table)} scored clips is among the {len(truth)} of the ground truth, neither by path nor by "

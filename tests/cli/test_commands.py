@@ -19,6 +19,8 @@ from skasd.cli._systems import default_detector
 from skasd.datasets import load_dcase, write_machine_sounds
 from skasd.metrics import official_score
 
+DOMAINS = ("source", "target")
+
 
 def api_scores(recordings):
     """Return the table of the test clips with the scores that the Python functions give."""
@@ -179,6 +181,63 @@ def test_evaluates_challenge_files(tmp_path, capsys):
     assert "--year" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "mine"), str(tmp_path / "mine"), "--year", "2023"]) == 2
     assert "checkout of the official evaluator, and" in capsys.readouterr().err
+
+
+def write_evaluator(folder, year, clips, y):
+    """Write what the official evaluator of a year says of clips, the first half of the source domain."""
+    (folder / "ground_truth_data").mkdir(parents=True)
+    half = len(clips) // 2
+    for machine in ("fan", "pump"):
+        if year == 2020:
+            with (folder / "eval_data_list.csv").open("a") as file:
+                lines = [
+                    f"{clip.name},{('normal', 'anomaly')[label]}_{clip.name},{label}"
+                    for clip, label in zip(clips, y, strict=True)
+                ]
+                file.write("\n".join([machine, *lines, ""]))
+            continue
+        tables = {"data": y}
+        if year > 2021:
+            tables["domain"] = [0] * half + [1] * half
+            (folder / "ground_truth_domain").mkdir(exist_ok=True)
+        for domain, rows in {"source": slice(half), "target": slice(half, None)}.items():
+            tail = f"section_03_{domain}_test" if year == 2021 else "section_03_test"
+            for kind, values in tables.items():
+                with (folder / f"ground_truth_{kind}" / f"ground_truth_{machine}_{tail}.csv").open(
+                    "a"
+                ) as file:
+                    for clip, value in zip(clips[rows], values[rows], strict=True):
+                        file.write(f"{clip.name},{value}\n")
+
+
+@pytest.mark.parametrize(
+    ("year", "names", "domain", "auc"),
+    [
+        (2020, [f"test/id_03_{i:08d}.wav" for i in range(8)], "", 13 / 16),
+        (
+            2021,
+            [f"{d}_test/section_03_{d}_test_{i:04d}.wav" for d in DOMAINS for i in range(4)],
+            "source",
+            2.5 / 4,
+        ),
+        (2022, [f"test/section_03_{i:04d}.wav" for i in range(8)], "source", 6.5 / 8),
+    ],
+)
+def test_evaluation_clips_with_the_official_evaluator(year, names, domain, auc, tmp_path, capsys):
+    """What `skasd score` writes has paths and no machines; the evaluator knows more machines than one."""
+    clips = [tmp_path / "eval_data" / "fan" / name for name in names]
+    for clip in clips:
+        clip.parent.mkdir(parents=True, exist_ok=True)
+        clip.touch()
+    write_evaluator(tmp_path / "evaluator", year, clips, [0, 0, 1, 1, 0, 0, 1, 1])
+    scores = pd.DataFrame({"path": clips, "anomaly_score": [1.0, 2, 1, 3, 1, 2, 3, 4], "threshold": 2.5})
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    assert main(["evaluate", str(tmp_path / "scores.csv"), str(tmp_path / "evaluator"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rules = 2026 if year == 2022 else year
+    assert (found["year"], found["n_clips"]) == (rules, 8)
+    figures = pd.DataFrame(found["figures"]).query("machine == ''").set_index(["domain", "metric"])["value"]
+    assert figures[domain, "AUC"] == pytest.approx(auc)
 
 
 def test_a_benchmark_without_labels_gives_scores(recordings, tmp_path, capsys):
