@@ -332,5 +332,6 @@ def test_real_2020(real_data):
 def test_the_table_knows_the_year(tree):
     folder = tree(*TREE_2021)
     assert load_dcase(folder, year=2021).attrs == {"year": 2021}
-    assert load_dcase(folder).attrs == {"year": 2021}  # which alone has a folder of test clips for each domain
+    # that year alone has a folder of test clips for each domain
+    assert load_dcase(folder).attrs == {"year": 2021}
     assert load_dcase(tree("other/fan/test/section_03_0000.wav") / "other").attrs == {}
