@@ -172,7 +172,10 @@ class DataSet:
 
     def scores_table(self, rows):
         """Return the metadata of some of the clips, for the table of scores."""
-        return self.table.loc[rows, [name for name in _KEPT if name in self.table]].reset_index(drop=True)
+        kept = [name for name in _KEPT if name in self.table]
+        if "set" in self.table and self.table.loc[self._test, "set"].nunique() > 1:
+            kept.append("set")  # development and evaluation clips are submitted apart
+        return self.table.loc[rows, kept].reset_index(drop=True)
 
 
 def as_data_sets(data, classes, year):

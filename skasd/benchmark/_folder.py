@@ -37,7 +37,11 @@ def write_folder(result, out, years):
             tables[name] = own.drop(columns=["data", "system", "seed"])
             entry = {"data": data, "system": system, "seed": int(seed), "machine": machine, "file": name}
             settings["scores"].append(entry)
-        settings["submissions"] += _submit(out, "submissions" / inner, clips, years[data], settings)
+        sets = dict(tuple(clips.groupby("set"))) if "set" in clips else {}
+        for place, part in sets.items() or [("", clips)]:
+            settings["submissions"] += _submit(
+                out, "submissions" / inner / place, part, years[data], settings
+            )
     for name, table in tables.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         write_csv(table, out / name)

@@ -26,6 +26,7 @@ _TEXT = (
     "machine",
     "section",
     "domain",
+    "set",
     "metric",
     "step",
     "stage",
@@ -51,7 +52,7 @@ class BenchmarkResult:
     scores : DataFrame
         One row per scored clip: ``data``, ``system``, ``seed``, ``path``, ``anomaly_score`` (higher = more
         anomalous, NaN for an unreadable clip), ``decision`` ("normal", "anomalous" or ""), ``threshold``,
-        ``machine``, ``section``, ``domain``, ``y``, ``attribute``, ``error``.
+        ``machine``, ``section``, ``domain``, ``y``, ``attribute``, ``error``; ``set`` if there are test clips of both.
     timings : DataFrame
         One row per step of a detector and stage ("fit": learning from and transforming the training clips, "score":
         the test clips): ``data``, ``system``, ``seed``, ``machine``, ``step``, ``stage``, ``seconds``, ``peak_mb``

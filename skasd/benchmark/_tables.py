@@ -29,13 +29,23 @@ def assemble(cells, done, errors, data_sets, settings):
         scores.append(_scores_table(place, cell, found, known))
         timings += [{**place, **row} for row in found["timings"]]
     table = pd.concat(scores, ignore_index=True) if scores else pd.DataFrame(columns=[*_CELL, *_SCORES])
-    figures, problems = [], {}
+    figures, problems, mixed = [], {}, set()
     years = {data.name: data.year for data in data_sets}
     for (data, system, seed), clips in table.groupby(["data", "system", "seed"], sort=False):
         found, problem = score_figures(clips, years[data])
         figures += [{"data": data, "system": system, "seed": seed, **row} for row in found.to_dict("records")]
         if problem:
             problems[data] = problem
+        elif "set" in clips and clips.loc[clips["y"].notna(), "set"].nunique() > 1:
+            mixed.add(data)
+    if mixed:
+        names = ", ".join(map(repr, sorted(mixed)))
+        warnings.warn(
+            f"Figures over all machines of {names} are over development and evaluation clips together, which no "
+            'published ones are. For those leave test clips out: table[(table["split"] != "test") | (table["set"] == '
+            '"eval")].',
+            UserWarning,
+        )
     for data, problem in problems.items():
         warnings.warn(
             f"No official score of {years[data]} over all machines of {data!r}: {problem}", UserWarning

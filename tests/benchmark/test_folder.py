@@ -65,6 +65,19 @@ def test_submissions_score_as_the_table_says(tmp_path, two_machines, quick):
     )
 
 
+def test_evaluation_clips_are_submitted_apart(tmp_path, two_machines, quick):
+    X, table = two_machines.X, two_machines.table.copy()
+    table.loc[table["machine"] == "pump", "set"] = "eval"
+    told = "Figures over all machines of 'data' are over development and evaluation clips together"
+    with pytest.warns(UserWarning, match=told):
+        run(quick["knn"], (X, table), out=tmp_path)
+    (folder,) = (tmp_path / "submissions").glob("*/seed_0")
+    assert {path.name.split("_")[2] for path in (folder / "eval").iterdir()} == {"pump"}
+    assert {path.name.split("_")[2] for path in (folder / "dev").iterdir()} == {"fan"}
+    table.loc[(table["machine"] == "pump") & (table["split"] == "test"), ["y", "domain"]] = pd.NA
+    run(quick["knn"], (X, table), out=tmp_path)  # figures of the development clips alone
+
+
 def test_several_data_sets_have_folders_of_their_own(tmp_path, gearbox, two_machines, quick):
     result = run({"a:b": quick["knn"]}, {"one": gearbox, "two": two_machines}, out=tmp_path)
     found = {name for name in files(tmp_path) if name.startswith("scores")}
