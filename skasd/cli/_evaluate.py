@@ -32,8 +32,7 @@ def run(args, console):
         )
     if is_folder or (official and "machine" in read_csv(scores[0])):
         return _run_official(scores, args, console)
-    truth = ground_truth(args.ground_truth, scores, args.year)
-    console.note(truth.attrs["decided"])
+    truth = ground_truth(args, scores, console)
     table = scores_table(scores, truth)
     used = table[table["y"].notna() & table["anomaly_score"].notna()]
     year = year_of_rules(used) if args.year is None else args.year
@@ -62,13 +61,20 @@ def run(args, console):
     return 1 if problem else 0
 
 
-def ground_truth(where, scores, year=None):
-    """Return the table of what is known of scored clips: from recordings, a CSV file, or an official evaluator."""
-    if not _is_evaluator(where):
-        return load_recordings(where)
-    clips = scores_table(scores)
-    paths = clips["file"].where(clips["file"].notna(), clips["path"]).tolist()
-    return load_recordings(paths, year=year, ground_truth=where)
+def ground_truth(args, scores, console):
+    """Return what is known of scored clips: from recordings, a CSV file, or an official evaluator."""
+    if _is_evaluator(args.ground_truth):
+        clips = scores_table(scores)
+        paths = clips["file"].where(clips["file"].notna(), clips["path"]).tolist()
+        truth = load_recordings(paths, year=args.year, ground_truth=args.ground_truth)
+    else:
+        truth = load_recordings(args.ground_truth)
+    console.note(truth.attrs["decided"])
+    learnt = truth["split"] == "train"
+    if truth.attrs["layout"] == "challenge" and learnt.any() and not learnt.all():
+        console.note(f"of these {int(learnt.sum())} training recordings are not evaluated")
+        truth = truth[~learnt]
+    return truth
 
 
 def _is_evaluator(where):

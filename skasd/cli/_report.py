@@ -22,9 +22,7 @@ def run(args, console):
             )
         report_benchmark(source[0], args.output, **shown)
     else:
-        truth = None if args.ground_truth is None else ground_truth(args.ground_truth, source, args.year)
-        if truth is not None:
-            console.note(truth.attrs["decided"])
+        truth = None if args.ground_truth is None else ground_truth(args, source, console)
         report_scores(
             source,
             args.output,

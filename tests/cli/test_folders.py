@@ -110,8 +110,8 @@ def test_fit_refuses_a_folder_of_faulty_recordings(below, tmp_path, capsys):
     assert fit(tmp_path / "press", model, capsys)[1]["n_clips"] == 9
 
 
-def scores_of(folder, path):
-    clips = sorted(str(clip) for clip in folder.glob("*.wav"))
+def scores_of(folder, path, pattern="*.wav"):
+    clips = sorted(str(clip) for clip in folder.glob(pattern))
     score = [float("anomaly" in clip) for clip in clips]
     pd.DataFrame({"path": clips, "anomaly_score": score}).to_csv(path, index=False)
     return str(path)
@@ -128,6 +128,9 @@ def test_truth_is_read_like_training_data(challenge, tmp_path, capsys, monkeypat
         figures = pd.DataFrame(found["figures"])
         assert set(figures["machine"]) == {"fan", ""}
         assert figures.query("metric == 'official score'")["value"].eq(1).all()
+    both = scores_of(challenge / "dev_data/raw/fan", tmp_path / "both.csv", "*/*.wav")
+    assert main(["evaluate", both, "dev_data", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_clips"] == 8  # without those that were learnt
     page = tmp_path / "report.html"
     assert main(["report", scores, "-o", str(page), "--ground-truth", "dev_data"]) == 0
     assert "ROC" in page.read_text()
