@@ -73,7 +73,7 @@ def ground_truth(args, scores, console):
     learnt = truth["split"] == "train"
     if truth.attrs["layout"] == "challenge" and learnt.any() and not learnt.all():
         console.note(f"of these {int(learnt.sum())} training recordings are not evaluated")
-        truth = truth[~learnt]
+        truth["y"] = truth["y"].mask(learnt)
     return truth
 
 

@@ -132,8 +132,10 @@ def test_truth_is_read_like_training_data(challenge, tmp_path, capsys, monkeypat
     assert main(["evaluate", both, "dev_data", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n_clips"] == 8  # without those that were learnt
     page = tmp_path / "report.html"
-    assert main(["report", scores, "-o", str(page), "--ground-truth", "dev_data"]) == 0
+    assert main(["report", both, "-o", str(page), "--ground-truth", "dev_data", "--clips", "0"]) == 0
     assert "ROC" in page.read_text()
+    assert "Over the 8 of 33 clips that have both" in page.read_text()
+    assert "<dt>machines" not in page.read_text()  # one
 
 
 def test_truth_of_folders_with_strays(tmp_path, capsys):
