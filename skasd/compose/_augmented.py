@@ -86,14 +86,14 @@ class Augmented(FitWrapper):
         """
         params = self._routed_to_fit(params)
         y = None if y is None else column_or_1d(y)
-        self.augmenter_ = clone(self.augmenter)
+        augmenter = clone(self.augmenter)
         n_clips = num_samples(X)
-        X, y, params = self.augmenter_.augment(X, y, **params)
+        X, y, params = augmenter.augment(X, y, **params)
         params = {name: value for name, value in params.items() if value is not None}
-        made = getattr(self.augmenter_, "sample_origin_", ())
+        made = getattr(augmenter, "sample_origin_", ())
         if len(made) and (parameter := origin_parameter(self.estimator)):
-            kept = getattr(self.augmenter_, "kept_", np.arange(n_clips))
+            kept = getattr(augmenter, "kept_", np.arange(n_clips))
             place = np.zeros(n_clips, dtype=np.intp)
             place[kept] = np.arange(len(kept))
             params[parameter] = origins(len(kept), [place[made]])
-        return self._fit_inner(X, y, params)
+        return self._fit_inner(X, y, params, augmenter_=augmenter)

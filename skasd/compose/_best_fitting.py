@@ -11,6 +11,7 @@ from .._sklearn_compat import num_samples
 from ..labels import as_labels, group_rows
 from ._detection import DetectionMixin
 from ._last_step import last_step
+from ._later_clips import with_threshold
 from ._rows import route_metadata, routed_to, scores_of_present, take, take_rows
 
 
@@ -82,6 +83,15 @@ class BestFittingDetector(DetectionMixin, BaseEstimator, metaclass=ABCMeta):
                 f"Unknown {self._named} {', '.join(map(repr, unknown))}; known: {known}. "
                 f"Fit with {self._named}= to teach them, or score without {self._named}."
             )
+
+    def _own_p_values(self, X, labels, **metadata):
+        """Return the p-values of clips of known name, by the scores from which their detector has its threshold."""
+        decisions = self._decisions(X, labels, **metadata)
+        p = np.empty(len(decisions))
+        for name, rows in group_rows(as_labels(self._named, labels, len(p))).items():
+            own = with_threshold(self.estimators_[name])
+            p[rows] = own.p_value_of_scores(own.threshold_ - decisions[rows] * self._scales[name])
+        return p
 
     # the threshold
 

@@ -14,7 +14,7 @@ from ..labels import as_labels, group_rows
 from ._best_fitting import BestFittingDetector
 from ._combination import spread
 from ._held_out import job_with_held_out, offset_of
-from ._named_estimators import NamedEstimators
+from ._named_estimators import NamedEstimators, check_detectors
 from ._rows import check_lengths, route_metadata, routed_to, take
 
 
@@ -72,6 +72,7 @@ class ByMachine(BestFittingDetector, NamedEstimators):
         self : object
         """
         names = self._check_names()
+        check_detectors(self.estimators, "fit", "score_samples", "decision_function")
         n_rows = num_samples(X)
         metadata = {"section": section, "domain": domain, "proxy": proxy, **params}
         check_lengths(n_rows, y=y, machine=machine, **metadata)
@@ -133,8 +134,7 @@ class ByMachine(BestFittingDetector, NamedEstimators):
         ndarray of shape (n_clips,)
             The opposite of the decision; NaN for skipped clips.
         """
-        labels = section if machine is None and self._named == "section" else machine
-        return -self._decisions(X, labels, section=section, **params)
+        return -self._decisions(X, self._labels(machine, section), section=section, **params)
 
     def decision_function(self, X: Any, *, machine: Any = None, section: Any = None, **params) -> np.ndarray:
         """Return the signed distance to the threshold; negative means anomalous.
@@ -174,6 +174,35 @@ class ByMachine(BestFittingDetector, NamedEstimators):
         ndarray of int of shape (n_clips,)
         """
         return np.where(self.decision_function(X, machine=machine, section=section, **params) >= 0, 1, -1)
+
+    def p_value(self, X: Any, *, machine: Any = None, section: Any = None, **params) -> np.ndarray:
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever the estimators take.
+        machine : sequence of hashables of length n_clips, default=None
+            The machine of each clip, where known: the p-value is that of its estimator.
+        section : sequence of hashables of length n_clips, default=None
+            As in `anomaly_score`.
+        **params : dict
+            As in `anomaly_score`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; NaN for skipped clips. After `set_threshold`, the scores of a known machine's training clips are
+            shifted as its threshold was.
+        """
+        labels = self._labels(machine, section)
+        if labels is None:
+            return super().p_value(X, section=section, **params)
+        return self._own_p_values(X, labels, section=section, **params)
+
+    def _labels(self, machine, section):
+        """Return what names the estimator of each clip."""
+        return section if machine is None and self._named == "section" else machine
 
     def get_metadata_routing(self) -> Any:
         """Return what metadata goes to which part.

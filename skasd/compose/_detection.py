@@ -33,6 +33,16 @@ class StepsMixin(DetectionMixin):
         """False-alarm rate that the threshold aims at: `contamination`, or that given to `set_threshold`."""
         return self.steps_[-1].calibration_rate_
 
+    @property
+    def calibration_rule_(self) -> str:
+        """Rule that made the threshold: "cross", "train" or "gamma", see `BaseScorer`."""
+        return self.steps_[-1].calibration_rule_
+
+    @property
+    def n_later_recordings_(self) -> int | None:
+        """Number of recordings that `set_threshold` set the threshold from; None if it was not called."""
+        return self.steps_[-1].n_later_recordings_
+
     def anomaly_score(self, X: Any, *, section: Any = None) -> np.ndarray:
         """Return the anomaly score of each clip; higher is more anomalous.
 
@@ -68,6 +78,24 @@ class StepsMixin(DetectionMixin):
         """
         check_is_fitted(self)
         return self.steps_[-1].decision_function(self._rows(X), section=section)
+
+    def p_value(self, X: Any, *, section: Any = None) -> np.ndarray:
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : array-like or list of n_clips items
+            Clips or features of the kind that was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: the p-value is that of its scorer, see `PerSection`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; NaN for skipped clips. ``predict`` is -1 where it is below ``contamination``.
+        """
+        check_is_fitted(self)
+        return self.steps_[-1].p_value(self._rows(X), section=section)
 
     def p_value_of_scores(self, scores: ArrayLike) -> np.ndarray:
         """Return the p-values of anomaly scores, if the section is not given.

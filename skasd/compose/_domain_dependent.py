@@ -14,11 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from .._metadata import DOMAINS, as_domains
 from .._sklearn_compat import HasMethods, fit_context, num_samples
 from .._typing import ArrayLike
+from .._unfitted import unfitted_on_failure
+from ..labels import group_rows
 from ..scorers import BaseScorer, KNNCosineScorer, LOFScorer
-from ..scorers.thresholds import set_threshold, warn_about_few_clips
+from ..scorers.thresholds import p_values, set_threshold, warn_about_few_clips
 from ._combination import spread
 from ._detection import DetectionMixin
-from ._held_out import anomaly_scores_of, job_with_held_out, offset_of
+from ._held_out import anomaly_scores_of, job_with_held_out, offset_if_any
 from ._rows import (
     check_lengths,
     not_proxies,
@@ -187,7 +189,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
                 )
         X, y = take(X, rows), take(y, rows)
         fitted_on = {"source": np.flatnonzero(is_source), "target": np.arange(len(rows))}
-        with route_metadata():
+        with route_metadata(), unfitted_on_failure(self):
             routed = routed_to(self, "fit", **params)
             fits = Parallel(n_jobs=self.n_jobs)(
                 job_with_held_out(
@@ -200,14 +202,14 @@ class DomainDependent(DetectionMixin, BaseEstimator):
                 )
                 for name, detector in self._parts().items()
             )
-        self.estimators_ = {name: fitted for name, (fitted, _) in zip(fitted_on, fits, strict=True)}
-        self.mean_ = {
-            name: float(np.nanmean(scores)) for name, (_, scores) in zip(fitted_on, fits, strict=True)
-        }
-        self.scale_ = {name: spread(scores) for name, (_, scores) in zip(fitted_on, fits, strict=True)}
-        self._offsets = {name: offset_of(fitted, X) for name, fitted in self.estimators_.items()}
-        self._keep_names_of(self.estimators_["target"])
-        self._calibrate(X, is_source, [scores for _, scores in fits])
+            self.estimators_ = {name: fitted for name, (fitted, _) in zip(fitted_on, fits, strict=True)}
+            self.mean_ = {
+                name: float(np.nanmean(scores)) for name, (_, scores) in zip(fitted_on, fits, strict=True)
+            }
+            self.scale_ = {name: spread(scores) for name, (_, scores) in zip(fitted_on, fits, strict=True)}
+            self._offsets = {name: offset_if_any(fitted, X) for name, fitted in self.estimators_.items()}
+            self._keep_names_of(self.estimators_["target"])
+            self._calibrate(X, is_source, [scores for _, scores in fits])
         return self
 
     def _calibrate(self, X, is_source, held_out):
@@ -228,6 +230,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         self.domain_offset_ = {
             name: -set_threshold(scores, self.contamination, self.calibration) for name, scores in own.items()
         }
+        self._domain_scores, self._shift = own, 0.0
         if self.calibration != "train":
             for name, scores in own.items():
                 of = "" if is_source.all() else f" of the {name} domain"
@@ -236,6 +239,7 @@ class DomainDependent(DetectionMixin, BaseEstimator):
     def _follow(self, change):
         """Shift the thresholds for known domains with `offset_`."""
         self.domain_offset_ = {name: offset + change for name, offset in self.domain_offset_.items()}
+        self._shift += change
 
     def _standardized(self, X, name, **metadata):
         score = partial(anomaly_scores_of, self.estimators_[name], offset=self._offsets[name])
@@ -314,6 +318,33 @@ class DomainDependent(DetectionMixin, BaseEstimator):
         ndarray of int of shape (n_clips,)
         """
         return np.where(self.decision_function(X, domain=domain, **params) >= 0, 1, -1)
+
+    def p_value(self, X: Any, *, domain: Any = None, **params) -> np.ndarray:
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever was fitted on.
+        domain : sequence of {"source", "target"} of length n_clips, default=None
+            The domain of each clip, where known: the p-value is from the scores that its threshold is from.
+        **params : dict
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; NaN for skipped clips. After `set_threshold`, the scores of a known domain's training clips are
+            shifted as its threshold was.
+        """
+        scores = self.anomaly_score(X, domain=domain, **params)
+        if domain is None:
+            return self.p_value_of_scores(scores)
+        scores += self._shift
+        p = np.empty(len(scores))
+        for name, rows in group_rows(as_domains(domain, len(scores))).items():
+            p[rows] = p_values(scores[rows], self._domain_scores[name], self.contamination, self.calibration)
+        return p
 
     def get_metadata_routing(self) -> Any:
         """Return what metadata goes to which part.

@@ -10,6 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._unfitted import unfitted_on_failure
 from ._last_step import last_step
 from ._later_clips import LaterClipsMixin
 from ._rows import keep_names
@@ -27,7 +28,8 @@ def _estimator_has(method):
 class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
     """Base of the estimators that prepare what the inner estimator is fitted on; everything else is the inner one's.
 
-    A subclass has the parameter ``estimator`` and a ``fit`` that ends in ``_fit_inner``.
+    A subclass has the parameter ``estimator`` and a ``fit`` that ends in ``_fit_inner``, which gets what else was
+    learnt, by the names of the fitted attributes.
     """
 
     def _routed_to_fit(self, params):
@@ -41,9 +43,11 @@ class FitWrapper(LaterClipsMixin, MetaEstimatorMixin, BaseEstimator):
             )
         return params
 
-    def _fit_inner(self, X, y, params):
-        self.estimator_ = clone(self.estimator).fit(X, y, **params)
-        keep_names(self, self.estimator_)
+    def _fit_inner(self, X, y, params, **learnt):
+        with unfitted_on_failure(self):
+            self.estimator_ = clone(self.estimator).fit(X, y, **params)
+            vars(self).update(learnt)
+            keep_names(self, self.estimator_)
         return self
 
     def __sklearn_is_fitted__(self):

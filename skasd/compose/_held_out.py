@@ -119,6 +119,11 @@ def offset_of(detector: Any, X: Any):
     return float(np.ravel(offset)[0])
 
 
+def offset_if_any(detector, X):
+    """Return `offset_of`; 0 for an estimator of densities, such as a Gaussian mixture, that makes no decisions."""
+    return offset_of(detector, X) if hasattr(detector, "decision_function") else 0.0
+
+
 def anomaly_scores_of(detector, X: Any, offset, **metadata):
     """Return the anomaly scores of a fitted detector, with what is known about the clips.
 

@@ -41,7 +41,7 @@ def p_value_of(detector: Any, X: Any) -> np.ndarray:
     >>> p_value_of(detector, [[9, 9]])
     array([0.01])
     """
-    return _with_threshold(detector).p_value_of_scores(-detector.score_samples(X))
+    return with_threshold(detector).p_value_of_scores(-detector.score_samples(X))
 
 
 def set_threshold(detector: Any, X: Any, *, contamination: float | None = None, groups: Any = None) -> Any:
@@ -93,7 +93,7 @@ def set_threshold(detector: Any, X: Any, *, contamination: float | None = None, 
     >>> float((set_threshold(detector, later).predict(later) == -1).mean().round(2))
     0.09
     """
-    _with_threshold(detector).set_threshold_from_scores(
+    with_threshold(detector).set_threshold_from_scores(
         -detector.score_samples(X), contamination=contamination, groups=groups
     )
     return detector
@@ -140,7 +140,8 @@ class LaterClipsMixin:
         return set_threshold(self, X, contamination=contamination, groups=groups)
 
 
-def _with_threshold(detector):
+def with_threshold(detector):
+    """Return the detector of this package at the end of a fitted one; TypeError if it is another."""
     last = last_step(detector)
     if not isinstance(last, ThresholdMixin):
         raise TypeError(

@@ -5,6 +5,16 @@ from typing import Any
 from .._sklearn_compat import BaseComposition
 
 
+def check_detectors(estimators, *methods):
+    """Raise if one of (name, estimator) tuples lacks one of the methods of a detector."""
+    for name, detector in estimators:
+        if lacking := [method for method in methods if not hasattr(detector, method)]:
+            raise TypeError(
+                f"The detector {name!r} must be an outlier detector with {', '.join(methods)}; {detector!r} has no "
+                f"{lacking[0]}."
+            )
+
+
 class NamedEstimators(BaseComposition):
     """Base of the compositions whose parameter ``estimators`` is a list of (name, estimator) tuples."""
 

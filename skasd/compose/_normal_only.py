@@ -94,7 +94,7 @@ class NormalOnly(FitWrapper):
             If ``y`` holds 0 and 1, or False and True: then no row is left out.
         """
         params = self._routed_to_fit(params)
-        self.n_dropped_ = 0
+        n_dropped = 0
         if y is not None:
             n_rows = num_samples(X)
             known = {name: value for name, value in params.items() if name.rpartition("__")[2] in METADATA}
@@ -107,9 +107,9 @@ class NormalOnly(FitWrapper):
                     raise ValueError(
                         f"y marks all {n_rows} rows as anomalous (-1): there is nothing left to fit on."
                     )
-                self.n_dropped_ = int(np.count_nonzero(anomalous))
-            if self.n_dropped_:
+                n_dropped = int(np.count_nonzero(anomalous))
+            if n_dropped:
                 rows = np.flatnonzero(~anomalous)
                 params = take_rows(params, rows, n_rows)
                 X, y = safe_indexing(X, rows), safe_indexing(y, rows)
-        return self._fit_inner(X, y, params)
+        return self._fit_inner(X, y, params, n_dropped_=n_dropped)

@@ -121,7 +121,7 @@ class PerSection(BestFittingDetector):
 
     _parameter_constraints: dict = {
         "embedder": [HasMethods(["fit", "transform"]), None],
-        "estimator": [HasMethods(["fit", "decision_function"]), None],
+        "estimator": [HasMethods(["fit", "score_samples", "decision_function"]), None],
         "n_jobs": [Integral, None],
     }
 
@@ -281,6 +281,28 @@ class PerSection(BestFittingDetector):
         ndarray of int of shape (n_clips,)
         """
         return np.where(self.decision_function(X, section=section, **params) >= 0, 1, -1)
+
+    def p_value(self, X: Any, *, section: Any = None, **params) -> np.ndarray:
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : clips or features
+            Whatever was fitted on.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: the p-value is that of its detector.
+        **params : dict
+            As in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; NaN for skipped clips. After `set_threshold`, the scores of a known section's training clips are
+            shifted as its threshold was.
+        """
+        if section is None:
+            return super().p_value(X, **params)
+        return self._own_p_values(X, section, **params)
 
     def get_metadata_routing(self) -> Any:
         """Return what metadata goes to which part.

@@ -19,8 +19,8 @@ from ..scorers import BaseScorer
 from ..scorers.thresholds import warn_about_few_clips, warn_about_small_domains
 from ._combination import COMBINE, Standardization, combine_scores
 from ._detection import DetectionMixin
-from ._held_out import anomaly_scores_of, job_with_held_out, offset_of, shuffled_folds
-from ._named_estimators import NamedEstimators
+from ._held_out import anomaly_scores_of, job_with_held_out, offset_if_any, shuffled_folds
+from ._named_estimators import NamedEstimators, check_detectors
 from ._rows import check_lengths, not_proxies, route_metadata, routed_to
 
 
@@ -228,7 +228,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         if not learnt.any():
             names = [name for name, _ in self._kept]
             raise ValueError(f"No training clip has a held-out score from each of the detectors {names}.")
-        self._offsets = np.array([offset_of(detector, X) for detector in self.estimators_])
+        self._offsets = np.array([offset_if_any(detector, X) for detector in self.estimators_])
         self._standardizations = [Standardization(self.standardize_scores, scores) for scores in held_out.T]
         scores = self._anomaly_scores(X)[learnt] if self.calibration == "train" else held_out[learnt]
         self.training_scores_ = self._combine(scores)
@@ -324,12 +324,7 @@ class ScoreEnsemble(DetectionMixin, NamedEstimators):
         for name, detector in self.estimators:
             if isinstance(detector, str) and detector != "drop":
                 raise ValueError(f"The detector {name!r} is {detector!r}: give an estimator or 'drop'.")
-        for name, detector in kept:
-            if not hasattr(detector, "fit") or not hasattr(detector, "score_samples"):
-                raise TypeError(
-                    f"The detector {name!r} must be an outlier detector with fit and score_samples, "
-                    f"got {detector!r}."
-                )
+        check_detectors(kept, "fit", "score_samples")
         if not kept:
             raise ValueError(f"There is no detector left in estimators={self.estimators!r}.")
         if self.combine == "product" and self.standardize_scores == "zscore":

@@ -141,6 +141,9 @@ class SectionEnsemble(StepsMixin, BaseEstimator):
         -------
         self : object
         """
+        for item in self.networks:
+            if not isinstance(item, (tuple, list)) or len(item) != 2:
+                raise ValueError(f"networks must be a list of (name, embedder) tuples, got {item!r} in it.")
         warn_about_labels(y, self)
         n_clips = num_samples(X)
         check_lengths(n_clips, section=section, domain=domain, groups=groups)

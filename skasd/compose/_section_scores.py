@@ -13,7 +13,7 @@ from .._sklearn_compat import HasMethods, Interval, fit_context, num_samples
 from .._unfitted import unfitted_on_failure
 from ..labels import as_labels, group_rows
 from ..model_selection import seeded
-from ..scorers import LOFScorer, MahalanobisScorer
+from ..scorers import BaseScorer, LOFScorer, MahalanobisScorer
 from ..scorers.recordings import deal_recordings
 from ..scorers.thresholds import no_word_on_few_clips
 from ._rows import check_lengths, keep_names, route_metadata, take, take_rows
@@ -190,6 +190,10 @@ class SectionScores(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         if (smallest := min(map(len, sections.values()))) < self.n_folds:
             raise ValueError(
                 f"n_folds={self.n_folds} needs as many clips of each section, got n_samples={smallest} of one."
+            )
+        if wrong := [scorer for scorer in self._scorers() if not isinstance(scorer, BaseScorer)]:
+            raise TypeError(
+                f"scorers must be scorers of this package, such as LOFScorer(), got {wrong[0]!r}."
             )
         with unfitted_on_failure(self):
             self.sections_ = list(sections)

@@ -9,16 +9,24 @@ from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
 from .._docs import CLIPS, shared_docstring
-from .._metadata import warn_about_labels
+from .._metadata import check_metadata, warn_about_labels
 from .._sklearn_compat import Interval, StrOptions, fit_context, num_samples
 from .._typing import ArrayLike
 from .._unfitted import unfitted_on_failure
 from ..clips import check_clips
-from ..compose import PerSection, StepsMixin, check_lengths, not_proxies, take
+from ..compose import PerSection, StepsMixin, not_proxies, take
 from ..embedders import PretrainedEmbedder
 from ._lengths import warn_about_long_clips
 from ._networks import with_networks
-from ._reference_clips import bounded, joined, recordings_found, reference_clips, without_copies
+from ._reference_clips import (
+    bounded,
+    joined,
+    names_of,
+    recordings_found,
+    reference_clips,
+    usable,
+    without_copies,
+)
 from ._rows import encoders, find_terms, row_scorer, rows_of
 from ._summary import summary
 from ._unusual import warn_about_unusual_clips
@@ -211,48 +219,19 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
         kept = np.flatnonzero(not_proxies(proxy, n_clips))
         if not len(kept):
             raise ValueError(f"No clip to learn from: all {n_clips} are proxies.")
-        known = {"section": section, "domain": domain, "groups": groups}
-        check_lengths(n_clips, **known)
+        known = check_metadata(n_clips, section=section, domain=domain, groups=groups)
         X, checked = take(X, kept), take(checked, kept)
         known = {name: take(values, kept) for name, values in known.items()}
         common = {name: getattr(self, name) for name in _OF_EMBEDDERS}
         with unfitted_on_failure(self):
             features = FeatureUnion(encoders(self.mode, **common))
             rows = rows_of([step.fit(X) for _, step in features.transformer_list], X)
-            clips = reference_clips(checked, rows, **known)
+            clips, heard = reference_clips(checked, rows, **known), usable(rows)
             if self.mode == "best":
-                heard = np.flatnonzero(~np.isnan(rows).all(axis=1))
                 clips = with_networks(features, take(X, heard), clips, **common)
-            self._learn(features, clips, len(clips["rows"]))
+            self._learn(features, clips, kept[heard])
             self._keep_names_of(features.transformer_list[0][1])
         return self
-
-    def set_threshold(self, X: Any, *, contamination: float | None = None, groups: Any = None) -> Self:
-        """Set the threshold from healthy clips of later recordings; nothing else is learnt.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_samples), list of 1-D arrays, or list of paths
-            Healthy clips not used for fitting, from as many recordings as possible.
-        contamination : float in (0, 0.5], default=None
-            False-alarm rate that the threshold aims at; None: the parameter `contamination`.
-        groups : sequence of hashables of length n_clips, default=None
-            The recording, day or unit that each clip comes from; None: found in the file names, otherwise each clip is
-            a recording of its own. The rate to expect, and the warning, are by their number.
-
-        Returns
-        -------
-        self : object
-
-        Warns
-        -----
-        FewClipsWarning
-            If there are fewer than ``1 / contamination - 1`` recordings.
-        """
-        check_is_fitted(self)
-        checked = check_clips(X)
-        groups = recordings_found(checked) if groups is None else groups
-        return super().set_threshold(checked, contamination=contamination, groups=groups)
 
     def update(self, X: Any, *, section: Any = None, domain: Any = None, groups: Any = None) -> Self:
         """Learn further healthy clips, without hearing the earlier ones again.
@@ -304,11 +283,12 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
                 "This detector holds no rows of the clips that it learnt from, because it was fitted with max_clips=0 "
                 "or comes from an earlier version's file: fit it again, with max_clips=10000, on old and new clips."
             )
-        checked, known = check_clips(X), {"section": section, "domain": domain, "groups": groups}
-        check_lengths(len(checked), **known)
-        new = reference_clips(checked, self._rows(X), self.n_clips_, **known)
-        clips = joined(self.reference_, new, self.n_clips_, self.steps_[-1].estimators_)
-        self._learn(self.steps_[0], clips, self.n_clips_ + len(new["rows"]))
+        checked, n_before = check_clips(X), self.n_clips_
+        known = check_metadata(len(checked), section=section, domain=domain, groups=groups)
+        rows = self._rows(X)
+        new = reference_clips(checked, rows, n_before, **known)
+        clips = joined(self.reference_, new, n_before, self.steps_[-1].estimators_)
+        self._learn(self.steps_[0], clips, np.append(np.arange(n_before), n_before + usable(rows)))
         return self
 
     def summary(self) -> str:
@@ -321,12 +301,18 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
         check_is_fitted(self)
         return summary(self)
 
+    def _recordings_of(self, X):
+        return recordings_found(check_clips(X))
+
     def _rows(self, X):
         return rows_of([step for _, step in self.steps_[0].transformer_list], X)
 
-    def _learn(self, features, clips, n_clips):
-        """Fit a scorer to the rows of clips; nothing is changed before that is done."""
-        clips = without_copies(clips)
+    def _learn(self, features, clips, places):
+        """Fit a scorer to the rows of clips; nothing is changed before that is done.
+
+        ``places`` has the place of each usable clip among those given, by which warnings name it.
+        """
+        clips = without_copies(clips, places)
         if self.max_clips:
             clips = bounded(clips, self.max_clips)
         terms = find_terms(features, clips["rows"])
@@ -336,8 +322,8 @@ class AnomalousSoundDetector(StepsMixin, BaseEstimator):
         self.terms_ = terms
         self.steps_ = [features, sections]
         self.groups_ = clips["groups"]
-        self.n_clips_ = n_clips
+        self.n_clips_ = len(places)
         self.sections_ = sections.sections_
         self.training_scores_ = sections.training_scores_
         self.reference_ = None if self.max_clips == 0 else clips
-        warn_about_unusual_clips(clips, self.training_scores_)
+        warn_about_unusual_clips(clips, self.training_scores_, names_of(clips, places))

@@ -24,7 +24,7 @@ def reference_clips(checked, rows, first=0, *, section=None, domain=None, groups
     """
     rows = np.asarray(rows)
     n_clips = len(rows)
-    heard = np.flatnonzero(~np.isnan(rows).all(axis=1))
+    heard = usable(rows)
     if not len(heard):
         raise ValueError(
             f"No clip to learn from: none of the {n_clips} clips can be used; the warning names the causes."
@@ -40,6 +40,18 @@ def reference_clips(checked, rows, first=0, *, section=None, domain=None, groups
     if groups is None:
         clips["groups"] = _found(clips["paths"])
     return {**clips, "numbers": first + np.arange(len(heard)), "groups_given": groups is not None}
+
+
+def usable(rows):
+    """Return which clips can be used, as indices, given the rows of all: those of others are NaN."""
+    return np.flatnonzero(~np.isnan(rows).all(axis=1))
+
+
+def names_of(clips, places):
+    """Return what messages call the clips: their paths, else their places, given those of all usable clips."""
+    if clips["paths"] is not None:
+        return clips["paths"].tolist()
+    return [f"clip {places[number]}" for number in clips["numbers"]]
 
 
 def recordings_found(checked):
@@ -83,7 +95,7 @@ def joined(old, new, n_before, scorers):
     return {**parts, "groups_given": new["groups_given"]}
 
 
-def without_copies(clips):
+def without_copies(clips, places):
     """Return clips without those that equal an earlier one of the same section and domain, with a warning.
 
     A held-out clip would be compared with its copy, and the threshold would be too low for other recordings. If all
@@ -92,6 +104,8 @@ def without_copies(clips):
     Parameters
     ----------
     clips : dict
+    places : sequence of int
+        The place of each usable clip among those given, for the warning.
 
     Returns
     -------
@@ -107,7 +121,7 @@ def without_copies(clips):
     if len(first) == n_clips or len(first) == 1:
         return clips
     copy = next(row for row in range(n_clips) if original[row] != row)
-    names = clips["paths"] if clips["paths"] is not None else [f"clip {n}" for n in clips["numbers"]]
+    names = names_of(clips, places)
     warnings.warn(
         f"{n_clips - len(first)} of {n_clips} clips are copies of others and are left out (the first: "
         f"{names[copy]}, of {names[original[copy]]}).",

@@ -10,7 +10,7 @@ from ..labels import group_rows
 _UNUSUAL = 5.0
 
 
-def warn_about_unusual_clips(clips, scores):
+def warn_about_unusual_clips(clips, scores, names):
     """Warn if the held-out score of a training clip is far above the median of its section and domain.
 
     Only the most unusual clip is named: it changes the scores of those that were held out beside it.
@@ -20,6 +20,8 @@ def warn_about_unusual_clips(clips, scores):
     clips : dict
         As `reference_clips` returns them.
     scores : ndarray of shape (n_clips,)
+    names : sequence of str of length n_clips
+        What the warning calls the clips.
     """
     medians = _medians(clips, scores)
     unusual = np.flatnonzero((medians > 0) & (scores > _UNUSUAL * medians))
@@ -27,10 +29,9 @@ def warn_about_unusual_clips(clips, scores):
         return
     times = scores[unusual] / medians[unusual]
     first = unusual[times.argmax()]
-    name = clips["paths"][first] if clips["paths"] is not None else f"clip {clips['numbers'][first]}"
     warnings.warn(
-        f"{name} sounds unlike the other clips to learn from: its score, held out, is {times.max():.0f} times the "
-        "median. Listen to it: speech, silence or a fault among these clips widens what passes for normal.",
+        f"{names[first]} sounds unlike the other clips to learn from: its score, held out, is {times.max():.0f} times "
+        "the median. Listen to it: speech, silence or a fault among these clips widens what passes for normal.",
         UserWarning,
     )
 

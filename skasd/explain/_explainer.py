@@ -283,8 +283,11 @@ def explain(
 def _time_edges(n_samples, rate, span):
     """Return the edges of the fine time steps in samples."""
     seconds = n_samples / rate
-    first, last = (0.0, None) if span is None else span
-    last = seconds if last is None else last
+    try:
+        first, last = (0.0, None) if span is None else span
+        first, last = float(first), seconds if last is None else float(last)
+    except (TypeError, ValueError):
+        raise ValueError(f"span={span!r} must be (start, end) in s; the end may be None.") from None
     if not 0 <= first < last <= seconds + 1e-9:
         raise ValueError(f"span={span!r} does not lie within the clip, which lasts {seconds:g} s.")
     n = int(np.clip((last - first) / _STEP, _FEWEST, _MOST)) * COARSE[1]

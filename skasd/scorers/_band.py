@@ -13,8 +13,10 @@ from .._typing import ArrayLike
 from ._base import BaseScorer
 from ._contributions import ContributionMixin
 from ._docs import with_shared_docstring
+from ._gamma_softmax import GammaSoftmaxScorer
 from ._held_out import mean_and_spread
 from ._mahalanobis import MahalanobisScorer
+from ._oevae import OEVAEScorer
 
 _FEW = 10  # rows; the spreads of fewer jump from one number of rows to the next
 _N_BLOCKS = 5  # the spread of a band's scores is that of rows whose neighbours in time are left out as well
@@ -35,7 +37,8 @@ class BandScorer(ContributionMixin, BaseScorer):
     ----------
     estimator : scorer of this package or None, default=None
         Gives a band's anomaly scores: `MahalanobisScorer`, `KNNScorer`, `KNNCosineScorer`, ... Only its formula is
-        used; threshold and calibration are this estimator's. None: ``MahalanobisScorer()``.
+        used; threshold and calibration are this estimator's. Not `BandScorer`, `TermScorer`, `GammaSoftmaxScorer` or
+        `OEVAEScorer`, to which columns mean different things. None: ``MahalanobisScorer()``.
 
     bands : int, array-like of shape (n_features,) or list of array-likes of int, default=8
         The features of each band. An int: that many contiguous bands of (nearly) equal width, or one per feature if
@@ -139,6 +142,11 @@ class BandScorer(ContributionMixin, BaseScorer):
         self : object
         """
         self._formula = MahalanobisScorer() if self.estimator is None else clone(self.estimator)
+        if isinstance(self._formula, (BandScorer, GammaSoftmaxScorer, OEVAEScorer)):
+            raise TypeError(
+                f"estimator={self.estimator!r}: columns mean different things to a {type(self._formula).__name__}, so "
+                "it cannot score bands of them. Give MahalanobisScorer(), KNNScorer() or another scorer of embeddings."
+            )
         self._formula._validate_params()
         # thousands of small matrices: threads that share one take three times as long as one alone
         with fixed_threads(resolve_threads(None)):
@@ -242,6 +250,8 @@ class BandScorer(ContributionMixin, BaseScorer):
                 raise ValueError(
                     f"bands[{number}]={bands[number]!r}: must be a list of positions of features."
                 )
+            if len(set(band.tolist())) < len(band):
+                raise ValueError(f"bands[{number}]={bands[number]!r}: has a position more than once.")
             if band.min() < 0 or band.max() >= n_features:
                 raise ValueError(
                     f"bands[{number}] has the position {band.max() if band.min() >= 0 else band.min()}, but X has "

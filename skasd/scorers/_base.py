@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._metadata import as_domains, as_mask, warn_about_anomalies
 from .._sklearn_compat import HasMethods, Interval, StrOptions, fit_context
 from .._typing import ArrayLike
+from .._unfitted import unfitted_on_failure
 from ..labels import as_labels
 from ._blocks import find_blocks
 from ._docs import with_shared_docstring
@@ -55,19 +56,10 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
 
     Attributes
     ----------
-    training_scores_ : ndarray of shape (n_training_clips,)
-        Held-out anomaly scores, from which the threshold was set, in the order of the recorded rows that were used.
-    blocks_ : ndarray of int of shape (n_training_clips,)
-        The block of each of these rows: rows of a block were held out together.
-    n_recordings_ : int
-        Number of blocks.
-    attainable_rate_ : float
-        ``1 / (n_recordings_ + 1)``, the lowest false-alarm rate that this number of recordings can support.
-    calibration_scores_, calibration_weights_ : ndarray of shape (n_clips,)
-        The scores that threshold and p-values come from, and their weights (None: equal): those of the training clips,
-        or of the clips given to `set_threshold`.
     references_ : dict
         What the formula keeps, by domain ("all" without domains).
+    normalization_ : tuple of two ndarrays of shape (n_domains,) or None
+        Mean and standard deviation of `domain_normalization`, by domain; None without it.
 
     {attributes}
 
@@ -200,38 +192,39 @@ class BaseScorer(References, ThresholdMixin, OutlierMixin, BaseEstimator, metacl
             If there are fewer than ``1 / contamination - 1`` recordings, or clips that resemble each other no
             more than others do, in all or in a domain.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
-        warn_about_anomalies(y, self)
-        n_rows = len(X)
-        keep = ~skipped_rows(X)
-        n_skipped = n_rows - int(keep.sum())
-        if proxy is not None:
-            keep &= ~as_mask("proxy", proxy, n_rows)
-        n_left = int(keep.sum())
-        if n_left < self._min_rows:
-            raise ValueError(
-                f"{type(self).__name__} needs at least {self._min_rows} training clips, "
-                f"got n_samples={n_left} of {n_rows} rows ({n_skipped} NaN, "
-                f"{n_rows - n_skipped - n_left} proxies left out)."
-            )
-        if domain is not None:
-            domain = as_domains(domain, n_rows)[keep]
-        X = X[keep]
-        blocks = find_blocks(X, domain, groups, origin, keep)
-        n_recorded = int(blocks.recorded.sum())
-        if n_recorded < self._min_rows:
-            raise ValueError(
-                f"{type(self).__name__} needs at least {self._min_rows} recorded training clips, got "
-                f"{n_recorded} and {n_left - n_recorded} that were made of others."
-            )
+        with unfitted_on_failure(self):
+            X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
+            warn_about_anomalies(y, self)
+            n_rows = len(X)
+            keep = ~skipped_rows(X)
+            n_skipped = n_rows - int(keep.sum())
+            if proxy is not None:
+                keep &= ~as_mask("proxy", proxy, n_rows)
+            n_left = int(keep.sum())
+            if n_left < self._min_rows:
+                raise ValueError(
+                    f"{type(self).__name__} needs at least {self._min_rows} training clips, "
+                    f"got n_samples={n_left} of {n_rows} rows ({n_skipped} NaN, "
+                    f"{n_rows - n_skipped - n_left} proxies left out)."
+                )
+            if domain is not None:
+                domain = as_domains(domain, n_rows)[keep]
+            X = X[keep]
+            blocks = find_blocks(X, domain, groups, origin, keep)
+            n_recorded = int(blocks.recorded.sum())
+            if n_recorded < self._min_rows:
+                raise ValueError(
+                    f"{type(self).__name__} needs at least {self._min_rows} recorded training clips, got "
+                    f"{n_recorded} and {n_left - n_recorded} that were made of others."
+                )
 
-        sets = np.full(n_left, ALL, dtype=object)
-        if domain is not None and self.by_domain:
-            needed = self._min_rows if self.domain_normalization is None else max(self._min_rows, 3)
-            if ALL not in set(merge_small(domain[blocks.recorded], needed)):
-                sets = domain
-        section = None if section is None else as_labels("section", section, n_rows)[keep]
-        self._learn(X, sets, blocks, domain, section)
+            sets = np.full(n_left, ALL, dtype=object)
+            if domain is not None and self.by_domain:
+                needed = self._min_rows if self.domain_normalization is None else max(self._min_rows, 3)
+                if ALL not in set(merge_small(domain[blocks.recorded], needed)):
+                    sets = domain
+            section = None if section is None else as_labels("section", section, n_rows)[keep]
+            self._learn(X, sets, blocks, domain, section)
         return self
 
     def anomaly_score(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:

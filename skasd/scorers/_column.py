@@ -35,6 +35,9 @@ class ColumnScorer(BaseScorer):
 
     Attributes
     ----------
+    references_ : dict
+        The factors of the columns, under "all".
+
     {attributes}
 
     See Also
@@ -94,6 +97,8 @@ class ColumnScorer(BaseScorer):
 
     def _fit_reference(self, X):
         weights = np.asarray(self.weights, dtype=np.float64)
+        if not np.isfinite(weights).all():
+            raise ValueError(f"weights must be finite, got {self.weights!r}.")
         if weights.shape not in ((), (X.shape[1],)):
             raise ValueError(
                 f"weights has shape {weights.shape}, but X has {X.shape[1]} columns: give one weight per column, or "

@@ -28,7 +28,21 @@ threshold_ : float
     ``-offset_``: clips with an anomaly score above it are called anomalous.
 
 training_scores_ : ndarray of shape (n_training_clips,)
-    The anomaly scores the threshold was set from.
+    Anomaly scores of the recorded rows that were used, in their order, from which the threshold was set; held out,
+    unless ``calibration="train"``.
+
+blocks_ : ndarray of int of shape (n_training_clips,)
+    The block of each of these rows: rows of a block were held out together.
+
+n_recordings_ : int
+    Number of blocks.
+
+attainable_rate_ : float
+    ``1 / (n_recordings_ + 1)``, the lowest false-alarm rate that this number of recordings can support.
+
+calibration_scores_, calibration_weights_ : ndarray of shape (n_clips,)
+    The scores that threshold and p-values come from, and their weights (None: equal): those of the training clips, or
+    of the clips given to `set_threshold`.
 
 n_features_in_ : int
     Number of features seen in `fit`.

@@ -11,6 +11,7 @@ from .._typing import ArrayLike
 from ..labels import find_columns, group_rows, sort_labels
 from ._base import BaseScorer
 from ._docs import with_shared_docstring
+from .thresholds import p_values
 
 SMALLEST_PROBABILITY = np.finfo(float).eps  # 2.22e-16, the clamp of the challenge's baselines
 LARGEST_SUM = 1.001  # of a row's probabilities: 1, and what float32 adds
@@ -136,12 +137,14 @@ class GammaSoftmaxScorer(BaseScorer):
         rows_of = {} if section is None else group_rows(section)
         self.sections_ = list(rows_of)
         self.columns_ = self._find_columns(X, rows_of)
-        self._calibrate_on(self._score_known(X, section)[blocks.recorded])
+        self._section_scores, self._shift = self._score_known(X, section)[blocks.recorded], 0.0
+        self._calibrate_on(self._section_scores)
         self.section_offset_ = self.offset_
         self._finish(self._score_rows(X), blocks, None)
 
     def _follow(self, change):
         self.section_offset_ += change
+        self._shift += change
 
     def _find_columns(self, X, sections):
         if not sections:
@@ -187,6 +190,27 @@ class GammaSoftmaxScorer(BaseScorer):
         if section is None:
             return super().decision_function(X)
         return -self.anomaly_score(X, section=section) - self.section_offset_
+
+    def p_value(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
+        """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_classes)
+            Log-probabilities, or what `formula` takes.
+        section : sequence of hashables of length n_clips, default=None
+            The section of each clip, where known: the p-value is from the scores that `section_offset_` is from.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In [0, 1]; NaN for rows that are NaN everywhere. After `set_threshold`, the scores of training clips of
+            known section are shifted as the threshold was.
+        """
+        scores = self.anomaly_score(X, section=section)
+        if section is None:
+            return self.p_value_of_scores(scores)
+        return p_values(scores + self._shift, self._section_scores, self.contamination, self.calibration)
 
     def _score_rows(self, X):
         columns = np.array(list(self.columns_.values()) or range(X.shape[1]))

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from .._sklearn_compat import fit_context
 from .._typing import ArrayLike
 from ..labels import as_label, as_labels
 from ._band import BandScorer
@@ -39,6 +40,10 @@ class TermScorer(BandScorer):
     ----------
     bands_ : list of ndarray of int
         The features of each band, and each of the columns that are scores.
+    weights_ : ndarray of shape (n_bands + n_ready,)
+        The factors, which sum to 1.
+    references_ : dict
+        As of `BandScorer`.
 
     {attributes}
 
@@ -94,6 +99,7 @@ class TermScorer(BandScorer):
         )
         self.ready = ready
 
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None, *, section: Any = None, **metadata) -> Self:
         """Learn the references of every band from normal clips and set the threshold.
 
@@ -118,7 +124,7 @@ class TermScorer(BandScorer):
     def _find_ready(self, section):
         """Return the columns that are scores, of the section of all clips."""
         if not isinstance(self.ready, Mapping):
-            return [int(column) for column in self.ready]
+            return _as_columns(self.ready)
         found = [] if section is None else list(dict.fromkeys(as_labels("section", section, len(section))))
         known = {as_label(name): columns for name, columns in self.ready.items()}
         if len(found) != 1 or found[0] not in known:
@@ -126,7 +132,7 @@ class TermScorer(BandScorer):
                 f"ready says which columns are the scores against each of {list(known)}: fit needs clips of one of "
                 f"them, and section=; got clips of {found if found else 'no section'}."
             )
-        return [int(column) for column in known[found[0]]]
+        return _as_columns(known[found[0]])
 
     def _find_bands(self, n_features):
         if wrong := [column for column in self._ready if not 0 <= column < n_features]:
@@ -154,3 +160,11 @@ class TermScorer(BandScorer):
         if self._is_ready(columns):
             return X[:, columns]
         return super()._contributions_of_band(X, columns, reference)
+
+
+def _as_columns(ready):
+    """Return the columns that are scores as a list of int."""
+    columns = np.asarray(ready)
+    if columns.ndim != 1 or (len(columns) and columns.dtype.kind not in "iu"):
+        raise ValueError(f"ready must hold positions of columns, integers from 0 on, got {ready!r}.")
+    return columns.tolist()

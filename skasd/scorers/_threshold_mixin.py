@@ -1,8 +1,10 @@
 """Methods of all detectors: scores, decisions, threshold and p-values."""
 
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from .._typing import ArrayLike
 from ..labels import as_labels, group_rows
@@ -127,6 +129,7 @@ class ThresholdMixin:
         -------
         ndarray of shape (n_clips,)
         """
+        check_is_fitted(self)
         return p_values(
             scores, self.calibration_scores_, self._asked_for, self._rule, self.calibration_weights_
         )
@@ -141,8 +144,9 @@ class ThresholdMixin:
         contamination : float in (0, 0.5], default=None
             False-alarm rate that the threshold aims at; None: the parameter `contamination` (0.1 if there is none).
         groups : sequence of hashables of length n_clips, default=None
-            The recording, day or unit that each clip comes from; None: each clip is a recording of its own. The rate to
-            expect, and the warning, are by their number.
+            The recording, day or unit that each clip comes from; None: each clip is a recording of its own
+            (`AnomalousSoundDetector`: unless the file names show recordings). The rate to expect, and the warning, are
+            by their number.
 
         Returns
         -------
@@ -153,6 +157,8 @@ class ThresholdMixin:
         FewClipsWarning
             If there are fewer than ``1 / contamination - 1`` clips, or groups.
         """
+        check_is_fitted(self)
+        groups = self._recordings_of(X) if groups is None else groups
         return self.set_threshold_from_scores(
             self.anomaly_score(X), contamination=contamination, groups=groups
         )
@@ -175,10 +181,16 @@ class ThresholdMixin:
         -------
         self : object
         """
+        check_is_fitted(self)
         contamination = getattr(self, "contamination", 0.1) if contamination is None else contamination
-        if not 0 < contamination <= 0.5:
+        if not isinstance(contamination, Real) or not 0 < contamination <= 0.5:
             raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
         scores = np.asarray(scores, dtype=float)
+        if scores.ndim != 1 or np.isinf(scores).any():
+            raise ValueError(
+                "scores must be 1-D, one for each clip, and finite or NaN (left out), got an array of shape "
+                f"{scores.shape} with {np.isinf(scores).sum()} infinite entries."
+            )
         scored = ~np.isnan(scores)
         if groups is not None:
             groups = as_labels("groups", groups, len(scores))[scored]
@@ -194,6 +206,9 @@ class ThresholdMixin:
         self._n_later = n
         self._follow(self.offset_ - before)
         return self
+
+    def _recordings_of(self, X):
+        """Return the recording of each clip as far as X shows it, else None."""
 
     def _follow(self, change):
         """Change what depends on `offset_`, which has gone up by `change`; here nothing."""
@@ -216,7 +231,7 @@ class ThresholdMixin:
     @property
     def n_later_recordings_(self):
         """Number of recordings that `set_threshold` set the threshold from; None if it was not called."""
-        return getattr(self, "_n_later", None)
+        return self._n_later
 
     def _calibrate_on(self, scores, weights=None, rule=None, contamination=None):
         """Set `offset_`, and keep what it comes from."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -14,6 +15,7 @@ from skasd.compose import (
     PerSection,
     Pipeline,
     ScoreEnsemble,
+    SectionEnsemble,
     expected_rate_of,
     p_value_of,
     set_threshold,
@@ -53,6 +55,30 @@ def test_p_values_and_decisions_agree(name):
     offsets = detector.score_samples(new) - detector.decision_function(new)
     assert_allclose(-offsets, scores[44])  # ceil(60 * 0.75) = 45
     assert_array_equal(detector.predict(new) == -1, p_value_of(detector, new) < 0.25)
+
+
+@pytest.mark.parametrize(
+    ("detector", "name"),
+    [
+        (PerSection(estimator=KNNScorer()), "section"),
+        (PerMachine([("a", KNNScorer()), ("b", LOFScorer())]), "machine"),
+        (SectionEnsemble([]), "section"),
+        (DomainDependent(), "domain"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_p_values_of_clips_of_known_section_machine_or_domain(detector, name):
+    X, later, new = data()
+    X[40:] = 3 + 5 * X[40:]  # other scores for each
+    new[100:] = 3 + 5 * new[100:]
+    labels = ["source", "target"] if name == "domain" else ["a", "b"]
+    if isinstance(detector, SectionEnsemble):
+        X, later, new = (np.repeat(each[..., None], 2, axis=2) for each in (X, later, new))
+    detector = clone(detector).fit(X, **{name: np.repeat(labels, 40)})
+    known = {name: np.repeat(labels, 100)}
+    for _ in range(2):
+        assert_array_equal(detector.predict(new, **known) == -1, detector.p_value(new, **known) < 0.1)
+        detector.set_threshold(later)
 
 
 def test_sections():

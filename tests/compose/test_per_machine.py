@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -118,6 +119,11 @@ def test_errors():
         PerMachine(SYSTEMS, CHOICE).fit(X)
     with pytest.raises(ValueError, match="machine has 17 entries for 18 clips"):
         PerMachine(SYSTEMS, CHOICE).fit(X, machine=machine[1:])
+    for part in (GaussianMixture(), "drop"):
+        with pytest.raises(
+            TypeError, match=r"'a' must be an outlier detector .* has no (decision_function|fit)\."
+        ):
+            PerMachine([("a", part)], {None: "a"}).fit(X)
     with pytest.raises(ValueError, match="estimators is empty"):
         PerMachine([], {}).fit(X)
     with pytest.raises(ValueError, match="Machine 'fan': LOFScorer needs at least 2"):

@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
@@ -238,6 +239,8 @@ def test_errors_of_fit_say_what_is_wrong():
         PerSection().fit(X, microphone=np.ones(15))
     with pytest.raises(ValueError, match="'estimator' parameter"):
         PerSection(estimator="lof").fit(X)
+    with pytest.raises(ValueError, match="implementing 'fit', 'score_samples' and 'decision_function'"):
+        PerSection(estimator=LogisticRegression()).fit(X)
 
 
 def test_skipped_clips_and_proxies():

@@ -11,14 +11,14 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import IsolationForest
-from sklearn.exceptions import NotFittedError
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
-from sklearn.neighbors import LocalOutlierFactor
+from sklearn.neighbors import KernelDensity, LocalOutlierFactor
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import check_outliers_fit_predict, check_outliers_train
 
-from skasd.compose import NormalOnly, PerSection, ScoreEnsemble
+from skasd.compose import DomainDependent, NormalOnly, PerSection, ScoreEnsemble
 from skasd.compose._combination import Standardization
 from skasd.metrics import harmonic_auc_scorer
 from skasd.model_selection import RecordingKFold
@@ -381,10 +381,12 @@ def test_errors():
         ScoreEnsemble(PAIR).fit(X, domain=["source"] * 3)
 
 
-def test_a_fit_that_fails_leaves_no_mixture_of_two_fits():
-    X = np.random.default_rng(0).normal(size=(30, 2))
-    ensemble = ScoreEnsemble([("knn", KNNScorer()), ("lof", LOFScorer())]).fit(X)
-    with pytest.raises(ValueError, match="infinity"):
-        ensemble.set_params(weights=[1, 9]).fit(np.full((30, 2), np.inf))
-    with pytest.raises(NotFittedError):
-        ensemble.score_samples(X)
+def test_densities_without_a_threshold_of_their_own():
+    X = clips(60)
+    domain = ["source"] * 50 + ["target"] * 10
+    for detector in (
+        ScoreEnsemble([("knn", KNNScorer()), ("mixture", GaussianMixture(2, random_state=0))]),
+        DomainDependent(target=KernelDensity()),
+    ):
+        detector.fit(X, domain=domain)
+        assert detector.predict([X[0], X[0] + 99]).tolist() == [1, -1]

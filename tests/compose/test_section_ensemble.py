@@ -86,6 +86,8 @@ def test_skipped_clips_and_proxies_are_left_out():
     scores = detector.score_samples(X)
     assert np.flatnonzero(np.isnan(scores)).tolist() == [7]
     np.testing.assert_allclose(scores[kept], plain.score_samples(X[kept]))
+    with pytest.raises(ValueError, match=r"list of \(name, embedder\) tuples, got ClipStatistics\(\) in it"):
+        SectionEnsemble([ClipStatistics()]).fit(X)
     with pytest.raises(ValueError, match="all of them skipped or proxies"):
         SectionEnsemble(networks).fit(X[:3], proxy=[True] * 3)
 

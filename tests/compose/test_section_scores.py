@@ -3,6 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -132,6 +133,8 @@ def test_clips_go_through_a_pipeline_a_few_at_a_time():
 
 
 def test_errors_say_what_is_missing():
+    with pytest.raises(TypeError, match=r"scorers must be scorers of this package.*got IsolationForest\(\)"):
+        SectionScores(StandardScaler(), [IsolationForest()]).fit(np.zeros((9, 2)))
     X, section = two_sections(2)
     with pytest.raises(ValueError, match="n_folds=5 needs as many clips of each section, got n_samples=2"):
         SectionScores(StandardScaler()).fit(X, section=section)

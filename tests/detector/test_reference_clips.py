@@ -118,10 +118,10 @@ def test_copies_are_left_out_but_where_there_is_nothing_else():
     X = np.zeros((6, 10), np.float32)
     rows = np.array([0, 1, 0, 2, 1, 0], np.float32)[:, None]
     with pytest.warns(UserWarning, match=r"3 of 6 clips are copies of others.*clip 2, of clip 0"):
-        clips = without_copies(reference_clips(X, rows))
+        clips = without_copies(reference_clips(X, rows), range(6))
     assert clips["rows"].ravel().tolist() == [0, 1, 2]
     assert clips["numbers"].tolist() == [0, 1, 3]
     section = ["a", "a", "b", "a", "a", "b"]
     with pytest.warns(UserWarning, match="2 of 6 clips are copies"):
-        assert len(without_copies(reference_clips(X, rows, section=section))["rows"]) == 4
-    assert len(without_copies(reference_clips(X, np.zeros((6, 1))))["rows"]) == 6
+        assert len(without_copies(reference_clips(X, rows, section=section), range(6))["rows"]) == 4
+    assert len(without_copies(reference_clips(X, np.zeros((6, 1))), range(6))["rows"]) == 6

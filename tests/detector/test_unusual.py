@@ -5,6 +5,7 @@ import pytest
 import soundfile
 
 from skasd import AnomalousSoundDetector
+from skasd.clips import ClipWarning
 from skasd.datasets import make_machine_sounds
 from skasd.detector._unusual import warn_about_unusual_clips
 
@@ -38,9 +39,12 @@ def test_speech_or_silence_among_the_clips_is_named(healthy, odd, tmp_path):
 
 
 def test_later_clips_are_looked_at_as_well(healthy):
-    detector = AnomalousSoundDetector().fit(healthy[:12])
-    with pytest.warns(UserWarning, match="^clip 14 sounds unlike"):
-        detector.update([*healthy[12:14], voice(1)])
+    detector = AnomalousSoundDetector(on_error="skip").fit(healthy[:12])
+    with (
+        pytest.warns(ClipWarning, match="1 of 3 clips cannot be used"),
+        pytest.warns(UserWarning, match="^clip 14 sounds unlike"),
+    ):
+        detector.update([np.full(16000, np.nan, np.float32), healthy[12], voice(1)])
 
 
 @pytest.mark.parametrize("n", [3, 5, 12, 30])
@@ -50,9 +54,21 @@ def test_healthy_clips_are_not(healthy, n):
 
 def test_each_section_and_domain_has_its_own_median():
     scores = np.array([1.0, 1, 1, 1, 9, 9, 9, 9])
-    clips = {"section": None, "domain": None, "paths": None, "numbers": np.arange(8)}
+    clips, names = {"section": None, "domain": None}, [f"clip {i}" for i in range(8)]
     for name in ("section", "domain"):
-        warn_about_unusual_clips({**clips, name: np.repeat(["a", "b"], 4).astype(object)}, scores)
+        warn_about_unusual_clips({**clips, name: np.repeat(["a", "b"], 4).astype(object)}, scores, names)
     with pytest.warns(UserWarning, match="^clip 4 sounds unlike .* held out, is 9 times"):
-        warn_about_unusual_clips(clips, scores[:5])
-    warn_about_unusual_clips(clips, np.array([0.0, 0, 0, 1]))  # silence, and little besides
+        warn_about_unusual_clips(clips, scores[:5], names)
+    warn_about_unusual_clips(clips, np.array([0.0, 0, 0, 1]), names)  # silence, and little besides
+
+
+def test_clips_are_named_by_their_places_among_those_given(healthy):
+    clips = [*healthy[:12], voice(0), healthy[11]]
+    clips[1] = np.full(16000, np.nan, np.float32)
+    proxy = np.arange(14) < 1
+    with (
+        pytest.warns(ClipWarning, match="1 of 13 clips cannot be used"),
+        pytest.warns(UserWarning, match=r"the first: clip 13, of clip 11\)"),
+        pytest.warns(UserWarning, match="^clip 12 sounds unlike"),
+    ):
+        AnomalousSoundDetector(on_error="skip").fit(clips, proxy=proxy)

@@ -292,6 +292,7 @@ def test_part_of_a_clip(explainer):
             r"span=\(2, 4\) does not lie within the clip, which lasts 3 s",
         ),
         (noise(0), {"span": (2, 1)}, ValueError, "does not lie within"),
+        (noise(0), {"span": 2}, ValueError, r"span=2 must be \(start, end\) in s"),
         (np.where(T < 1, np.nan, 0.1), {}, ClipError, "NaN"),
         ("no such file.wav", {}, ClipError, "no such file"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
+from skasd import scorers
 from skasd.persistence import load, save
 from skasd.scorers import (
     BandScorer,
@@ -145,6 +146,7 @@ def test_one_row_and_equal_rows_are_scored(rows):
         ({"bands": [0, 1]}, r"2 labels.*12 features"),
         ({"bands": [[0, 1], [12]]}, r"bands\[1\].*position 12.*0 to 11"),
         ({"bands": [[0, 1], []]}, r"bands\[1\]=\[\]"),
+        ({"bands": [[0, 1], [2, 2]]}, r"bands\[1\]=\[2, 2\].*more than once"),
         ({"bands": 2, "weights": [1, 2, 3]}, r"weights has shape \(3,\).*2 bands"),
         ({"bands": 2, "weights": [1, -1]}, r"weights must be finite, not negative"),
         ({"estimator": LOFScorer(n_neighbors=0)}, r"n_neighbors"),
@@ -153,6 +155,12 @@ def test_one_row_and_equal_rows_are_scored(rows):
 def test_bad_values_are_named(rows, arguments, message):
     with pytest.raises(ValueError, match=message):
         BandScorer(**arguments).fit(rows[0])
+
+
+@pytest.mark.parametrize("name", ["BandScorer", "TermScorer", "GammaSoftmaxScorer", "OEVAEScorer"])
+def test_formulae_that_are_not_of_any_columns_are_refused(rows, name):
+    with pytest.raises(TypeError, match=rf"estimator={name}\(\): columns mean different things to a {name}"):
+        BandScorer(getattr(scorers, name)()).fit(rows[0])
 
 
 def test_the_estimator_stays_unfitted_and_its_parameters_can_be_searched(rows):

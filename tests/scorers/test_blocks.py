@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from skasd.scorers import BandScorer, FewClipsWarning, KNNScorer, LOFScorer, MahalanobisScorer
+from skasd.scorers.recordings import recording_blocks
 
 from ._cases import WITH_DOMAINS, clips
 
@@ -30,6 +31,11 @@ def test_recordings_that_follow_each_other_are_found():
     told = KNNScorer().fit(X, groups=recording)
     assert found.threshold_ == told.threshold_
     assert_array_equal(found.training_scores_, told.training_scores_)
+    with_constants = np.column_stack([X, np.full(len(X), 0.1), np.zeros(len(X))])
+    assert_array_equal(recording_blocks(with_constants), recording)
+    # of two windows the first or the last may be, but not of one
+    assert_array_equal(recording_blocks(X[13:-13]), recording[13:-13])
+    assert_array_equal(recording_blocks(X[14:-14]), np.clip(recording[14:-14] - 1, 0, 5))
 
 
 def test_shuffled_rows_are_left_out_one_by_one():
@@ -245,6 +251,11 @@ def test_threshold_from_later_clips(scorer):
     assert fitted.get_params()["contamination"] == 0.1
     with pytest.raises(ValueError, match=r"contamination must be above 0 and at most 0\.5, got 0\.7"):
         fitted.set_threshold(later, contamination=0.7)
+    with pytest.raises(ValueError, match=r"contamination must be above 0 and at most 0\.5, got 'few'"):
+        fitted.set_threshold(later, contamination="few")
+    for scores in (np.ones((30, 1)), [1, np.inf]):
+        with pytest.raises(ValueError, match="scores must be 1-D"):
+            fitted.set_threshold_from_scores(scores)
     with pytest.raises(ValueError, match="one healthy clip at least"):
         fitted.set_threshold(np.full((2, 6), np.nan))
 

@@ -19,6 +19,8 @@ def test_the_score_is_the_weighted_sum(scores):
     )
     weighted = ColumnScorer(weights=[0.25, 0]).fit(scores)
     np.testing.assert_allclose(weighted.anomaly_score(scores), 0.25 * scores[:, 0])
+    with pytest.raises(ValueError, match=r"weights must be finite, got \[nan, 1\]"):
+        ColumnScorer([np.nan, 1]).fit(scores)
     with pytest.raises(ValueError, match=r"weights has shape \(3,\), but X has 2 columns"):
         ColumnScorer(weights=[1, 2, 3]).fit(scores)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -156,3 +156,14 @@ def test_clips_of_another_section_score_higher():
     new, truth = classified(certainty=6, seed=1)
     assert np.mean(scorer.predict(new, section=truth) == -1) < 0.2
     assert np.mean(scorer.predict(new, section=(truth + 1) % 3) == -1) > 0.95
+
+
+@pytest.mark.parametrize("calibration", ["cross", "train", "gamma"])
+def test_p_values_of_clips_of_known_section(calibration):
+    X, label = classified(certainty=3)
+    new, truth = classified(certainty=3, seed=1, n=600)
+    scorer = GammaSoftmaxScorer(calibration=calibration).fit(X, section=label)
+    for _ in range(2):
+        p = scorer.p_value(new, section=truth)
+        assert_array_equal(scorer.predict(new, section=truth) == -1, p < 0.1)
+        scorer.set_threshold(new)
