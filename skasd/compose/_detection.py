@@ -79,7 +79,7 @@ class StepsMixin(DetectionMixin):
         check_is_fitted(self)
         return self.steps_[-1].decision_function(self._rows(X), section=section)
 
-    def p_value(self, X: Any, *, section: Any = None) -> np.ndarray:
+    def p_value(self, X: Any, *, section: Any = None) -> np.ndarray:  # type: ignore[override]
         """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
 
         Parameters

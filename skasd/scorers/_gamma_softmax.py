@@ -191,7 +191,7 @@ class GammaSoftmaxScorer(BaseScorer):
             return super().decision_function(X)
         return -self.anomaly_score(X, section=section) - self.section_offset_
 
-    def p_value(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:
+    def p_value(self, X: ArrayLike, *, section: Any = None) -> np.ndarray:  # type: ignore[override]
         """Return how rarely a healthy clip would score as high as each clip: the conformal p-value.
 
         Parameters

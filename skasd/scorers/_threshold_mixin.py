@@ -183,7 +183,7 @@ class ThresholdMixin:
         """
         check_is_fitted(self)
         contamination = getattr(self, "contamination", 0.1) if contamination is None else contamination
-        if not isinstance(contamination, Real) or not 0 < contamination <= 0.5:
+        if not (isinstance(contamination, Real) and 0 < float(contamination) <= 0.5):
             raise ValueError(f"contamination must be above 0 and at most 0.5, got {contamination!r}.")
         scores = np.asarray(scores, dtype=float)
         if scores.ndim != 1 or np.isinf(scores).any():
