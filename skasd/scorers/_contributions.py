@@ -18,9 +18,8 @@ class ContributionMixin:
 
     # what the scorer beside it brings
     references_: dict
-    domain_normalization: Any
-    normalization_: Any
     _score_reference: Any
+    _normalized: Any
     _contributions: Any
 
     def feature_contributions(self, X: ArrayLike) -> np.ndarray:
@@ -46,13 +45,8 @@ class ContributionMixin:
         if not len(rows):
             return shares
         references = self.references_
-        scores = np.column_stack(
-            [self._score_reference(rows, reference) for reference in references.values()]
-        )
-        if self.domain_normalization is not None:
-            mean, scale = self.normalization_
-            scores = (scores - mean) / scale
-        nearest = scores.argmin(axis=1)
+        scores = [self._score_reference(rows, reference) for reference in references.values()]
+        nearest = self._normalized(np.column_stack(scores)).argmin(axis=1)
         parts = np.empty_like(rows)
         for column, reference in enumerate(references.values()):
             mine = nearest == column

@@ -62,10 +62,14 @@ class References(metaclass=ABCMeta):
 
     def _over_domains(self, scores):
         """Reduce the scores of shape (n_clips, n_sets) to one per clip."""
-        if self.domain_normalization is not None:
-            mean, scale = self.normalization_
-            scores = (scores - mean) / scale
-        return scores.min(axis=1)
+        return self._normalized(scores).min(axis=1)
+
+    def _normalized(self, scores):
+        """Return scores of shape (n_clips, n_sets), standardised by domain if asked for."""
+        if self.domain_normalization is None:
+            return scores
+        mean, scale = self.normalization_
+        return (scores - mean) / scale
 
     # held-out scores and the threshold
 
