@@ -57,7 +57,9 @@ def test_weighted_scores():
     assert conformal_threshold(ties, 0.4) == 1.0
     np.testing.assert_allclose(p_values([1.0, 1.5], ties, 0.1, "cross"), [0.4, 0.3])
     # of training clips the share above, interpolated
-    np.testing.assert_allclose(p_values([0, 1, 2.5, 3, 9], np.array([1.0, 2, 3]), 0.1, "train"), [1, 1, 0.25, 0, 0])
+    np.testing.assert_allclose(
+        p_values([0, 1, 2.5, 3, 9], np.array([1.0, 2, 3]), 0.1, "train"), [1, 1, 0.25, 0, 0]
+    )
     np.testing.assert_allclose(p_values([0, 1.5, 9], np.array([1.0, 2]), 0.1, "train"), [1, 0.5, 0])
     np.testing.assert_allclose(p_values([0, 1, 9], np.array([1.0]), 0.1, "train"), [1, 1, 0])
 
