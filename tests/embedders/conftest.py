@@ -37,3 +37,9 @@ def make_test_clips(anomaly, nuisance=1.0):
 @pytest.fixture(scope="session")
 def train():
     return make_clips(24, 4, 0)
+
+
+@pytest.fixture(scope="session")
+def few(train):
+    """As many clips as it takes where nothing is to be learnt: six a section."""
+    return tuple(values[::4] for values in train)

@@ -22,12 +22,6 @@ QUICK = {"patch_frames": 16, "max_epochs": 2, "random_state": 0}
 EMBEDDERS = [MFNEmbedder(**QUICK), MobileNetV2Embedder(width=0.25, **QUICK)]
 
 
-@pytest.fixture(scope="module")
-def few(train):
-    """As many clips as it takes where nothing is to be learnt: six a section."""
-    return tuple(values[::4] for values in train)
-
-
 def weights(embedder):
     return np.concatenate([p.detach().numpy().ravel() for p in embedder.net_.module_.parameters()])
 

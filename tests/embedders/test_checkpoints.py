@@ -64,8 +64,8 @@ def halved(epoch):
     ],
     ids=["plain", "early", "schedule of skorch"],
 )
-def test_a_killed_run_goes_on_and_ends_with_the_same_weights(train, tmp_path, options, watch):
-    X, section = (values[::4] for values in train)
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(few, tmp_path, options, watch):
+    X, section = few
     params = QUICK | {"mixing": ("mixup", "fmix")} | options
     params["callbacks"] = [*params.get("callbacks", []), Watch()]
     whole = MFNEmbedder(**params).fit(X, section=section)
@@ -85,8 +85,8 @@ def scoring(net, dataset, y=None):
     return 0.0
 
 
-def test_what_another_run_is(train, tmp_path):
-    X, section = (values[::4] for values in train)
+def test_what_another_run_is(few, tmp_path):
+    X, section = few
     params = {"patch_frames": 16, "max_epochs": 1, "random_state": 0}
     runs = [
         {},
@@ -107,8 +107,8 @@ def test_what_another_run_is(train, tmp_path):
     assert len(list(tmp_path.iterdir())) == len(runs) + 1
 
 
-def test_callbacks_that_cannot_be_told_apart_are_refused(train, tmp_path):
-    X, section = (values[::4] for values in train)
+def test_callbacks_that_cannot_be_told_apart_are_refused(few, tmp_path):
+    X, section = few
 
     class Local(Callback):
         pass
@@ -142,8 +142,8 @@ def spoil(kind, path):
 
 
 @pytest.mark.parametrize("kind", ["bit", "half", "empty", "text", "foreign", "code", "network"])
-def test_damaged_checkpoints_are_ignored_with_a_warning(kind, train, tmp_path, watch):
-    X, section = (values[::4] for values in train)
+def test_damaged_checkpoints_are_ignored_with_a_warning(kind, few, tmp_path, watch):
+    X, section = few
     params = QUICK | {"max_epochs": 2, "callbacks": [Watch(), Checkpoint(tmp_path)]}
     whole = ViTEmbedder(**params).fit(X, section=section)
     (path,) = tmp_path.iterdir()
@@ -157,8 +157,8 @@ def test_damaged_checkpoints_are_ignored_with_a_warning(kind, train, tmp_path, w
     assert watch.n_epochs == 2
 
 
-def test_what_killed_writers_left_goes_but_nothing_else(train, tmp_path):
-    X, section = (values[::4] for values in train)
+def test_what_killed_writers_left_goes_but_nothing_else(few, tmp_path):
+    X, section = few
     params = QUICK | {"max_epochs": 1, "callbacks": [Checkpoint(tmp_path)]}
     ViTEmbedder(**params).fit(X, section=section)
     (path,) = tmp_path.iterdir()

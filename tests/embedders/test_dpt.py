@@ -44,8 +44,8 @@ def test_training_beats_no_training_on_held_out_clips(train):
     assert error[True] < 0.7 * error[False]  # the rest is noise
 
 
-def test_fit_changes_weights_and_no_parameter(train):
-    X, section = train
+def test_fit_changes_weights_and_no_parameter(few):
+    X, section = few
     embedder = DPTEmbedder(**QUICK)
     before = {k: repr(v) for k, v in embedder.get_params().items()}
     untrained = weights(clone(embedder).set_params(max_epochs=0).fit(X, section=section))
@@ -54,8 +54,8 @@ def test_fit_changes_weights_and_no_parameter(train):
     assert before == {k: repr(v) for k, v in embedder.get_params().items()}
 
 
-def test_same_seed_same_result_and_no_global_chance(train):
-    X, section = train
+def test_same_seed_same_result_and_no_global_chance(few):
+    X, section = few
     embedder = DPTEmbedder(**QUICK, output=("embedding", "log_proba", "reconstruction_error"))
     state = torch.get_rng_state()
     first = clone(embedder).fit(X, section=section).transform(X)

@@ -29,7 +29,7 @@ SYSTEMS = {
     "scu2024": lambda: systems.scu2024(**QUICK),
     "scu2024_classification": lambda: systems.scu2024_classification(**BRANCHES, **QUICK),
     "scu2024_oevae": lambda: systems.scu2024_oevae(width=8, **QUICK),
-    "secom2021": lambda: systems.secom2021(**QUICK),
+    "secom2021": lambda: systems.secom2021("mobilenetv2", width=0.25, **QUICK),
     "secom2021_submission": lambda: systems.secom2021_submission(
         "Morita_SECOM_task2_3", machine="fan", **QUICK
     ),
@@ -80,10 +80,11 @@ def check_system(name, system, sounds, path):
         system.fit(sounds.X[train], **{key: metadata[key][train] for key in wanted})
         save(system, path)
         again = load(path)
-    test = sounds.X[~train]
+    test = sounds.X[~train][::4]
     for method in ("score_samples", "decision_function", "predict"):
-        np.testing.assert_array_equal(getattr(again, method)(test), getattr(system, method)(test))
-    assert np.isfinite(again.score_samples(test)).all()
+        found = getattr(again, method)(test)
+        np.testing.assert_array_equal(found, getattr(system, method)(test))
+        assert np.isfinite(found).all()
     print(f"{name}: {path.stat().st_size / 1e6:.2f} MB")
     return again
 

@@ -109,7 +109,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(values)
 def test_any_value(value):
     assert_equal(value, round_trip(value))

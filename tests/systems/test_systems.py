@@ -130,6 +130,29 @@ def test_settings_of_the_reports(sounds):
         systems.jless2022_mfn(machine="bearing")
 
 
+# frames and hops in samples at 16 kHz: 128 and 32 ms (SECOM, section 2.1), 64 and 16 ms (SCU)
+REPORTED = {
+    systems.secom2021: ({"n_fft": 2048, "hop_length": 512}, {"loss": "arcface", "embedding_dim": 128}),
+    systems.jless2022_mfn: ({"n_fft": 1024, "hop_length": 512, "n_mels": 128}, {"patch_frames": 64}),
+    systems.jless2022_dpt: ({"n_fft": 1024, "hop_length": 512, "n_mels": 128}, {"patch_frames": 64}),
+    systems.cqupt2023: (
+        {"n_fft": 512, "hop_length": 160, "n_mels": 64},
+        {"patch_frames": 301, "patch_hop": 50, "optimizer": "adam", "lr": 1e-3, "batch_size": 32},
+    ),
+    systems.scu2024_oevae: (
+        {"n_fft": 1024, "hop_length": 256, "n_mels": 224, "fmin": 50, "fmax": 7800},
+        {"patch_frames": 126, "optimizer": "adam", "lr": 1e-3, "lr_schedule": "constant"},
+    ),
+}
+
+
+@pytest.mark.parametrize("system", REPORTED, ids=lambda system: system.__name__)
+def test_numbers_that_the_reports_state(system):
+    made = system()
+    for part, reported in zip((made[0], network_of(made)), REPORTED[system], strict=True):
+        assert {name: getattr(part, name) for name in reported} == reported
+
+
 @pytest.mark.filterwarnings("ignore:The place of sections", "ignore:No gamma distribution")
 def test_jless_ensemble_takes_the_system_of_the_machine(sounds):
     train = (sounds.table["split"] == "train").to_numpy()
