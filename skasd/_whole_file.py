@@ -52,6 +52,10 @@ def whole_file(path):
         if os.path.exists(path):
             shutil.copymode(path, part)
         os.replace(part, path)
+    except OSError as error:
+        if error.filename is None and error.strerror is not None:  # as of a full disk
+            raise OSError(error.errno, error.strerror, path) from error
+        raise
     finally:
         with suppress(FileNotFoundError):
             os.remove(part)

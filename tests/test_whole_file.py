@@ -1,11 +1,13 @@
 """Files of every writer are there whole or not at all."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
@@ -36,6 +38,31 @@ def test_an_interrupt_leaves_what_was_there(tmp_path):
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o640
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.fixture
+def no_room():
+    """No file can grow beyond 1000 bytes, as on a disk that is almost full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, no_room):
+    (tmp_path / "a.txt").write_text("old")
+    told = re.escape(f"too large: '{tmp_path / 'a.txt'}'")
+    with pytest.raises(OSError, match=told), whole_file(tmp_path / "a.txt") as name:
+        Path(name).write_text("x" * 2000)
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_windows_for_which_there_is_no_room_do_not_blame_the_recording(tmp_path, no_room, capsys):
+    soundfile.write(tmp_path / "a.flac", np.zeros(8000), 8000)  # smaller than its windows
+    assert main(["cut", str(tmp_path / "a.flac"), "-o", str(tmp_path / "out"), "--window", "0.25"]) == 2
+    assert "a_win0000.wav' cannot be written" in capsys.readouterr().err
+    assert not any((tmp_path / "out").iterdir())
 
 
 def test_links_longest_names_and_what_is_no_plain_file(tmp_path):

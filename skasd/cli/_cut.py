@@ -38,11 +38,14 @@ def run(args, console):
             continue
         n_windows += len(windows)
     _recordings.say_left_out(paths, bad, console)
-    console.say(f"windows: {args.output} ({n_windows} windows of {len(paths) - len(bad)} recordings)")
+    n_recordings = len(paths) - len(bad)
+    console.say(
+        f"windows: {args.output} ({n_windows} windows of {n_recordings} recording{'s' * (n_recordings != 1)})"
+    )
     console.result(
         output=args.output,
         n_windows=n_windows,
-        n_recordings=len(paths) - len(bad),
+        n_recordings=n_recordings,
         left_out=[paths[number] for number in bad],
     )
     return 2 if not n_windows else 1 if bad else 0

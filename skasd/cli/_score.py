@@ -57,10 +57,9 @@ def run(args, console):
         console.table(table[columns], line_width=None)  # paths last: they may be long
     n, n_judged = int((table["decision"] == "anomalous").sum()), int((table["decision"] != "").sum())
     n_remarks = int((table["remark"] != "").sum())
-    console.say(
-        f"{n} of {n_judged} sound anomalous (threshold {threshold:.6g}); {len(bad)} could not be scored"
-        + (f"; remarks on {n_remarks}" if n_remarks else "")
-    )
+    judged = f"{n} of {n_judged} sound anomalous (threshold {threshold:.6g}); " if n_judged else ""
+    remarked = f"; remarks on {n_remarks}" if n_remarks else ""
+    console.say(f"{judged}{len(bad)} could not be scored{remarked}")
     if most := _remarks.on_all(n, n_judged):
         console.trouble(f"skasd: warning: {most}")
     counts = {"n_anomalous": n, "n_failed": len(bad), "n_remarks": n_remarks}

@@ -50,6 +50,9 @@ def cut_recording(
     ClipError
         If the recording cannot be read, or is shorter than a window.
 
+    OSError
+        If a window cannot be written.
+
     ValueError
         If `seconds` or `hop` is out of range.
 
@@ -110,7 +113,9 @@ def _write(path, samples, sample_rate, subtype):
 
     try:
         soundfile.write(path, samples, sample_rate, subtype=subtype, format="WAV")
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.remove(path)
+        if isinstance(error, RuntimeError):  # of libsndfile, which does not say which
+            raise OSError(f"{path!r} cannot be written ({error}): is the disk full?") from error
         raise
