@@ -12,6 +12,8 @@ from ..compose import fitted_steps, requested_metadata
 from ..datasets import load_recordings
 from . import _recordings, _remarks, _systems
 
+_LONG = 60.0  # seconds
+
 
 def run(args, console):
     """Fit, save, report."""
@@ -52,6 +54,11 @@ def run(args, console):
     # groups_: those that the default detector recognised
     console.note(_held_out(detector, args, getattr(detector, "groups_", groups)))
     _remarks.learn(detector, detector.training_paths_, console, args.n_jobs)
+    if (longest := detector.training_conditions_.longest_) > _LONG:
+        console.note(
+            f"the longest recording lasts {longest:.4g} s and is one clip with one score, in which a short fault is "
+            "averaged away: 'skasd cut' makes windows of such recordings"
+        )
     save(detector, args.output)
     console.say(f"model: {args.output} ({args.system}, {len(kept)} recordings)")
     console.result(

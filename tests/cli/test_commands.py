@@ -104,13 +104,15 @@ def test_nothing_but_bad_files(model, tmp_path, capsys):
     assert "not scored" in capsys.readouterr().err
 
 
-def test_fit_leaves_bad_files_out(recordings, tmp_path, capsys):
+def test_fit_leaves_bad_files_out(recordings, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skasd.cli._fit._LONG", 0.4)  # these last 0.5 s
     folder = tmp_path / "mine"
     shutil.copytree(recordings / "train", folder)
     (folder / "section_00_source_train_normal_9999_x.wav").write_bytes(b"RIFF")
     assert main(["fit", str(folder), "-o", str(tmp_path / "m.skasd")]) == 1
     text = capsys.readouterr()
     assert "left out" in text.err
+    assert "the longest recording lasts 0.5 s and is one clip with one score" in text.err
     assert "40 recordings" in text.out.splitlines()[-1]
     # the paths of what was learnt from, for the report
     learnt = skasd.load(tmp_path / "m.skasd").training_paths_
