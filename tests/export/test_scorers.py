@@ -86,6 +86,14 @@ def test_clips_that_were_learnt_from_score_as_in_the_library(sounds, tmp_path, s
     np.testing.assert_allclose(found, expected, atol=1e-4 * spread)
 
 
+def test_lof_of_references_that_are_all_alike(sounds, tmp_path):
+    fitted = detector(LOFScorer(3)).fit(np.repeat(sounds.healthy[:1], 6, axis=0))
+    others = sounds.mixed[:8]  # not the reference itself, whose distance rounding decides
+    expected = -fitted.score_samples(others)
+    assert expected.min() > 1e8  # distances over 1e-10
+    np.testing.assert_allclose(exported(fitted, tmp_path).anomaly_score(others), expected, rtol=1e-3)
+
+
 @pytest.mark.parametrize("scorer", [KNNCosineScorer(), KMeansScorer(3, random_state=0), CosineMeanScorer()])
 def test_rows_of_zeros_are_far_from_all_others(sounds, tmp_path, scorer):
     # without a logarithm silence has statistics of zero
