@@ -53,6 +53,11 @@ def test_stretch_moves_events_and_keeps_pitch_and_length(rate):
     assert peak(X_new[1]) == pytest.approx(1000, rel=0.003)
 
 
+def test_a_stretch_by_one_sample_keeps_the_length():
+    X_new, _, _ = only(stretch_rate=1.001).augment([tone(500)[:1000]])
+    assert [len(clip) for clip in X_new] == [1000, 1000]
+
+
 def test_short_clips_go_on_as_their_mirror_image():
     X_new, _, _ = only(stretch_rate=2.0).augment(tone(400)[None])
     half = RATE // 2
@@ -102,9 +107,16 @@ def test_noise_clips_are_cut_or_repeated():
     assert Counter(steps.tolist())[-19] in (2, 3)
 
 
-def test_silent_clip_stays_silent():
-    X_new, _, _ = only(snr_db=10.0).augment(np.zeros((1, 100)))
+@pytest.mark.parametrize("effect", [{"snr_db": 10.0}, {"pitch_steps": 2.0}, {"stretch_rate": 1.2}], ids=str)
+def test_silent_clip_stays_silent(effect):
+    X_new, _, _ = only(**effect).augment(np.zeros((1, 100)))
     assert_array_equal(X_new, np.zeros((2, 100)))
+
+
+def test_silent_stretch_of_a_noise_clip_adds_nothing():
+    noise = np.r_[1.0, np.zeros(10**6)]
+    X_new, _, _ = only(snr_db=10.0, noise=[noise]).augment(tone(500)[None, :100])
+    assert_array_equal(X_new[1], X_new[0])
 
 
 def test_ranges_are_used_in_full():
