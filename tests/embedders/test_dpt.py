@@ -82,8 +82,8 @@ class Kill(Callback):
             raise Killed
 
 
-def test_a_resumed_run_ends_with_the_same_weights_and_pickles(train, tmp_path, monkeypatch):
-    X, section = train
+def test_a_resumed_run_ends_with_the_same_weights_and_pickles(few, tmp_path, monkeypatch):
+    X, section = few
     params = SMALL | {"max_epochs": 3, "callbacks": [Kill()]}
     again = {"callbacks": [Kill(), Checkpoint(tmp_path)]}
     whole = DPTEmbedder(**params).fit(X, section=section)
