@@ -202,6 +202,7 @@ def test_auc_by_domain_names_what_is_wrong(change, message):
     [
         (lambda: partial_auc([1, -1], [0, 1], max_fpr=0), r"max_fpr must be in \(0, 1\], got 0"),
         (lambda: partial_auc([1, 1], [0, 1]), "no anomalous clip among the 2"),
+        (lambda: partial_auc([1, -1] * 3, [np.nan] * 6), r"6 of 6 clips .*, 4: nan, \.\.\.\)"),
         (
             lambda: harmonic_auc([1, -1, 1], [0, 1, 2], section=["a", "a", "b"]),
             "section 'b': no anomalous clip",
