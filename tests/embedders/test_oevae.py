@@ -210,8 +210,8 @@ def test_what_stands_in_for_anomalies(machines):
         clone(embedder).set_params(target_section="s0").fit(X)
 
 
-def test_sections_are_told_apart_by_their_own_log_odds():
-    X, section, _ = make_machines(60, 0)
+def test_sections_are_told_apart_by_their_own_log_odds(machines):
+    X, section, _ = machines
     X_test, section_test, _ = make_machines(12, 1)
     accuracy = {}
     for epochs in (0, 15):
