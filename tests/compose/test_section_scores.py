@@ -135,6 +135,10 @@ def test_clips_go_through_a_pipeline_a_few_at_a_time():
 def test_errors_say_what_is_missing():
     with pytest.raises(TypeError, match=r"scorers must be scorers of this package.*got IsolationForest\(\)"):
         SectionScores(StandardScaler(), [IsolationForest()]).fit(np.zeros((9, 2)))
+    X = np.arange(20.0).reshape(10, 2)
+    assert set(SectionScores(StandardScaler(), n_folds=2).fit(X).folds_) == {0, 1}
+    with pytest.raises(ValueError, match="'n_folds' parameter"):
+        SectionScores(StandardScaler(), n_folds=1).fit(X)
     X, section = two_sections(2)
     with pytest.raises(ValueError, match="n_folds=5 needs as many clips of each section, got n_samples=2"):
         SectionScores(StandardScaler()).fit(X, section=section)
