@@ -163,6 +163,12 @@ def test_formulae_that_are_not_of_any_columns_are_refused(rows, name):
         BandScorer(getattr(scorers, name)()).fit(rows[0])
 
 
+@pytest.mark.filterwarnings("ignore:BandScorer cannot hold one of 1 training clips out")
+def test_with_one_row_the_spreads_are_one():
+    scorer = BandScorer(KNNScorer(), bands=2).fit([[0, 0]])
+    assert scorer.anomaly_score([[3, 4]]) == pytest.approx(3.5)
+
+
 def test_the_estimator_stays_unfitted_and_its_parameters_can_be_searched(rows):
     X, queries = rows
     scorer = BandScorer(KNNScorer(), bands=3).set_params(estimator__n_neighbors=5).fit(X)
