@@ -31,6 +31,7 @@ def test_recordings_that_follow_each_other_are_found():
     told = KNNScorer().fit(X, groups=recording)
     assert found.threshold_ == told.threshold_
     assert_array_equal(found.training_scores_, told.training_scores_)
+    assert KNNScorer().fit(1e-3 * X).threshold_ == pytest.approx(1e-3 * found.threshold_)
     with_constants = np.column_stack([X, np.full(len(X), 0.1), np.zeros(len(X))])
     assert_array_equal(recording_blocks(with_constants), recording)
     # of two windows the first or the last may be, but not of one
