@@ -120,7 +120,7 @@ class PerSection(BestFittingDetector):
     __metadata_request__fit = {"section": True, "domain": True, "proxy": True}
 
     _parameter_constraints: dict = {
-        "embedder": [HasMethods(["fit", "transform"]), None],
+        "embedder": [HasMethods("fit"), None],
         "estimator": [HasMethods(["fit", "score_samples", "decision_function"]), None],
         "n_jobs": [Integral, None],
     }
@@ -167,7 +167,14 @@ class PerSection(BestFittingDetector):
         ValueError
             If metadata does not have one entry per clip, or a section is too small for its detector; the message names
             it.
+        TypeError
+            If the embedder has no ``transform``.
         """
+        if self.embedder is not None and not hasattr(self.embedder, "transform"):
+            raise TypeError(
+                f"embedder={self.embedder!r} has no transform: give a transformer, or None where the detectors take X "
+                "as it is, as in PerSection(None, detector)."
+            )
         n_rows = num_samples(X)
         check_lengths(n_rows, y=y, section=section, domain=domain, proxy=proxy, **params)
         with route_metadata(), unfitted_on_failure(self):

@@ -378,3 +378,9 @@ def test_network_behind_which_each_section_has_its_detector():
         assert lof.offset_ == pytest.approx(alone.offset_, rel=1e-4)
     again = clone(detector).fit(X, section=section, domain=domain)  # routing off
     assert_array_equal(again.score_samples(X), fitted.score_samples(X))
+
+
+def test_a_detector_in_place_of_the_embedder_is_told():
+    for detector in (KNNScorer(), make_pipeline(StandardScaler(), KNNScorer())):
+        with pytest.raises(TypeError, match=r"PerSection\(None, detector\)"):
+            PerSection(detector).fit(np.zeros((9, 2)), section=["a"] * 9)
