@@ -24,6 +24,7 @@ test: $(VENV)/.ready
 
 test-long: $(VENV)/.ready
 	$(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
+	$(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal -p tests.simulated_cuda -m cuda tests
 
 test-slow: $(VENV)/.ready
 	$(RUN) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests

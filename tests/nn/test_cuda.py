@@ -1,4 +1,4 @@
-"""One training step on the GPU, with the generator on the host."""
+"""One training step on the GPU, with the generator on the host; ``tests/simulated_cuda.py`` stands in for a GPU."""
 
 import pytest
 import torch
@@ -43,3 +43,13 @@ def test_training_step(backbone, objective):
     assert all(p.grad.isfinite().all() for p in network.parameters())
     with torch.inference_mode():
         torch.testing.assert_close(fold_batch_norm(network)(x), network.eval()(x), rtol=1e-3, atol=1e-3)
+
+
+def test_what_the_device_refuses():
+    network = torch.nn.Linear(3, 2).cuda()
+    with pytest.raises(RuntimeError, match="same device"):
+        network(torch.zeros(4, 3))
+    with pytest.raises(TypeError, match="numpy"):
+        torch.zeros(3, device="cuda").numpy()
+    with pytest.raises(RuntimeError, match="generator"):
+        torch.rand(3, device="cuda", generator=torch.Generator())
