@@ -72,10 +72,10 @@ class Checkpoint(Callback):
         try:
             return joblib.hash([name, __version__, run])[:16]
         except Exception as error:  # whatever their pickling raises; joblib adds a print of all there is
+            cause = error.args[0] if error.args else type(error).__name__
             raise ValueError(
                 f"Checkpoint({str(self.folder)!r}) needs parameters that can be told from others of their kind, and "
-                f"one of {name} cannot be pickled ({error.args[0]}): define its class or function at the top of a "
-                "module."
+                f"one of {name} cannot be pickled ({cause}): define its class or function at the top of a module."
             ) from error
 
 

@@ -120,6 +120,18 @@ def test_callbacks_that_cannot_be_told_apart_are_refused(few, tmp_path):
     assert len(str(raised.value)) < 500  # joblib prints all parameters and clips
 
 
+def test_callbacks_whose_pickling_fails_without_a_word_are_refused(few, tmp_path):
+    X, section = few
+
+    class Wordless:
+        def __reduce__(self):
+            raise OverflowError
+
+    params = QUICK | {"callbacks": [EpochScoring(Wordless())]}
+    with pytest.raises(ValueError, match=r"cannot be pickled \(OverflowError\)"):
+        ViTEmbedder(**with_checkpoint(params, tmp_path)).fit(X, section=section)
+
+
 def spoil(kind, path):
     content = bytearray(path.read_bytes())
     if kind == "bit":
